@@ -1,0 +1,10 @@
+module github.com/wasio-dev/wasio
+
+go 1.25.0
+
+require (
+	github.com/tetratelabs/wazero v1.12.0
+	go.bytecodealliance.org/cm v0.3.0
+)
+
+require golang.org/x/sys v0.44.0 // indirect

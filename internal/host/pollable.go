@@ -1,0 +1,177 @@
+package host
+
+import (
+	"math"
+	"time"
+)
+
+// pollable waits for a stream, or for a time where there is none.
+type pollable struct {
+	stream  *stream
+	at      time.Duration
+	latched bool
+}
+
+// never is longer than anything that comes to pass.
+const never time.Duration = math.MaxInt64
+
+// remaining returns how long it takes the sink yet to permit bytes or report an error.
+func (h *Host) remaining(s *sink) time.Duration {
+	if s.closed || s.pending != nil || s.waits == 0 {
+		return 0
+	}
+	return s.since + s.Delay - h.options.Clock.Now()
+}
+
+// left returns how long until the pollable is ready; 0 or less: it is.
+func (h *Host) left(p *pollable) time.Duration {
+	switch {
+	case p.latched:
+		return 0
+	case p.stream == nil:
+		return p.at - h.options.Clock.Now()
+	default:
+		return h.remaining(p.stream.sink)
+	}
+}
+
+// seen notes that the guest was told that the pollable is ready.
+func (p *pollable) seen() {
+	if p.stream == nil || p.latched {
+		return
+	}
+	p.latched = p.stream.Latch
+	p.stream.waited = true
+	p.stream.spins = 0
+}
+
+// sleep passes time until the sink is ready, as far as the host knows now.
+func (h *Host) sleep(s *sink) {
+	if d := h.remaining(s); d > 0 {
+		h.pass(d)
+	}
+	s.waited = true
+}
+
+// pass lets time go by without holding the lock.
+func (h *Host) pass(d time.Duration) {
+	h.mu.Unlock()
+	defer h.mu.Lock()
+	h.options.Clock.Sleep(d)
+}
+
+// Ready is pollable.ready.
+func (h *Host) Ready(handle uint32) bool {
+	c := h.begin(OpReady, handle)
+	defer h.end(&c)
+	p := lookup[*pollable](h, handle)
+	if h.left(p) > 0 || p.stream != nil && p.stream.NeverReady {
+		if p.stream != nil {
+			h.spin(p.stream.sink)
+		}
+		return c.bool(false)
+	}
+	p.seen()
+	return c.bool(true)
+}
+
+// Block is pollable.block.
+func (h *Host) Block(handle uint32) {
+	c := h.begin(OpBlock, handle)
+	defer h.end(&c)
+	p := lookup[*pollable](h, handle)
+	for d := h.wakes(p); d > 0; d = h.wakes(p) {
+		if d == never {
+			h.fail("the guest hangs: it waits for a wake-up that never comes")
+		}
+		h.pass(d)
+	}
+	p.seen()
+	c.done()
+}
+
+// wakes returns how long until the pollable wakes somebody who waits on it.
+func (h *Host) wakes(p *pollable) time.Duration {
+	d := h.left(p)
+	if d > 0 && p.stream != nil && p.stream.LoseWakeups {
+		return never
+	}
+	return d
+}
+
+// Poll is poll.poll: it waits until one of the pollables is ready and returns the
+// indices of all that are.
+func (h *Host) Poll(handles []uint32) []uint32 {
+	c := h.begin(OpPoll, 0)
+	defer h.end(&c)
+	c.Arg = uint64(len(handles))
+	if len(handles) == 0 {
+		h.fail("poll of an empty list")
+	}
+	for {
+		var ready []uint32
+		first := never
+		for i, handle := range handles {
+			p := lookup[*pollable](h, handle)
+			// A wake-up for one makes the host look at them all, so that one
+			// which was lost is found.
+			if h.left(p) <= 0 {
+				p.seen()
+				ready = append(ready, uint32(i))
+			}
+			first = min(first, h.wakes(p))
+		}
+		switch {
+		case ready != nil:
+			c.done()
+			return ready
+		case first == never:
+			h.fail("the guest hangs: it waits for wake-ups that never come")
+		}
+		h.pass(first)
+	}
+}
+
+// DropPollable is [resource-drop]pollable.
+func (h *Host) DropPollable(handle uint32) {
+	c := h.begin(OpDropPollable, handle)
+	defer h.end(&c)
+	if p := lookup[*pollable](h, handle); p.stream != nil {
+		p.stream.children--
+	}
+	delete(h.table, handle)
+	c.done()
+}
+
+// Now is monotonic-clock.now, in nanoseconds.
+func (h *Host) Now() uint64 {
+	c := h.begin(OpNow, 0)
+	defer h.end(&c)
+	now := uint64(h.options.Clock.Now())
+	c.Result, c.Value = Instant, now
+	return now
+}
+
+// SubscribeDuration is monotonic-clock.subscribe-duration.
+func (h *Host) SubscribeDuration(nanoseconds uint64) uint32 {
+	c := h.begin(OpSubscribeDuration, 0)
+	defer h.end(&c)
+	return h.timer(&c, uint64(h.options.Clock.Now()), nanoseconds)
+}
+
+// SubscribeInstant is monotonic-clock.subscribe-instant.
+func (h *Host) SubscribeInstant(nanoseconds uint64) uint32 {
+	c := h.begin(OpSubscribeInstant, 0)
+	defer h.end(&c)
+	return h.timer(&c, 0, nanoseconds)
+}
+
+// timer adds a pollable for a time, or for never where the clock cannot count so far.
+func (h *Host) timer(c *Call, from, nanoseconds uint64) uint32 {
+	c.Arg = nanoseconds
+	at := never
+	if nanoseconds < uint64(never)-from {
+		at = time.Duration(from + nanoseconds)
+	}
+	return c.handle(h.add(&pollable{at: at}))
+}

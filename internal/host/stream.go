@@ -1,0 +1,404 @@
+package host
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"syscall"
+	"time"
+)
+
+// A Result is what the fallible functions of output-stream return: [Done], or
+// [Permit] with a number of bytes, or [Closed], or [LastOperationFailed] with an
+// error handle that the guest must drop.
+type Result struct {
+	Kind  ResultKind
+	Value uint64
+}
+
+// A Behavior is how a stream behaves where the contract leaves it a choice. The zero
+// value is a synchronous host: it permits 1 MiB, never stalls and never fails.
+type Behavior struct {
+	Script Script // nil: the same as an empty [Plan]
+
+	// Delay is how long a guest that must wait waits, by the host's clock.
+	Delay time.Duration
+
+	// Hold keeps what was written until a flush is complete; it is lost if the
+	// stream goes before that, or fails.
+	Hold bool
+
+	// Background lets the stream make progress while nobody waits on a pollable of
+	// it. By default it does not, as file streams of Wasmtime do not.
+	Background bool
+
+	// Latch makes a pollable that was ready once stay ready for ever.
+	Latch bool
+
+	// NeverReady makes pollable.ready return false always; block works.
+	NeverReady bool
+
+	// LoseWakeups makes a stream that becomes ready wake nobody who waits on its
+	// pollable alone, as in Wasmtime 21 and 22 (issue 8781). It implies Background.
+	LoseWakeups bool
+}
+
+// sink is what one or more output-stream handles lead to.
+type sink struct {
+	Behavior
+	out     io.Writer
+	handles int
+
+	closed   bool
+	pending  *Fault // to be reported by the next operation
+	accepted uint64
+	calls    [faultPoints]int
+
+	flushing bool
+	waits    int           // how often the guest must wait yet before it is permitted anything
+	waited   bool          // whether it has waited since check-write last said so
+	since    time.Duration // when that was
+	spins    int           // how often it asked in vain without waiting
+
+	epoch uint64 // moves on when the permits given out become void
+	held  []byte
+	cuts  []int // where the pieces in held end
+}
+
+// stream is one output-stream handle.
+type stream struct {
+	*sink
+	permit   uint64
+	epoch    uint64
+	children int
+}
+
+func newSink(b Behavior, out io.Writer) *sink {
+	if b.Script == nil {
+		b.Script = Plan{}.Script()
+	}
+	return &sink{Behavior: b, out: out}
+}
+
+func (h *Host) open(s *sink) uint32 {
+	s.handles++
+	return h.add(&stream{sink: s})
+}
+
+// maxPiece is what an engine carries in one call: Wasmtime's limit.
+const maxPiece = 128 << 20
+
+// CheckWrite is output-stream.check-write.
+func (h *Host) CheckWrite(handle uint32) Result {
+	c := h.begin(OpCheckWrite, handle)
+	defer h.end(&c)
+	s := lookup[*stream](h, handle)
+	s.permit = 0
+	if h.refuses(s.sink, AtCheckWrite, &c) {
+		return c.result()
+	}
+	s.permit, s.epoch = h.grant(s.sink), s.sink.epoch
+	if s.permit == 0 {
+		h.spin(s.sink)
+	}
+	c.Result, c.Value = Permit, s.permit
+	return c.result()
+}
+
+// Write is output-stream.write.
+func (h *Host) Write(handle uint32, contents []byte) Result {
+	return h.write(OpWrite, handle, uint64(len(contents)), contents)
+}
+
+// WriteZeroes is output-stream.write-zeroes.
+func (h *Host) WriteZeroes(handle uint32, n uint64) Result {
+	return h.write(OpWriteZeroes, handle, n, nil)
+}
+
+// write takes n bytes over: the contents, or zeroes if there are none.
+func (h *Host) write(op Op, handle uint32, n uint64, contents []byte) Result {
+	c := h.begin(op, handle)
+	defer h.end(&c)
+	c.Arg = n
+	s := lookup[*stream](h, handle)
+	switch {
+	case s.flushing:
+		h.fail("write while a flush is under way")
+	case s.permit == 0:
+		h.fail("write of %d bytes without a permit: check-write must come right before it", n)
+	case s.epoch != s.sink.epoch:
+		h.fail("write of %d bytes on a permit that a write or flush in between has used up", n)
+	case n > s.permit:
+		h.fail("write of %d bytes on a permit of %d", n, s.permit)
+	case n > maxPiece:
+		h.fail("write of %d bytes in one call; %d is the most", n, maxPiece)
+	case contents == nil:
+		contents = make([]byte, n)
+	}
+	if !h.refuses(s.sink, AtWrite, &c) && !h.accept(s.sink, contents, &c) {
+		c.done()
+	}
+	return c.result()
+}
+
+// Flush is output-stream.flush.
+func (h *Host) Flush(handle uint32) Result {
+	c := h.begin(OpFlush, handle)
+	defer h.end(&c)
+	s := lookup[*stream](h, handle)
+	if !h.startFlush(s.sink, &c) {
+		c.done()
+	}
+	return c.result()
+}
+
+// BlockingWriteAndFlush is output-stream.blocking-write-and-flush. More than 4096
+// bytes are a trap, as on Wasmtime.
+func (h *Host) BlockingWriteAndFlush(handle uint32, contents []byte) Result {
+	return h.blockingWrite(OpBlockingWriteAndFlush, handle, uint64(len(contents)), contents)
+}
+
+// BlockingWriteZeroesAndFlush is output-stream.blocking-write-zeroes-and-flush.
+func (h *Host) BlockingWriteZeroesAndFlush(handle uint32, n uint64) Result {
+	return h.blockingWrite(OpBlockingWriteZeroesAndFlush, handle, n, nil)
+}
+
+func (h *Host) blockingWrite(op Op, handle uint32, n uint64, contents []byte) Result {
+	c := h.begin(op, handle)
+	defer h.end(&c)
+	c.Arg = n
+	s := lookup[*stream](h, handle)
+	if n > 4096 {
+		h.fail("%s of %d bytes; 4096 is the most", op, n)
+	}
+	if contents == nil {
+		contents = make([]byte, n)
+	}
+	for rest := contents; len(rest) > 0; {
+		n := h.await(s.sink, &c)
+		if n == 0 || h.refuses(s.sink, AtWrite, &c) {
+			return c.result()
+		}
+		piece := rest[:min(n, uint64(len(rest)))]
+		if h.accept(s.sink, piece, &c) {
+			return c.result()
+		}
+		rest = rest[len(piece):]
+	}
+	h.blockingFlush(s.sink, &c)
+	if c.Result == Closed {
+		c.done() // what the write and its own flush bring about is success (WIT 0.2.7)
+	}
+	return c.result()
+}
+
+// BlockingFlush is output-stream.blocking-flush.
+func (h *Host) BlockingFlush(handle uint32) Result {
+	c := h.begin(OpBlockingFlush, handle)
+	defer h.end(&c)
+	h.blockingFlush(lookup[*stream](h, handle).sink, &c)
+	return c.result()
+}
+
+func (h *Host) blockingFlush(s *sink, c *Call) {
+	if h.startFlush(s, c) {
+		return
+	}
+	if h.await(s, c) > 0 {
+		c.done()
+	}
+}
+
+// Subscribe is output-stream.subscribe.
+func (h *Host) Subscribe(handle uint32) uint32 {
+	c := h.begin(OpSubscribe, handle)
+	defer h.end(&c)
+	s := lookup[*stream](h, handle)
+	p := h.add(&pollable{stream: s})
+	s.children++
+	return c.handle(p)
+}
+
+// DropStream is [resource-drop]output-stream.
+func (h *Host) DropStream(handle uint32) {
+	c := h.begin(OpDropStream, handle)
+	defer h.end(&c)
+	s := lookup[*stream](h, handle)
+	if s.children > 0 {
+		h.fail("output-stream dropped while it has live pollables: %d", s.children)
+	}
+	if s.handles--; s.handles == 0 {
+		s.held = nil
+	}
+	delete(h.table, handle)
+	c.done()
+}
+
+// refuses reports whether the stream is closed, or fails at this point, and if so
+// sets the result.
+func (h *Host) refuses(s *sink, at Point, c *Call) bool {
+	s.calls[at]++
+	if s.pending == nil && !s.closed {
+		s.strike(s.Script.Fault(at, s.calls[at], s.accepted))
+	}
+	switch {
+	case s.closed:
+		c.Result = Closed
+	case s.pending != nil:
+		c.Result, c.Value = LastOperationFailed, uint64(h.add(&failure{s.pending.Text}))
+		switch s.pending.Then {
+		case ThenClosed:
+			s.closed = true
+		case ThenWorks:
+			s.pending = nil
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+// strike takes the stream down. Bytes that are held still get out if it merely
+// closes, and are lost if it fails.
+func (s *sink) strike(f *Fault) {
+	if f == nil {
+		return
+	}
+	s.epoch++
+	s.flushing, s.waits = false, 0
+	if f.Closed {
+		s.closed = true
+		s.deliver()
+	} else {
+		s.pending = f
+		s.held, s.cuts = s.held[:0], s.cuts[:0]
+	}
+}
+
+// grant returns how many bytes are permitted now.
+func (h *Host) grant(s *sink) uint64 {
+	if s.waits > 0 && (s.waited || s.Background || s.LoseWakeups) && h.remaining(s) <= 0 {
+		s.waits--
+		s.waited, s.since = false, h.options.Clock.Now()
+	}
+	if s.waits > 0 {
+		return 0
+	}
+	if s.flushing {
+		h.flushed(s)
+		if s.pending != nil || s.closed {
+			return 0
+		}
+	}
+	n := s.Script.Permit(s.accepted)
+	if n == 0 {
+		s.stall(1, h.options.Clock.Now())
+	}
+	return n
+}
+
+func (s *sink) stall(waits int, now time.Duration) {
+	s.waits, s.waited, s.since = waits, false, now
+}
+
+// maxSpins is how often a guest may ask again without waiting until it counts as
+// one that would do so for ever.
+const maxSpins = 100_000
+
+func (h *Host) spin(s *sink) {
+	if s.spins++; s.spins > maxSpins && !s.Background {
+		h.fail("the guest spins: it asked %d times in a row without waiting on a pollable", maxSpins)
+	}
+}
+
+// accept takes bytes over. It reports whether the sink failed at once.
+func (h *Host) accept(s *sink, contents []byte, c *Call) bool {
+	s.epoch++
+	s.spins = 0
+	s.accepted += uint64(len(contents))
+	if s.Hold {
+		s.held = append(s.held, contents...)
+		s.cuts = append(s.cuts, len(s.held))
+		return false
+	}
+	if err := s.put(contents); err != nil {
+		s.strike(faultOf(err))
+		return h.refuses(s, AtWrite, c)
+	}
+	return false
+}
+
+func (h *Host) startFlush(s *sink, c *Call) bool {
+	if h.refuses(s, AtFlush, c) {
+		return true
+	}
+	if !s.flushing {
+		s.epoch++
+		s.flushing = true
+		s.stall(s.Script.FlushWaits(), h.options.Clock.Now())
+		if s.waits == 0 {
+			h.flushed(s)
+		}
+	}
+	return false
+}
+
+// flushed ends a flush, for better or worse.
+func (h *Host) flushed(s *sink) {
+	s.flushing = false
+	s.calls[AtFlushed]++
+	if f := s.Script.Fault(AtFlushed, s.calls[AtFlushed], s.accepted); f != nil {
+		s.strike(f)
+		return
+	}
+	s.deliver()
+}
+
+func (s *sink) deliver() {
+	from := 0
+	for _, to := range s.cuts {
+		if err := s.put(s.held[from:to]); err != nil {
+			s.held, s.cuts = s.held[:0], s.cuts[:0]
+			s.strike(faultOf(err))
+			return
+		}
+		from = to
+	}
+	s.held, s.cuts = s.held[:0], s.cuts[:0]
+}
+
+func (s *sink) put(record []byte) error {
+	n, err := s.out.Write(record)
+	if err == nil && n < len(record) {
+		err = io.ErrShortWrite
+	}
+	return err
+}
+
+// faultOf says how a stream fails whose sink does: it closes if the reader has gone.
+func faultOf(err error) *Fault {
+	gone := errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, fs.ErrClosed)
+	return &Fault{Closed: gone, Text: err.Error()}
+}
+
+// maxSpurious is how often a blocking function lets a stream be ready and permit
+// nothing. Wasmtime's own bound is 11, then it traps.
+const maxSpurious = 11
+
+// await waits inside the host until bytes are permitted and returns how many, or 0
+// with the result set if there was an error.
+func (h *Host) await(s *sink, c *Call) uint64 {
+	for range maxSpurious + s.waits {
+		if h.refuses(s, AtCheckWrite, c) {
+			return 0
+		}
+		if n := h.grant(s); n > 0 {
+			return n
+		}
+		h.sleep(s)
+	}
+	h.fail("the stream is ready but permits nothing")
+	return 0
+}
+
+func (c *Call) result() Result { return Result{c.Result, c.Value} }
