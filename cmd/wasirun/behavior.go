@@ -1,0 +1,107 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/wasio-dev/wasio/internal/host"
+)
+
+// behavior is how the flags have the standard streams behave.
+type behavior struct {
+	permits []uint64
+	stall   uint
+	flush   uint
+	delay   time.Duration
+	hold    bool
+	plan    host.Plan // all but Permits and FlushWaits
+}
+
+func (b *behavior) define(flags *flag.FlagSet) {
+	flags.Func("permit", "permit this many `bytes` per write; a list as in 1,7,0,4096 goes round, 0 is none", b.setPermits)
+	flags.UintVar(&b.stall, "stall", 0, "before each permit, permit nothing `n` times, a wait each")
+	flags.UintVar(&b.flush, "flush", 0, "let each flush take `n` waits")
+	flags.DurationVar(&b.delay, "delay", 0, "let each wait take this `time`")
+	flags.BoolVar(&b.hold, "hold", false, "lose what the guest has not flushed")
+	flags.Func("fail", "fail at a `call`, as in write, check-write:3, flush:1 or flushed:2=text (repeatable)", func(s string) error {
+		return b.addFault(s, false)
+	})
+	flags.Func("close", "close the stream at a `call`, as -fail fails (repeatable)", func(s string) error {
+		return b.addFault(s, true)
+	})
+	flags.Func("capacity", "close the stream when it has taken this many `bytes`", func(s string) (err error) {
+		b.plan.Capacity, err = parseBytes(s)
+		return err
+	})
+}
+
+// new returns the behavior of one stream.
+func (b *behavior) new() host.Behavior {
+	plan := b.plan
+	permits := b.permits
+	if permits == nil {
+		permits = []uint64{1 << 20}
+	}
+	for _, n := range permits {
+		plan.Permits = append(plan.Permits, make([]uint64, b.stall)...)
+		plan.Permits = append(plan.Permits, n)
+	}
+	plan.FlushWaits = []int{int(b.flush)}
+	return host.Behavior{Script: plan.Script(), Delay: b.delay, Hold: b.hold}
+}
+
+func (b *behavior) setPermits(list string) error {
+	b.permits = nil
+	some := false
+	for s := range strings.SplitSeq(list, ",") {
+		n, err := parseBytes(s)
+		if err != nil {
+			return err
+		}
+		some = some || n > 0
+		b.permits = append(b.permits, n)
+	}
+	if !some {
+		return errors.New("nothing would ever be permitted")
+	}
+	return nil
+}
+
+var points = map[string]host.Point{
+	"check-write": host.AtCheckWrite,
+	"write":       host.AtWrite,
+	"flush":       host.AtFlush,
+	"flushed":     host.AtFlushed,
+}
+
+// addFault adds the fault that s is: point[:call][=text].
+func (b *behavior) addFault(s string, closed bool) error {
+	where, text, _ := strings.Cut(s, "=")
+	name, number, numbered := strings.Cut(where, ":")
+	at, ok := points[name]
+	if !ok {
+		return fmt.Errorf("no such call: %q", name)
+	}
+	f := host.Fault{At: at, Call: 1, Closed: closed, Text: text}
+	if numbered {
+		n, err := strconv.ParseUint(number, 10, 31)
+		if err != nil || n == 0 {
+			return fmt.Errorf("not the number of a call: %q", number)
+		}
+		f.Call = int(n)
+	}
+	b.plan.Faults = append(b.plan.Faults, f)
+	return nil
+}
+
+func parseBytes(s string) (uint64, error) {
+	n, err := strconv.ParseUint(s, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("not a number of bytes: %q", s)
+	}
+	return n, nil
+}

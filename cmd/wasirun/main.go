@@ -1,0 +1,197 @@
+// Wasirun builds a Go program for WebAssembly and runs it on a host for WASI 0.2 that
+// can be made hard to please.
+//
+//	wasirun [flags] ./package [arguments]
+//	wasirun [flags] guest.wasm [arguments]
+//
+// The package is built with the local Go for GOOS=wasip1 GOARCH=wasm, or the module is
+// taken as it is. What the program writes through wasi:io streams, and what it writes
+// through os.Stdout, goes to the standard output of wasirun. The host is the strict
+// model that wasio is tested with: it ends a program that breaks the protocol, or that
+// would wait for ever, and says why.
+//
+// The exit code is the program's own, or
+//
+//	124  the time of -timeout is over
+//	125  wasirun could not run it: bad flags, a package that does not compile, …
+//	134  it broke the protocol of its host, or crashed
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/wasio-dev/wasio/internal/engine"
+	"github.com/wasio-dev/wasio/internal/host"
+)
+
+// Exit codes beside the guest's own.
+const (
+	exitTimeout = 124
+	exitFailed  = 125
+	exitTrap    = 134
+)
+
+const usage = `usage: wasirun [flags] ./package|guest.wasm [arguments]
+
+Wasirun builds a Go package for GOOS=wasip1 and runs it on a model of a WASI 0.2 host.
+
+The host:
+`
+
+const usageEnd = `
+The exit code is the guest's; 124: timeout; 125: could not be run; 134: trap or crash.
+`
+
+func main() {
+	// A reader that goes away is told to the guest, as hosts do, and does not end
+	// this process.
+	signal.Ignore(syscall.SIGPIPE)
+	os.Exit(run(os.Args[1:]))
+}
+
+func run(args []string) int {
+	c, err := parse(args, os.Stdout)
+	if errors.Is(err, flag.ErrHelp) {
+		return 0
+	}
+	var exit int
+	if err == nil {
+		exit, err = c.run()
+	}
+	var trap *host.Trap
+	switch {
+	case err == nil:
+		return exit
+	case errors.As(err, &trap):
+		fmt.Fprintln(os.Stderr, "wasirun:", trap)
+		return exitTrap
+	case errors.Is(err, engine.ErrCrash):
+		fmt.Fprintln(os.Stderr, "wasirun:", err)
+		return exitTrap
+	case errors.Is(err, context.DeadlineExceeded):
+		fmt.Fprintln(os.Stderr, "wasirun: timeout after", c.timeout)
+		return exitTimeout
+	default:
+		fmt.Fprintln(os.Stderr, "wasirun:", err)
+		return exitFailed
+	}
+}
+
+// command is a command line.
+type command struct {
+	target  string   // a package or a module
+	args    []string // the guest's
+	trace   bool
+	timeout time.Duration
+	memory  uint
+	streams behavior
+}
+
+func parse(args []string, help io.Writer) (*command, error) {
+	c := &command{}
+	flags := flag.NewFlagSet("wasirun", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.BoolVar(&c.trace, "trace", false, "print each host call and its result to stderr as it happens")
+	flags.DurationVar(&c.timeout, "timeout", 0, "end the guest after this `time`; 0: never")
+	flags.UintVar(&c.memory, "memory", 0, "let the guest have this many `MiB` of memory at most; 0: 4096")
+	c.streams.define(flags)
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(help, usage)
+		flags.SetOutput(help)
+		flags.PrintDefaults()
+		fmt.Fprint(help, usageEnd)
+		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("%w (wasirun -h shows the flags)", err)
+	case flags.NArg() == 0:
+		return nil, errors.New("no package given (wasirun -h shows how)")
+	case c.memory > 4096:
+		return nil, fmt.Errorf("-memory %d: a module has 4096 MiB at most", c.memory)
+	case c.timeout < 0:
+		return nil, fmt.Errorf("-timeout %v is negative", c.timeout)
+	}
+	c.target, c.args = flags.Arg(0), flags.Args()[1:]
+	return c, nil
+}
+
+func (c *command) run() (exit int, err error) {
+	module, err := load(c.target)
+	if err != nil {
+		return 0, err
+	}
+	ctx := context.Background()
+	if c.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.timeout)
+		defer cancel()
+	}
+	options := host.Options{Clock: engine.Clock(ctx)}
+	if c.trace {
+		options.OnCall = func(call *host.Call) { fmt.Fprintln(os.Stderr, call) }
+	}
+	h := host.New(options)
+	h.SetStdio(host.Stdout, c.streams.new(), os.Stdout, host.IsTerminal(os.Stdout))
+	h.SetStdio(host.Stderr, c.streams.new(), os.Stderr, host.IsTerminal(os.Stderr))
+	exit, err = engine.Run(ctx, engine.Guest{
+		Module:      module,
+		Args:        append([]string{c.target}, c.args...),
+		Host:        h,
+		Stdin:       os.Stdin,
+		Stdout:      os.Stdout,
+		Stderr:      os.Stderr,
+		MemoryPages: uint32(c.memory * 16),
+	})
+	if err != nil && !errors.As(err, new(*host.Trap)) && !errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("%s: %w", c.target, err)
+	}
+	return exit, err
+}
+
+// load returns the module that the target is, or that it is compiled to.
+func load(target string) ([]byte, error) {
+	if strings.HasSuffix(target, ".wasm") {
+		return os.ReadFile(target)
+	}
+	dir, err := os.MkdirTemp("", "wasirun")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	out := filepath.Join(dir, "guest.wasm")
+	build := exec.Command("go", "build", "-o", out, "--", target)
+	build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
+	said, err := build.CombinedOutput()
+	if err != nil {
+		return nil, fmt.Errorf("%s does not compile: %s", target, firstError(string(said), err))
+	}
+	module, err := os.ReadFile(out)
+	if err != nil {
+		return nil, fmt.Errorf("%s is not a single package", target)
+	}
+	return module, nil
+}
+
+// firstError returns what the go command complains of first: a line that is not the
+// name of a package, the notice of a download, or empty.
+func firstError(said string, err error) string {
+	for line := range strings.Lines(said) {
+		line = strings.TrimSpace(line)
+		if line != "" && !strings.HasPrefix(line, "# ") && !strings.HasPrefix(line, "go: downloading ") {
+			return line
+		}
+	}
+	return err.Error()
+}
