@@ -1,0 +1,15 @@
+// Hello prints with package fmt.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/wasio-dev/wasio"
+)
+
+func main() {
+	if _, err := fmt.Fprintln(wasio.Stdout(), "hello, component world"); err != nil {
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,20 @@
+// Log makes wasio the target of the standard logger.
+package main
+
+import (
+	"log"
+
+	"github.com/wasio-dev/wasio"
+)
+
+func main() {
+	log.SetOutput(wasio.Stdout())
+	log.SetFlags(log.Lmsgprefix)
+	log.SetPrefix("guest: ")
+
+	log.Println("starting")
+	for i := range 3 {
+		log.Printf("request %d served", i+1)
+	}
+	log.Println("done")
+}
