@@ -13,15 +13,22 @@ import (
 
 // behavior is how the flags have the standard streams behave.
 type behavior struct {
+	as      string
 	permits []uint64
 	stall   uint
 	flush   uint
 	delay   time.Duration
 	hold    bool
-	plan    host.Plan // all but Permits and FlushWaits
+	limit   uint64
+	faults  []host.PlannedFault
 }
 
 func (b *behavior) define(flags *flag.FlagSet) {
+	flags.Func("as", "imitate the `host` of this name: "+strings.Join(host.Names(), ", "), func(name string) error {
+		_, err := host.Named(name)
+		b.as = name
+		return err
+	})
 	flags.Func("permit", "permit this many `bytes` per write; a list as in 1,7,0,4096 goes round, 0 is none", b.setPermits)
 	flags.UintVar(&b.stall, "stall", 0, "before each permit, permit nothing `n` times, a wait each")
 	flags.UintVar(&b.flush, "flush", 0, "let each flush take `n` waits")
@@ -34,24 +41,42 @@ func (b *behavior) define(flags *flag.FlagSet) {
 		return b.addFault(s, true)
 	})
 	flags.Func("capacity", "close the stream when it has taken this many `bytes`", func(s string) (err error) {
-		b.plan.Capacity, err = parseBytes(s)
+		b.limit, err = parseBytes(s)
 		return err
 	})
 }
 
-// new returns the behavior of one stream.
-func (b *behavior) new() host.Behavior {
-	plan := b.plan
-	permits := b.permits
-	if permits == nil {
-		permits = []uint64{1 << 20}
+// plan returns the plan of a stream: that of the host to imitate, changed by the other
+// flags.
+func (b *behavior) plan() host.Plan {
+	var p host.Plan
+	if b.as != "" {
+		p, _ = host.Named(b.as)
 	}
-	for _, n := range permits {
-		plan.Permits = append(plan.Permits, make([]uint64, b.stall)...)
-		plan.Permits = append(plan.Permits, n)
+	if b.permits != nil {
+		p.Permits = b.permits
 	}
-	plan.FlushWaits = []int{int(b.flush)}
-	return host.Behavior{Script: plan.Script(), Delay: b.delay, Hold: b.hold}
+	if b.stall > 0 {
+		permits := p.Permits
+		if permits == nil {
+			permits = []uint64{1 << 20}
+		}
+		p.Permits = nil
+		for _, n := range permits {
+			p.Permits = append(p.Permits, make([]uint64, b.stall)...)
+			p.Permits = append(p.Permits, n)
+		}
+	}
+	if b.flush > 0 {
+		p.FlushWaits = []int{int(b.flush)}
+	}
+	if b.delay > 0 {
+		p.Delay = b.delay
+	}
+	p.Hold = p.Hold || b.hold
+	p.Capacity = b.limit
+	p.Faults = b.faults
+	return p
 }
 
 func (b *behavior) setPermits(list string) error {
@@ -71,22 +96,15 @@ func (b *behavior) setPermits(list string) error {
 	return nil
 }
 
-var points = map[string]host.Point{
-	"check-write": host.AtCheckWrite,
-	"write":       host.AtWrite,
-	"flush":       host.AtFlush,
-	"flushed":     host.AtFlushed,
-}
-
 // addFault adds the fault that s is: point[:call][=text].
 func (b *behavior) addFault(s string, closed bool) error {
 	where, text, _ := strings.Cut(s, "=")
 	name, number, numbered := strings.Cut(where, ":")
-	at, ok := points[name]
-	if !ok {
-		return fmt.Errorf("no such call: %q", name)
+	at, err := host.PointOf(name)
+	if err != nil {
+		return err
 	}
-	f := host.Fault{At: at, Call: 1, Closed: closed, Text: text}
+	f := host.PlannedFault{At: at, Call: 1, Fault: host.Fault{Closed: closed, Text: text}}
 	if numbered {
 		n, err := strconv.ParseUint(number, 10, 31)
 		if err != nil || n == 0 {
@@ -94,7 +112,7 @@ func (b *behavior) addFault(s string, closed bool) error {
 		}
 		f.Call = int(n)
 	}
-	b.plan.Faults = append(b.plan.Faults, f)
+	b.faults = append(b.faults, f)
 	return nil
 }
 

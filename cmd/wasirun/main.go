@@ -143,8 +143,8 @@ func (c *command) run() (exit int, err error) {
 		options.OnCall = func(call *host.Call) { fmt.Fprintln(os.Stderr, call) }
 	}
 	h := host.New(options)
-	h.SetStdio(host.Stdout, c.streams.new(), os.Stdout, host.IsTerminal(os.Stdout))
-	h.SetStdio(host.Stderr, c.streams.new(), os.Stderr, host.IsTerminal(os.Stderr))
+	h.SetStdio(host.Stdout, c.streams.plan().Behavior(), os.Stdout, host.IsTerminal(os.Stdout))
+	h.SetStdio(host.Stderr, c.streams.plan().Behavior(), os.Stderr, host.IsTerminal(os.Stderr))
 	exit, err = engine.Run(ctx, engine.Guest{
 		Module:      module,
 		Args:        append([]string{c.target}, c.args...),

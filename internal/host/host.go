@@ -74,6 +74,7 @@ type Host struct {
 	mu      sync.Mutex
 	table   map[uint32]any // *stream, *pollable, *failure or terminal
 	last    uint32         // the handle given out last
+	spare   []*pollable    // dropped ones, to be used again
 	stdio   [2]*sink
 	console [2]bool
 	history []Call

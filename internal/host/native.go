@@ -26,10 +26,16 @@ const nativeShift = 24
 
 func init() {
 	h := New(Options{})
-	h.SetStdio(Stdout, Behavior{}, os.Stdout, IsTerminal(os.Stdout))
-	h.SetStdio(Stderr, Behavior{}, os.Stderr, IsTerminal(os.Stderr))
+	h.SetStdio(Stdout, Behavior{}, file{&os.Stdout}, IsTerminal(os.Stdout))
+	h.SetStdio(Stderr, Behavior{}, file{&os.Stderr}, IsTerminal(os.Stderr))
 	natives[0].Store(h)
 }
+
+// file is the file that a variable holds when it is written to: a program may put
+// another one into os.Stdout, as testing does to see what an example prints.
+type file struct{ current **os.File }
+
+func (f file) Write(p []byte) (int, error) { return (*f.current).Write(p) }
 
 // Expose makes the handles of h usable by the generated bindings of this process,
 // with base added to each. It is undone by Withdraw.

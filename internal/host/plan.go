@@ -1,5 +1,13 @@
 package host
 
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+)
+
 // A Script makes the choices that the contract leaves to a stream. Its methods are
 // called in the order in which the guest's calls bring the choices up, one at a time.
 type Script interface {
@@ -30,11 +38,18 @@ const (
 	faultPoints
 )
 
+var pointNames = [faultPoints]string{"check-write", "write", "flush", "flushed"}
+
+// PointOf returns the point of a name: a function's, or "flushed".
+func PointOf(name string) (Point, error) {
+	if i := slices.Index(pointNames[:], name); i >= 0 {
+		return Point(i), nil
+	}
+	return 0, fmt.Errorf("no such point to fail at: %q (there are %s)", name, strings.Join(pointNames[:], ", "))
+}
+
 // A Fault is a failure of a stream.
 type Fault struct {
-	At     Point
-	Call   int    // strikes at this call, from 1; 0: at every call
-	Bytes  uint64 // but not before so many bytes were accepted
 	Closed bool   // the error is closed, not last-operation-failed
 	Text   string // what to-debug-string returns
 	Then   After
@@ -51,17 +66,26 @@ const (
 	ThenWorks
 )
 
-// A Plan is a script written down in advance. The zero value permits 1 MiB always,
+// A PlannedFault is a Fault and when it strikes.
+type PlannedFault struct {
+	At    Point
+	Call  int    // strikes at this call, from 1; 0: at every call
+	Bytes uint64 // but not before so many bytes were accepted
+	Fault
+}
+
+// A Plan is a behavior written down in advance. The zero value permits 1 MiB always,
 // flushes at once and never fails.
 type Plan struct {
 	Permits    []uint64 // what check-write answers, in turn and from the start again
 	FlushWaits []int    // how many waits each flush takes, likewise
-	Faults     []Fault
+	Faults     []PlannedFault
 	Capacity   uint64 // closes when so many bytes were accepted; 0: never
+	Traits
 }
 
-// Script returns a script that follows the plan from its start.
-func (p Plan) Script() Script { return &planned{plan: p} }
+// Behavior returns the behavior of a stream that follows the plan from its start.
+func (p Plan) Behavior() Behavior { return Behavior{&planned{plan: p}, p.Traits} }
 
 type planned struct {
 	plan             Plan
@@ -94,11 +118,61 @@ func (s *planned) Fault(at Point, call int, accepted uint64) *Fault {
 	for i := range s.plan.Faults {
 		f := &s.plan.Faults[i]
 		if f.At == at && (f.Call == 0 || f.Call == call) && accepted >= f.Bytes {
-			return f
+			return &f.Fault
 		}
 	}
 	if at == AtCheckWrite && s.plan.Capacity > 0 && accepted >= s.plan.Capacity {
 		return &Fault{Closed: true}
 	}
 	return nil
+}
+
+// Named returns the plan of a host that is known by name: what its streams do of the
+// things that a guest can tell.
+func Named(name string) (Plan, error) {
+	for _, p := range named {
+		if p.name == name {
+			return p.plan, nil
+		}
+	}
+	return Plan{}, fmt.Errorf("no host is known as %q (there are %s)", name, strings.Join(Names(), ", "))
+}
+
+// Names returns the names that Named knows, in its order.
+func Names() []string {
+	var names []string
+	for _, p := range named {
+		names = append(names, p.name)
+	}
+	return names
+}
+
+// named has the hosts of which the sources were read, or which were run.
+var named = []struct {
+	name string
+	plan Plan
+}{
+	// The command wasmtime run: synchronous.
+	{"wasmtime-stdout", Plan{Traits: Traits{Background: true}}},
+	// AsyncWriteStream, as for custom standard output in Wasmtime's C API.
+	{"wasmtime-async", Plan{Permits: []uint64{8192}, FlushWaits: []int{1}, Traits: Traits{Background: true, Hold: true}}},
+	// AsyncStdoutStream of Wasmtime 21 and 22, which loses wake-ups (issue 8781).
+	{"wasmtime-22-async", Plan{Permits: []uint64{1024}, FlushWaits: []int{1},
+		Traits: Traits{LoseWakeups: true, Delay: time.Millisecond}}},
+	// Files: busy after each write until a pollable is used; lost if not flushed.
+	{"wasmtime-file", Plan{Permits: []uint64{1 << 20, 0}, FlushWaits: []int{1}, Traits: Traits{Hold: true}}},
+	// TCP sockets since Wasmtime 48.
+	{"wasmtime-tcp", Plan{Permits: []uint64{64 << 10, 0}, Traits: Traits{Background: true}}},
+	// Standard output that leads nowhere.
+	{"wasmtime-null", Plan{Permits: []uint64{math.MaxUint64}, Traits: Traits{Background: true}}},
+	// Standard output and error on Node.
+	{"jco-node", Plan{Permits: []uint64{16 << 10}, Traits: Traits{Background: true}}},
+	// Files on Node.
+	{"jco-node-file", Plan{Permits: []uint64{64 << 10}, Traits: Traits{Background: true}}},
+	// In a browser: a pollable is never ready when asked, and stays so once it is.
+	{"jco-browser", Plan{Permits: []uint64{1_000_000}, Traits: Traits{Background: true, Latch: true, NeverReady: true}}},
+	{"spin", Plan{Traits: Traits{Background: true}}},
+	{"viceroy", Plan{Traits: Traits{Background: true}}},
+	{"golem", Plan{Traits: Traits{Background: true}}},
+	{"wago", Plan{Permits: []uint64{1 << 40}, Traits: Traits{Background: true}}},
 }

@@ -136,10 +136,12 @@ func (h *Host) Poll(handles []uint32) []uint32 {
 func (h *Host) DropPollable(handle uint32) {
 	c := h.begin(OpDropPollable, handle)
 	defer h.end(&c)
-	if p := lookup[*pollable](h, handle); p.stream != nil {
+	p := lookup[*pollable](h, handle)
+	if p.stream != nil {
 		p.stream.children--
 	}
 	delete(h.table, handle)
+	h.spare = append(h.spare, p)
 	c.done()
 }
 
@@ -173,5 +175,18 @@ func (h *Host) timer(c *Call, from, nanoseconds uint64) uint32 {
 	if nanoseconds < uint64(never)-from {
 		at = time.Duration(from + nanoseconds)
 	}
-	return c.handle(h.add(&pollable{at: at}))
+	return c.handle(h.addPollable(pollable{at: at}))
+}
+
+// addPollable does not allocate if one was dropped before: a guest that waits a million
+// times costs the host nothing.
+func (h *Host) addPollable(p pollable) uint32 {
+	var place *pollable
+	if n := len(h.spare); n > 0 {
+		place, h.spare = h.spare[n-1], h.spare[:n-1]
+	} else {
+		place = new(pollable)
+	}
+	*place = p
+	return h.add(place)
 }

@@ -19,8 +19,12 @@ type Result struct {
 // A Behavior is how a stream behaves where the contract leaves it a choice. The zero
 // value is a synchronous host: it permits 1 MiB, never stalls and never fails.
 type Behavior struct {
-	Script Script // nil: the same as an empty [Plan]
+	Script Script // nil: that of an empty [Plan]
+	Traits
+}
 
+// Traits are the part of a Behavior that does not change over time.
+type Traits struct {
 	// Delay is how long a guest that must wait waits, by the host's clock.
 	Delay time.Duration
 
@@ -75,7 +79,7 @@ type stream struct {
 
 func newSink(b Behavior, out io.Writer) *sink {
 	if b.Script == nil {
-		b.Script = Plan{}.Script()
+		b.Script = Plan{}.Behavior().Script
 	}
 	return &sink{Behavior: b, out: out}
 }
@@ -214,7 +218,7 @@ func (h *Host) Subscribe(handle uint32) uint32 {
 	c := h.begin(OpSubscribe, handle)
 	defer h.end(&c)
 	s := lookup[*stream](h, handle)
-	p := h.add(&pollable{stream: s})
+	p := h.addPollable(pollable{stream: s})
 	s.children++
 	return c.handle(p)
 }

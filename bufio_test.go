@@ -1,0 +1,328 @@
+package wasio_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/wasio-dev/wasio"
+	"github.com/wasio-dev/wasio/wasiotest"
+)
+
+func newBufWriter(t testing.TB, size int, plan wasiotest.Plan) (*wasio.BufWriter, *wasiotest.Stream) {
+	t.Helper()
+	w, s := newWriter(t, plan)
+	return wasio.NewBufWriterSize(w, size), s
+}
+
+func TestBufWriterSizes(t *testing.T) {
+	w, _ := newWriter(t, wasiotest.Plan{})
+	for size, want := range map[int]int{-1: 64 << 10, 0: 64 << 10, 1: 16, 16: 16, 17: 17, 1 << 20: 1 << 20} {
+		b := wasio.NewBufWriterSize(w, size)
+		assert.Equal(t, want, b.Size())
+		assert.Equal(t, want, b.Available())
+		assert.Zero(t, b.Buffered())
+	}
+	assert.Equal(t, 64<<10, wasio.NewBufWriter(w).Size())
+}
+
+// TestBufWriterSizesAndWrites crosses write sizes with buffer sizes, as bufio's test does.
+func TestBufWriterSizesAndWrites(t *testing.T) {
+	data := pattern(8192)
+	for _, size := range []int{16, 17, 23, 128, 1024, 4096} {
+		for _, chunk := range []int{1, 2, 15, 16, 17, 127, 128, 129, 1000, 4095, 4096, 4097} {
+			b, s := newBufWriter(t, size, wasiotest.Plan{Permits: []uint64{1000}, Hold: true})
+			for rest := data; len(rest) > 0; {
+				p := rest[:min(chunk, len(rest))]
+				n, err := b.Write(p)
+				require.NoError(t, err)
+				require.Equal(t, len(p), n)
+				require.Equal(t, size, b.Buffered()+b.Available())
+				rest = rest[len(p):]
+			}
+			require.Empty(t, s.Bytes(), "no flush unless asked")
+			require.NoError(t, b.Flush())
+			require.Zero(t, b.Buffered())
+			require.True(t, bytes.Equal(data, s.Bytes()), "size %d, chunk %d", size, chunk)
+			require.Equal(t, 1, count(s, "flush"))
+		}
+	}
+}
+
+func TestBufWriterAsksNothingUntilFull(t *testing.T) {
+	b, s := newBufWriter(t, 16, wasiotest.Plan{})
+	for range 4 {
+		n, err := b.WriteString("1234")
+		require.NoError(t, err)
+		require.Equal(t, 4, n)
+	}
+	assert.Empty(t, s.Calls())
+	assert.Equal(t, 16, b.Buffered())
+	require.NoError(t, b.WriteByte('5'))
+	assert.Equal(t, []string{"check-write = 1048576", "write(16)"}, callsOf(s))
+	assert.Equal(t, 1, b.Buffered())
+	require.NoError(t, b.Flush())
+	assert.Equal(t, []string{"check-write = 1048576", "write(1)", "flush", "check-write = 1048576"}, callsOf(s)[2:])
+	require.NoError(t, b.Flush())
+	assert.Len(t, s.Calls(), 6, "a flush with nothing to flush is no call")
+}
+
+func TestBufWriterPassesLargeWritesOn(t *testing.T) {
+	b, s := newBufWriter(t, 64, wasiotest.Plan{})
+	p := pattern(65)
+	n, err := b.Write(p)
+	require.NoError(t, err)
+	assert.Equal(t, 65, n)
+	assert.Equal(t, []string{string(p)}, s.Records(), "one write, not copied first")
+	assert.Zero(t, b.Buffered())
+	assert.Zero(t, count(s, "flush"))
+}
+
+func TestBufWriterBytesAndRunes(t *testing.T) {
+	b, s := newBufWriter(t, 16, wasiotest.Plan{Permits: []uint64{3}})
+	var want strings.Builder
+	for i, r := range strings.Repeat("aé€😀\xff", 20) {
+		if i%3 == 0 {
+			require.NoError(t, b.WriteByte(byte(i)))
+			want.WriteByte(byte(i))
+		}
+		n, err := b.WriteRune(r)
+		require.NoError(t, err)
+		m, _ := want.WriteRune(r)
+		assert.Equal(t, m, n)
+	}
+	n, err := b.WriteRune(-1)
+	require.NoError(t, err)
+	assert.Equal(t, 3, n)
+	want.WriteRune('\uFFFD')
+	require.NoError(t, b.Close())
+	assert.Equal(t, want.String(), s.String())
+}
+
+func TestBufWriterReadFrom(t *testing.T) {
+	p := pattern(100_000)
+	b, s := newBufWriter(t, 1000, wasiotest.Plan{})
+	require.NoError(t, b.WriteByte('>'))
+	n, err := b.ReadFrom(iotest.HalfReader(struct{ io.Reader }{bytes.NewReader(p)}))
+	require.NoError(t, err)
+	assert.EqualValues(t, len(p), n)
+	assert.Zero(t, count(s, "flush"))
+	require.NoError(t, b.Flush())
+	assert.True(t, bytes.Equal(append([]byte(">"), p...), s.Bytes()))
+
+	broken := errors.New("broken reader")
+	n, err = b.ReadFrom(io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(broken)))
+	assert.EqualValues(t, 3, n)
+	assert.Same(t, broken, err)
+	assert.Equal(t, 3, b.Buffered())
+	require.NoError(t, b.Flush())
+}
+
+func TestBufWriterLineMode(t *testing.T) {
+	b, s := newBufWriter(t, 64, wasiotest.Plan{Hold: true, FlushWaits: []int{1}})
+	b.SetLineMode(true)
+	steps := []struct {
+		write func() error
+		out   string
+		left  int
+	}{
+		{func() error { _, err := b.WriteString("no end"); return err }, "", 6},
+		{func() error { _, err := b.WriteString(" yet, now\nand more"); return err }, "no end yet, now\n", 8},
+		{func() error { return b.WriteByte('\n') }, "no end yet, now\nand more\n", 0},
+		{func() error { return b.WriteByte('a') }, "no end yet, now\nand more\n", 1},
+		{func() error { _, err := b.WriteRune('\n'); return err }, "no end yet, now\nand more\na\n", 0},
+		{func() error { _, err := b.Write([]byte("x\ny\nz")); return err }, "no end yet, now\nand more\na\nx\ny\n", 1},
+		{func() error { _, err := b.ReadFrom(strings.NewReader("1\n2")); return err }, "no end yet, now\nand more\na\nx\ny\nz1\n", 1},
+		{func() error { b.SetLineMode(false); _, err := b.WriteString("\n\n"); return err }, "no end yet, now\nand more\na\nx\ny\nz1\n", 3},
+	}
+	for i, step := range steps {
+		require.NoError(t, step.write())
+		assert.Equal(t, step.out, s.String(), "step %d", i)
+		assert.Equal(t, step.left, b.Buffered(), "step %d", i)
+	}
+	assert.Equal(t, 5, count(s, "flush"), "one for each write with a line end")
+}
+
+func TestBufWriterLineModeOfLongLines(t *testing.T) {
+	b, s := newBufWriter(t, 16, wasiotest.Plan{Hold: true})
+	b.SetLineMode(true)
+	line := strings.Repeat("long ", 20) + "\n"
+	for _, text := range []string{line, "pre", line, line + "post"} {
+		n, err := b.WriteString(text)
+		require.NoError(t, err)
+		assert.Equal(t, len(text), n)
+	}
+	assert.Equal(t, line+"pre"+line+line, s.String())
+	assert.Equal(t, 4, b.Buffered())
+}
+
+func TestBufWriterErrorsStick(t *testing.T) {
+	for name, plan := range map[string]wasiotest.Plan{
+		"write":  {Faults: []wasiotest.Fault{{At: "write"}}},
+		"flush":  {Faults: []wasiotest.Fault{{At: "flush"}}},
+		"closed": {Faults: []wasiotest.Fault{{At: "check-write", Closed: true}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, s := newBufWriter(t, 16, plan)
+			n, err := b.WriteString("buffered")
+			require.NoError(t, err)
+			require.Equal(t, 8, n)
+			err = b.Flush()
+			require.ErrorAs(t, err, new(*wasio.Error))
+			before := len(s.Calls())
+			n, again := b.Write([]byte("x"))
+			assert.Zero(t, n)
+			assert.Same(t, err, again)
+			_, again = b.WriteString("x")
+			assert.Same(t, err, again)
+			assert.Same(t, err, b.WriteByte('x'))
+			_, again = b.WriteRune('x')
+			assert.Same(t, err, again)
+			_, again = b.ReadFrom(strings.NewReader("x"))
+			assert.Same(t, err, again)
+			assert.Same(t, err, b.Flush())
+			assert.Len(t, s.Calls(), before)
+			assert.Same(t, err, b.Close())
+			assert.Equal(t, []string{"drop"}, callsOf(s)[before:])
+		})
+	}
+}
+
+func TestBufWriterCountsWhatItTook(t *testing.T) {
+	b, s := newBufWriter(t, 16, wasiotest.Plan{Capacity: 10})
+	n, err := b.Write(pattern(100))
+	assert.Equal(t, 10, n, "passed on as it is: what the host took")
+	assert.ErrorIs(t, err, io.ErrClosedPipe)
+	assert.Len(t, s.Bytes(), 10)
+
+	b, s = newBufWriter(t, 16, wasiotest.Plan{Capacity: 10})
+	require.NoError(t, b.WriteByte('x'))
+	n, err = b.Write(pattern(100))
+	assert.Equal(t, 15, n, "what found room in the buffer")
+	assert.ErrorIs(t, err, io.ErrClosedPipe)
+	assert.Equal(t, 6, b.Buffered(), "what the host did not take stays")
+	assert.Len(t, s.Bytes(), 10)
+}
+
+func TestBufWriterReset(t *testing.T) {
+	b, s := newBufWriter(t, 16, wasiotest.Plan{Faults: []wasiotest.Fault{{At: "write"}}})
+	b.WriteString("lost")
+	require.Error(t, b.Flush())
+	w, s2 := newWriter(t, wasiotest.Plan{})
+	b.Reset(w)
+	assert.Equal(t, 16, b.Size())
+	assert.Zero(t, b.Buffered())
+	b.WriteString("found")
+	require.NoError(t, b.Flush())
+	assert.Empty(t, s.Bytes())
+	assert.Equal(t, "found", s2.String())
+}
+
+func TestBufWriterZeroValue(t *testing.T) {
+	var b wasio.BufWriter
+	_, err := b.Write([]byte("x"))
+	assert.ErrorIs(t, err, os.ErrClosed)
+	assert.ErrorIs(t, b.WriteByte('x'), os.ErrClosed)
+	assert.ErrorIs(t, b.Flush(), os.ErrClosed)
+
+	w, s := newWriter(t, wasiotest.Plan{})
+	b.Reset(w)
+	assert.Equal(t, 64<<10, b.Size())
+	b.WriteString("ready")
+	require.NoError(t, b.Close())
+	assert.Equal(t, "ready", s.String())
+
+	var unused wasio.BufWriter
+	assert.NoError(t, unused.Flush())
+	assert.NoError(t, unused.Close())
+}
+
+func TestBufWriterClose(t *testing.T) {
+	b, s := newBufWriter(t, 16, wasiotest.Plan{Hold: true})
+	b.WriteString("bye")
+	require.NoError(t, b.Close())
+	assert.Equal(t, "bye", s.String())
+	assert.Equal(t, "drop", callsOf(s)[len(s.Calls())-1])
+	before := len(s.Calls())
+	require.NoError(t, b.Close())
+	_, err := b.WriteString("late")
+	assert.ErrorIs(t, err, os.ErrClosed)
+	assert.ErrorIs(t, b.Flush(), os.ErrClosed)
+	assert.Len(t, s.Calls(), before)
+}
+
+func TestBufWriterConcurrentLines(t *testing.T) {
+	const writers, lines = 8, 100
+	for _, lineMode := range []bool{false, true} {
+		b, s := newBufWriter(t, 64, wasiotest.Plan{Permits: []uint64{7, 0}})
+		b.SetLineMode(lineMode)
+		var wg sync.WaitGroup
+		for i := range writers {
+			wg.Go(func() {
+				for range lines {
+					fmt.Fprintf(b, "writer %d says so\n", i)
+				}
+			})
+		}
+		wg.Wait()
+		require.NoError(t, b.Flush())
+		seen := make(map[string]int)
+		for l := range strings.Lines(s.String()) {
+			seen[l]++
+		}
+		assert.Len(t, seen, writers)
+		for l, n := range seen {
+			assert.Equal(t, lines, n, l)
+		}
+	}
+}
+
+func TestBufWriterDoesNotAllocate(t *testing.T) {
+	b, _ := newBufWriter(t, 4096, wasiotest.Plan{})
+	p := pattern(100)
+	text := string(p)
+	assert.Zero(t, testing.AllocsPerRun(1000, func() {
+		b.Write(p)
+		b.WriteString(text)
+		b.WriteByte('x')
+		b.WriteRune('é')
+	}))
+	b.SetLineMode(true)
+	line := []byte("a line\n")
+	assert.Zero(t, testing.AllocsPerRun(1000, func() { b.Write(line) }))
+}
+
+// TestStandardPackages writes through what a program would use.
+func TestStandardPackages(t *testing.T) {
+	plan := wasiotest.Plan{Permits: []uint64{5, 0, 11}, FlushWaits: []int{1, 0}, Hold: true}
+	t.Run("bufio", func(t *testing.T) {
+		w, s := newWriter(t, plan)
+		b := bufio.NewWriterSize(w, 16)
+		for i := range 100 {
+			fmt.Fprintln(b, i)
+		}
+		require.NoError(t, b.Flush())
+		assert.Len(t, strings.Fields(s.String()), 100)
+	})
+	t.Run("slog", func(t *testing.T) {
+		w, s := newWriter(t, plan)
+		slog.New(slog.NewTextHandler(w, nil)).Info("hello", "n", 1)
+		assert.Contains(t, s.String(), "level=INFO msg=hello n=1\n")
+	})
+	t.Run("json", func(t *testing.T) {
+		w, s := newWriter(t, plan)
+		require.NoError(t, json.NewEncoder(w).Encode(map[string]int{"a": 1}))
+		assert.Equal(t, "{\"a\":1}\n", s.String())
+	})
+}

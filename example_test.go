@@ -1,0 +1,90 @@
+package wasio_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"os"
+
+	"github.com/wasio-dev/wasio"
+)
+
+func Example() {
+	w := wasio.Stdout()
+	log.SetOutput(w)
+	log.SetFlags(0)
+	defer log.SetOutput(os.Stderr)
+
+	fmt.Fprintln(w, "hello")
+	log.Println("from the logger")
+	// Output:
+	// hello
+	// from the logger
+}
+
+func ExampleStdout() {
+	logger := slog.New(slog.NewTextHandler(wasio.Stdout(), &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
+	logger.Info("listening", "port", 8080)
+	// Output:
+	// level=INFO msg=listening port=8080
+}
+
+// Body stands for a resource of the program's own bindings.
+type Body struct{}
+
+// OutputStream is what wit-bindgen-go makes of own<output-stream>.
+type OutputStream uint32
+
+func (Body) Write() OutputStream { return 0 }
+
+func ExampleNewWriter() {
+	var body Body // of wasi:http, say
+	w := wasio.NewWriter(body.Write())
+	defer w.Close() // drops the stream; the body can be finished then
+
+	_, err := fmt.Fprint(w, "<!doctype html>")
+	switch {
+	case errors.Is(err, io.ErrClosedPipe):
+		fmt.Println("the client has gone")
+	case errors.Is(err, os.ErrClosed):
+		fmt.Println("there is no stream")
+	case err != nil:
+		fmt.Println("the host failed:", err)
+	}
+	// Output:
+	// there is no stream
+}
+
+func ExampleBufWriter() {
+	w := wasio.NewBufWriter(wasio.Stdout())
+	for i := range 3 {
+		fmt.Fprintf(w, "row %d\n", i) // no host call yet
+	}
+	if err := w.Flush(); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// row 0
+	// row 1
+	// row 2
+}
+
+func ExampleBufWriter_SetLineMode() {
+	w := wasio.NewBufWriter(wasio.Stdout())
+	w.SetLineMode(true)
+
+	fmt.Fprint(w, "working")
+	fmt.Fprint(w, "...")
+	fmt.Fprintln(w, " done") // the whole line is out now
+	// Output:
+	// working... done
+}

@@ -1,0 +1,278 @@
+package wasio_test
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/wasio-dev/wasio"
+	"github.com/wasio-dev/wasio/internal/host"
+	"github.com/wasio-dev/wasio/wasiotest"
+)
+
+// The ways to write p to a stream and have it flushed. Each returns how many bytes were
+// taken and the error.
+var ways = []struct {
+	name  string
+	write func(w *wasio.Writer, p []byte) (int, error)
+}{
+	{"Write", (*wasio.Writer).Write},
+	{"WriteString", func(w *wasio.Writer, p []byte) (int, error) { return w.WriteString(string(p)) }},
+	{"ReadFrom", func(w *wasio.Writer, p []byte) (int, error) {
+		n, err := w.ReadFrom(bytes.NewReader(p))
+		return int(n), err
+	}},
+	{"BufWriter larger than p", throughBuffer(1 << 20)},
+	{"BufWriter smaller than p", throughBuffer(1)},
+}
+
+// throughBuffer counts what the host has taken, and not what is left in the buffer.
+func throughBuffer(size int) func(*wasio.Writer, []byte) (int, error) {
+	return func(w *wasio.Writer, p []byte) (int, error) {
+		b := wasio.NewBufWriterSize(w, size)
+		n, err := b.Write(p)
+		if err == nil {
+			err = b.Flush()
+		}
+		return n - b.Buffered(), err
+	}
+}
+
+// A hardCase is something that a host does, and what must come of it.
+type hardCase struct {
+	name  string
+	plan  wasiotest.Plan
+	size  int      // of the write; 0: 9 bytes
+	n     int      // of them taken, if there is an error
+	err   error    // io.ErrClosedPipe or the like; failed: a failure of the host
+	calls []string // of Write; nil: any
+}
+
+// failed stands for an error that is the host's and matches nothing.
+var failed error = &wasio.Error{}
+
+const mib = 1 << 20
+
+// The rows of table C, the hard cases of the contract, by their numbers.
+var hardCases = []hardCase{
+	{name: "C1 permits that are small and vary", plan: wasiotest.Plan{Permits: []uint64{3, 1, 2}},
+		calls: sequence("check-write = 3", "write(3)", "check-write = 1", "write(1)", "check-write = 2", "write(2)",
+			"check-write = 3", "write(3)", "flush", "check-write = 1")},
+	{name: "C1 one byte at a time", plan: wasiotest.Plan{Permits: []uint64{1}}},
+	{name: "C2 a permit of 2^64-1", plan: wasiotest.Plan{Permits: []uint64{1<<64 - 1}},
+		calls: sequence("check-write = 18446744073709551615", "write(9)", "flush", "check-write = 18446744073709551615")},
+	{name: "C3 a permit of 2^40", plan: wasiotest.Plan{As: "wago"}},
+	{name: "C3 a permit of 2^32", plan: wasiotest.Plan{Permits: []uint64{1 << 32}}},
+	{name: "C3 a permit of 2^31", plan: wasiotest.Plan{Permits: []uint64{1 << 31}}},
+	{name: "C5 nothing permitted until waited for", plan: wasiotest.Plan{Permits: []uint64{0, 6}},
+		calls: sequence("check-write = 0", wait, "check-write = 6", "write(6)", "check-write = 0", wait,
+			"check-write = 6", "write(3)", "flush", "check-write = 0", wait, "check-write = 6")},
+	{name: "C6 progress only through a pollable", plan: wasiotest.Plan{As: "wasmtime-file"}, size: 3*mib + 1},
+	{name: "C7 spurious wake-ups", plan: wasiotest.Plan{Permits: []uint64{0, 0, 0, 9}},
+		calls: sequence("check-write = 0", wait, "check-write = 0", wait, "check-write = 0", wait,
+			"check-write = 9", "write(9)",
+			"flush", "check-write = 0", wait, "check-write = 0", wait, "check-write = 0", wait, "check-write = 9")},
+	{name: "C7 spurious wake-ups, as many as are borne", plan: wasiotest.Plan{Permits: append(make([]uint64, 99), 9)}},
+	{name: "C8 ready for ever, and nothing permitted", plan: wasiotest.Plan{Permits: []uint64{0}}, err: io.ErrNoProgress},
+	{name: "C8 ready for ever, and nothing permitted in the flush", plan: wasiotest.Plan{FlushWaits: []int{1 << 30}},
+		n: 9, err: io.ErrNoProgress},
+	{name: "C9 pollables that stay ready", plan: wasiotest.Plan{Permits: []uint64{0, 0, 2}, Latch: true}},
+	{name: "C10 pollables from before the flush that stay ready", plan: wasiotest.Plan{FlushWaits: []int{2}, Latch: true, Hold: true}},
+	{name: "C11 pollable.ready is never true", plan: wasiotest.Plan{Permits: []uint64{0, 4}, NeverReady: true}},
+	{name: "C12 C13 a flush that takes a while", plan: wasiotest.Plan{FlushWaits: []int{3}, Hold: true},
+		calls: sequence("check-write = 1048576", "write(9)", "flush", "check-write = 0", wait, "check-write = 0", wait,
+			"check-write = 0", wait, "check-write = 1048576")},
+	{name: "C17 failure of a flush, told by the next check-write",
+		plan: wasiotest.Plan{Faults: []wasiotest.Fault{{At: "flushed", Text: "disk full"}}}, n: 9, err: failed,
+		calls: sequence("check-write = 1048576", "write(9)", "flush",
+			"check-write = last-operation-failed(error)", "error.drop")},
+	{name: "C17 failure of an earlier operation, told by check-write",
+		plan: wasiotest.Plan{Permits: []uint64{4}, Faults: []wasiotest.Fault{{At: "check-write", Call: 2}}}, n: 4, err: failed},
+	{name: "C18 failure of the flush itself",
+		plan: wasiotest.Plan{Faults: []wasiotest.Fault{{At: "flush"}}}, n: 9, err: failed,
+		calls: sequence("check-write = 1048576", "write(9)", "flush = last-operation-failed(error)", "error.drop")},
+	{name: "C19 flush ok, failure only at check-write after the wait",
+		plan: wasiotest.Plan{FlushWaits: []int{1}, Faults: []wasiotest.Fault{{At: "flushed"}}}, n: 9, err: failed,
+		calls: sequence("check-write = 1048576", "write(9)", "flush", "check-write = 0", wait,
+			"check-write = 0", wait, "check-write = last-operation-failed(error)", "error.drop")},
+	{name: "C20 failure at the third write",
+		plan: wasiotest.Plan{Permits: []uint64{4}, Faults: []wasiotest.Fault{{At: "write", Call: 3}}}, n: 8, err: failed,
+		calls: sequence("check-write = 4", "write(4)", "check-write = 4", "write(4)", "check-write = 4",
+			"write(1) = last-operation-failed(error)", "error.drop")},
+	{name: "C21 failure at every call",
+		plan: wasiotest.Plan{Faults: []wasiotest.Fault{{At: "flush", Then: wasiotest.ThenAgain}}}, n: 9, err: failed},
+	{name: "C22 failure, and all is well again",
+		plan: wasiotest.Plan{Faults: []wasiotest.Fault{{At: "write", Call: 1, Then: wasiotest.ThenWorks}}}, err: failed},
+	{name: "C23 C27 closed before any write",
+		plan: wasiotest.Plan{Faults: []wasiotest.Fault{{At: "check-write", Closed: true}}}, err: io.ErrClosedPipe,
+		calls: sequence("check-write = closed")},
+	{name: "C24 closed between check-write and write",
+		plan: wasiotest.Plan{Permits: []uint64{5}, Faults: []wasiotest.Fault{{At: "write", Call: 2, Closed: true}}},
+		n:    5, err: io.ErrClosedPipe,
+		calls: sequence("check-write = 5", "write(5)", "check-write = 5", "write(4) = closed")},
+	{name: "C26 closed in the middle", plan: wasiotest.Plan{Capacity: 7}, n: 7, err: io.ErrClosedPipe,
+		calls: sequence("check-write = 7", "write(7)", "check-write = closed")},
+	{name: "C27 closed while waiting",
+		plan: wasiotest.Plan{Permits: []uint64{5, 0}, Faults: []wasiotest.Fault{{At: "check-write", Call: 3, Closed: true}}},
+		n:    5, err: io.ErrClosedPipe,
+		calls: sequence("check-write = 5", "write(5)", "check-write = 0", wait, "check-write = closed")},
+	{name: "C28 failure while waiting",
+		plan: wasiotest.Plan{Permits: []uint64{5, 0}, Faults: []wasiotest.Fault{{At: "check-write", Call: 3}}}, n: 5, err: failed},
+	{name: "C29 a table of two handles, and 100,000 waits", plan: wasiotest.Plan{Permits: []uint64{0, 1}, Handles: 2}, size: 100_000},
+	{name: "C34 a flush that does its work before it returns", plan: wasiotest.Plan{Hold: true}},
+	{name: "C38 runes that are split by the permit", plan: wasiotest.Plan{Permits: []uint64{2, 1}}},
+	{name: "C42 permitted, and failed at once",
+		plan: wasiotest.Plan{Faults: []wasiotest.Fault{{At: "write", Call: 1}}}, err: failed},
+	{name: "C43 permits that shrink", plan: wasiotest.Plan{Permits: []uint64{4, 3, 2, 1, 1}}},
+	{name: "C44 a failure with a strange text",
+		plan: wasiotest.Plan{Faults: []wasiotest.Fault{{At: "write", Text: "line\nline\x00" + strings.Repeat("x", mib)}}}, err: failed},
+}
+
+func TestHardCases(t *testing.T) {
+	for _, c := range hardCases {
+		for _, way := range ways {
+			t.Run(c.name+"/"+way.name, func(t *testing.T) { c.run(t, way.name == "Write", way.write) })
+		}
+	}
+}
+
+func (c hardCase) run(t *testing.T, strict bool, write func(*wasio.Writer, []byte) (int, error)) {
+	p := []byte("9: é€😀"[:3] + "é€x") // 9 bytes
+	if c.size > 0 {
+		p = pattern(c.size)
+	}
+	w, s := newWriter(t, c.plan)
+	n, err := write(w, p)
+	if c.calls != nil && strict {
+		assert.Equal(t, c.calls, callsOf(s))
+	}
+	if c.err == nil {
+		require.NoError(t, err)
+		assert.Equal(t, len(p), n)
+		assert.True(t, bytes.Equal(p, s.Bytes()), "every byte once and in order")
+		return
+	}
+	assert.Equal(t, c.n, n)
+	var e *wasio.Error
+	require.ErrorAs(t, err, &e)
+	if c.err == failed {
+		assert.NotErrorIs(t, err, io.ErrClosedPipe)
+		assert.NotErrorIs(t, err, io.ErrNoProgress)
+	} else {
+		assert.ErrorIs(t, err, c.err)
+	}
+	assert.Equal(t, string(p[:len(s.Bytes())]), s.String(), "a prefix of what was written")
+	if !c.plan.Hold {
+		assert.Len(t, s.Bytes(), n, "what was counted was delivered")
+	}
+
+	before := len(s.Calls())
+	for range 2 {
+		m, again := w.Write([]byte("more"))
+		assert.Zero(t, m)
+		assert.Same(t, err, again)
+		m, again = w.Write(nil)
+		assert.Zero(t, m)
+		assert.Same(t, err, again)
+		assert.Same(t, err, w.Flush())
+	}
+	assert.Len(t, s.Calls(), before, "no host call after an error")
+}
+
+// C4: the permit is larger than what the engine carries in one call. The model traps
+// above 128 MiB, as Wasmtime does.
+func TestC4PermitLargerThanACallCarries(t *testing.T) {
+	h := host.New(host.Options{})
+	base := h.Expose()
+	defer host.Withdraw(base)
+	plan := host.Plan{Permits: []uint64{1 << 30}}
+	w := wasio.NewWriter(base | h.NewStream(plan.Behavior(), io.Discard))
+	n, err := w.Write(make([]byte, 128*mib+1))
+	require.NoError(t, err)
+	assert.Equal(t, 128*mib+1, n)
+	assert.EqualValues(t, 3, h.Count(host.OpWrite))
+	require.NoError(t, w.Close())
+	assert.Empty(t, h.Live())
+}
+
+// C25: the stream closes after all bytes were accepted. The write succeeds; the next is
+// refused.
+func TestC25ClosedAfterAllWasTaken(t *testing.T) {
+	for name, plan := range map[string]wasiotest.Plan{
+		"exactly full":                 {Capacity: 9},
+		"closed by flush":              {Faults: []wasiotest.Fault{{At: "flush", Closed: true}}},
+		"closed while flushing":        {Faults: []wasiotest.Fault{{At: "flushed", Closed: true}}},
+		"closed at the end of a flush": {FlushWaits: []int{1}, Faults: []wasiotest.Fault{{At: "flushed", Closed: true}}},
+	} {
+		for _, way := range ways {
+			t.Run(name+"/"+way.name, func(t *testing.T) {
+				w, s := newWriter(t, plan)
+				n, err := way.write(w, []byte("nine byte"))
+				require.NoError(t, err)
+				assert.Equal(t, 9, n)
+				assert.Equal(t, "nine byte", s.String())
+				before := len(s.Calls())
+				n, err = way.write(w, []byte("more"))
+				assert.Zero(t, n)
+				assert.ErrorIs(t, err, io.ErrClosedPipe)
+				assert.Len(t, s.Calls(), before)
+			})
+		}
+	}
+}
+
+// C30: every error handle is dropped once, also where the host goes on giving them out.
+func TestC30ErrorHandlesAreDropped(t *testing.T) {
+	for _, at := range []string{"check-write", "write", "flush", "flushed"} {
+		w, s := newWriter(t, wasiotest.Plan{Faults: []wasiotest.Fault{{At: at, Then: wasiotest.ThenAgain}}})
+		for range 3 {
+			_, err := w.Write([]byte("x"))
+			require.Error(t, err)
+		}
+		assert.Equal(t, 1, count(s, "error.drop"), at)
+	}
+}
+
+// C32: dropping a stream loses what is not flushed.
+func TestC32CloseLosesNothing(t *testing.T) {
+	for _, waits := range []int{0, 1, 5} {
+		s := wasiotest.NewStream(t, wasiotest.Plan{Hold: true, FlushWaits: []int{waits}})
+		b := wasio.NewBufWriter(wasio.NewWriter(s.Handle()))
+		b.WriteString("held until flushed")
+		require.NoError(t, b.Close())
+		assert.Equal(t, "held until flushed", s.String())
+	}
+}
+
+// C33: another handle of the sink flushes and writes in between.
+func TestC33OtherHandleInBetween(t *testing.T) {
+	s := wasiotest.NewStream(t, wasiotest.Plan{Permits: []uint64{2, 0}, FlushWaits: []int{1}, Hold: true})
+	a, b := wasio.NewWriter(s.Handle()), wasio.NewBufWriterSize(wasio.NewWriter(s.Another()), 16)
+	for i := range 10 {
+		a.WriteString("direct ")
+		b.WriteString("buffered ")
+		if i%3 == 2 {
+			require.NoError(t, b.Flush())
+		}
+	}
+	require.NoError(t, b.Close())
+	require.NoError(t, a.Close())
+	assert.Equal(t, 10, strings.Count(s.String(), "direct "))
+	assert.Equal(t, 10*len("direct ")+10*len("buffered "), len(s.String()))
+}
+
+// C37: each write is a record on some hosts.
+func TestC37OneWriteForEachWrite(t *testing.T) {
+	w, s := newWriter(t, wasiotest.Plan{As: "viceroy"})
+	var want []string
+	for _, size := range []int{1, 4095, 4096, 4097, 100_000} {
+		p := pattern(size)
+		want = append(want, string(p))
+		_, err := w.Write(p)
+		require.NoError(t, err)
+	}
+	assert.Equal(t, want, s.Records())
+}

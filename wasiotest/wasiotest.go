@@ -1,0 +1,279 @@
+//go:build !wasm
+
+// Package wasiotest gives tests an output stream of WASI 0.2 that behaves as they say:
+// small permits, waits, failures, a stream that closes. It is to writers on WASI what
+// [testing/iotest] is to readers.
+//
+//	s := wasiotest.NewStream(t, wasiotest.Plan{Permits: []uint64{1, 7, 0}})
+//	w := wasio.NewWriter(s.Handle())
+//
+// The host behind it is strict: what the contract of wasi:io forbids is a trap. A trap
+// panics, since it ends a program on a real host, and fails the test, with the calls
+// that led to it. So does a handle that is still live when the test ends, and a wait
+// that would never end.
+//
+// The package is for tests that run on the developer's own platform, not as a
+// WebAssembly guest.
+package wasiotest
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/wasio-dev/wasio/internal/host"
+)
+
+// A Plan says how a stream behaves where the contract leaves it a choice. The zero value
+// is a synchronous host that permits 1 MiB, never makes a guest wait and never fails.
+type Plan struct {
+	// As imitates a real host: one of [Hosts]. The other fields, where they are not
+	// zero, take the place of what that host does.
+	As string
+
+	// Permits are the answers of check-write in bytes, in turn and then from the
+	// start again. 0 permits nothing: the guest must wait on a pollable and ask
+	// again. A 0 after a 0 is a wake-up that was spurious.
+	Permits []uint64
+
+	// FlushWaits say how often the guest must wait until a flush is complete, for
+	// each flush in turn and then from the start again.
+	FlushWaits []int
+
+	// Delay is how long each wait takes. Inside a [testing/synctest] bubble that is
+	// no time at all.
+	Delay time.Duration
+
+	// Faults are the failures of the stream.
+	Faults []Fault
+
+	// Capacity closes the stream once it has taken so many bytes; 0: never.
+	Capacity uint64
+
+	// Hold keeps what was written until it is flushed. It is lost if the stream is
+	// dropped before that, or fails.
+	Hold bool
+
+	// Background lets the stream make progress while nobody waits on a pollable of
+	// it. Without it, a guest that only asks check-write again never gets on, as on
+	// files of Wasmtime.
+	Background bool
+
+	// Latch makes a pollable that was ready once stay ready for ever.
+	Latch bool
+
+	// NeverReady makes pollable.ready return false always, though block works.
+	NeverReady bool
+
+	// LoseWakeups makes a wait on the stream's pollable alone hang unless the stream
+	// is ready when it begins, as in Wasmtime 21 and 22 (issue 8781). It takes a
+	// Delay to matter.
+	LoseWakeups bool
+
+	// Handles is how many handles may be live at once; 0: as many as one likes.
+	Handles int
+}
+
+// A Fault is a failure of a stream.
+type Fault struct {
+	// At is the function that fails: "check-write", "write" or "flush"; or "flushed"
+	// for a flush that began well and fails before it is complete, which the next
+	// function reports.
+	At string
+
+	// Call is the call of At that fails, from 1; 0: every call.
+	Call int
+
+	// Bytes is how many bytes the stream takes before that, at the least.
+	Bytes uint64
+
+	// Closed makes the error closed, and not last-operation-failed.
+	Closed bool
+
+	// Text is what the host says of the failure.
+	Text string
+
+	// Then is what follows.
+	Then After
+}
+
+// After is what a stream does once last-operation-failed was reported. Closed streams
+// stay closed.
+type After int
+
+const (
+	ThenClosed After = iota // it is closed, as the WIT says
+	ThenAgain               // it reports last-operation-failed at every call
+	ThenWorks               // it works again
+)
+
+// Hosts returns the names of the real hosts that [Plan].As can imitate: the stream that a
+// guest has of them as standard output, or the kind of stream that the name says.
+func Hosts() []string { return host.Names() }
+
+// RandomPlan returns a plan drawn by a seed, the same one for the same seed: small
+// permits, waits and spurious wake-ups, and no failure.
+func RandomPlan(seed uint64) Plan {
+	r := rand.New(rand.NewPCG(seed, 0))
+	var p Plan
+	for range 1 + r.IntN(16) {
+		for range r.IntN(3) {
+			p.Permits = append(p.Permits, 0)
+		}
+		p.Permits = append(p.Permits, 1+r.Uint64N(1<<r.IntN(13)))
+	}
+	for range 1 + r.IntN(4) {
+		p.FlushWaits = append(p.FlushWaits, r.IntN(3))
+	}
+	p.Hold = r.IntN(2) == 0
+	return p
+}
+
+// A Stream is an output stream and what has come of it. Its methods are safe for
+// concurrent use.
+type Stream struct {
+	host   *host.Host
+	base   uint32
+	handle uint32
+	sink   sink
+}
+
+// sink records what is delivered.
+type sink struct {
+	mu    sync.Mutex
+	bytes []byte
+	ends  []int // of the records in bytes
+}
+
+func (s *sink) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bytes = append(s.bytes, p...)
+	s.ends = append(s.ends, len(s.bytes))
+	return len(p), nil
+}
+
+// keep is how many calls a stream remembers.
+const keep = 1 << 16
+
+// NewStream returns a stream that behaves as the plan says. When the test ends, it must
+// have been dropped (by the Close of its Writer), and so must all that was made of it. A
+// plan that makes no sense ends the test.
+func NewStream(t testing.TB, plan Plan) *Stream {
+	t.Helper()
+	p, err := plan.model()
+	if err != nil {
+		t.Fatal("wasiotest:", err)
+	}
+	s := &Stream{host: host.New(host.Options{Handles: plan.Handles, Keep: keep})}
+	s.base = s.host.Expose()
+	s.handle = s.base | s.host.NewStream(p.Behavior(), &s.sink)
+	t.Cleanup(func() {
+		host.Withdraw(s.base)
+		if trap := s.host.Trapped(); trap != nil {
+			t.Errorf("wasiotest: %v", trap)
+		} else if live := s.host.Live(); len(live) > 0 {
+			t.Errorf("wasiotest: not dropped: %s", strings.Join(live, ", "))
+		}
+	})
+	return s
+}
+
+// model returns the plan as the model host takes it.
+func (p Plan) model() (host.Plan, error) {
+	var m host.Plan
+	if p.As != "" {
+		var err error
+		if m, err = host.Named(p.As); err != nil {
+			return m, err
+		}
+	}
+	if p.Permits != nil {
+		m.Permits = p.Permits
+	}
+	if p.FlushWaits != nil {
+		m.FlushWaits = p.FlushWaits
+	}
+	if p.Delay != 0 {
+		m.Delay = p.Delay
+	}
+	for _, f := range p.Faults {
+		at, err := host.PointOf(f.At)
+		if err != nil {
+			return m, err
+		}
+		if f.Then < ThenClosed || f.Then > ThenWorks {
+			return m, fmt.Errorf("no such After: %d", f.Then)
+		}
+		m.Faults = append(m.Faults, host.PlannedFault{At: at, Call: f.Call, Bytes: f.Bytes,
+			Fault: host.Fault{Closed: f.Closed, Text: f.Text, Then: host.After(f.Then)}})
+	}
+	m.Capacity = p.Capacity
+	m.Hold = m.Hold || p.Hold
+	m.Background = m.Background || p.Background
+	m.Latch = m.Latch || p.Latch
+	m.NeverReady = m.NeverReady || p.NeverReady
+	m.LoseWakeups = m.LoseWakeups || p.LoseWakeups
+	return m, nil
+}
+
+// Handle returns the handle of the stream, for [wasio.NewWriter] or any bindings made
+// by wit-bindgen-go. Whoever takes it owns it.
+//
+// [wasio.NewWriter]: https://pkg.go.dev/github.com/wasio-dev/wasio#NewWriter
+func (s *Stream) Handle() uint32 { return s.handle }
+
+// Another returns a new handle of the same stream, as each call of get-stdout does. It
+// must be called while the first one is live.
+func (s *Stream) Another() uint32 {
+	return s.base | s.host.SameSink(s.handle&^s.base)
+}
+
+// Bytes returns what was delivered so far.
+func (s *Stream) Bytes() []byte {
+	s.sink.mu.Lock()
+	defer s.sink.mu.Unlock()
+	return bytes.Clone(s.sink.bytes)
+}
+
+// String returns what was delivered so far.
+func (s *Stream) String() string { return string(s.Bytes()) }
+
+// Records returns what was delivered so far, as the single writes in which it came. Some
+// hosts make a line of a log of each.
+func (s *Stream) Records() []string {
+	s.sink.mu.Lock()
+	defer s.sink.mu.Unlock()
+	records := make([]string, len(s.sink.ends))
+	start := 0
+	for i, end := range s.sink.ends {
+		records[i] = string(s.sink.bytes[start:end])
+		start = end
+	}
+	return records
+}
+
+// Calls returns the calls of the host so far, oldest first, as
+//
+//	output-stream(1).check-write = 7
+//	output-stream(1).write(7)
+//	output-stream(1).subscribe = pollable(2)
+//	pollable(2).block
+//	pollable(2).drop
+//	output-stream(1).flush = last-operation-failed(error(3))
+//	error(3).drop
+//
+// where the numbers in parentheses are handles, counted from the stream's own, or the
+// bytes of a write. It remembers the last 65536.
+func (s *Stream) Calls() []string {
+	calls := s.host.Calls()
+	lines := make([]string, len(calls))
+	for i := range calls {
+		lines[i] = calls[i].String()
+	}
+	return lines
+}
