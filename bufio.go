@@ -17,8 +17,8 @@ const (
 // after the last write. In line mode every line end does.
 //
 // It differs from a [bufio.Writer] on the Writer in that it is safe for concurrent use,
-// has the host flush only when asked to, and survives errors that pass. After an error
-// that does not pass, every later call returns the same error.
+// has the host flush only when asked to, and goes on after a timeout with no byte lost.
+// After any other error every later call returns the same error.
 //
 // The zero BufWriter is ready for use after [BufWriter.Reset].
 type BufWriter struct {
@@ -38,23 +38,23 @@ var (
 	_ io.ReaderFrom   = (*BufWriter)(nil)
 )
 
-// NewBufWriter returns a BufWriter on w with a buffer of 64 KiB.
+// NewBufWriter returns a BufWriter on w with a buffer of 64 KiB. On [Stdout] or [Stderr]
+// it is in line mode if that is a terminal, as wasi:cli/terminal-stdout says.
 func NewBufWriter(w *Writer) *BufWriter {
 	return NewBufWriterSize(w, defaultBufSize)
 }
 
-// NewBufWriterSize returns a BufWriter on w with a buffer of at least size bytes. If
-// size is 0 or less, it is the default size.
+// NewBufWriterSize is NewBufWriter with a buffer of at least size bytes. If size is 0 or
+// less, it is the default size.
 func NewBufWriterSize(w *Writer, size int) *BufWriter {
 	if size <= 0 {
 		size = defaultBufSize
 	}
-	return &BufWriter{w: w, buf: make([]byte, max(size, minBufSize))}
+	return &BufWriter{w: w, buf: make([]byte, max(size, minBufSize)), lines: isTerminal(w)}
 }
 
-// SetLineMode turns line mode on or off; it is off at first. In line mode a write that
-// contains a newline returns when everything up to the last newline is out and flushed.
-// What was buffered before stays so until the next newline or Flush.
+// SetLineMode turns line mode on or off. In line mode a write that contains a newline
+// returns when everything up to the last newline is out and flushed.
 func (b *BufWriter) SetLineMode(on bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -101,11 +101,7 @@ func (b *BufWriter) Write(p []byte) (n int, err error) {
 	defer b.mu.Unlock()
 	if b.lines {
 		if end := bytes.LastIndexByte(p, '\n') + 1; end > 0 {
-			n, err = b.add(p[:end])
-			if err == nil {
-				err = b.flush()
-			}
-			if err != nil {
+			if n, err = b.addLines(p[:end]); err != nil {
 				return n, err
 			}
 			p = p[end:]
@@ -183,13 +179,13 @@ func (b *BufWriter) add(p []byte) (n int, err error) {
 	}
 	for len(p)-n > len(b.buf)-b.n {
 		if b.n == 0 {
-			m, err := b.pass(p[n:])
+			m, err := b.pass(p[n:], false)
 			return n + m, err
 		}
 		m := copy(b.buf[b.n:], p[n:])
 		b.n += m
 		n += m
-		if err := b.spill(); err != nil {
+		if err := b.drain(false); err != nil {
 			return n, err
 		}
 	}
@@ -204,7 +200,7 @@ func (b *BufWriter) room(n int) error {
 		return b.err
 	}
 	if len(b.buf)-b.n < n {
-		return b.spill()
+		return b.drain(false)
 	}
 	return nil
 }
@@ -217,36 +213,42 @@ func (b *BufWriter) ended(line bool) error {
 	return nil
 }
 
-// spill hands what is buffered to the host. What the host does not take stays.
-func (b *BufWriter) spill() error {
-	n, err := b.pass(b.buf[:b.n])
+// addLines adds p, which ends a line, and flushes.
+func (b *BufWriter) addLines(p []byte) (n int, err error) {
+	if b.err == nil && b.n == 0 {
+		return b.pass(p, true)
+	}
+	if n, err = b.add(p); err != nil {
+		return n, err
+	}
+	return n, b.flush()
+}
+
+// flush hands what is buffered to the host and has it flush.
+func (b *BufWriter) flush() error {
+	if b.err != nil || b.n == 0 && !b.owed {
+		return b.err
+	}
+	return b.drain(true)
+}
+
+// drain passes on what is buffered. What the host does not take stays.
+func (b *BufWriter) drain(flush bool) error {
+	n, err := b.pass(b.buf[:b.n], flush)
 	b.n = copy(b.buf, b.buf[n:b.n])
 	return err
 }
 
-// pass hands p to the host.
-func (b *BufWriter) pass(p []byte) (n int, err error) {
+// pass hands p to the host, and has it flush if it should.
+func (b *BufWriter) pass(p []byte, flush bool) (n int, err error) {
 	if b.w == nil {
 		b.err = errNotOpen
 		return 0, b.err
 	}
-	n, b.err = (*unflushed)(b.w).Write(p)
-	b.owed = b.owed || n > 0
-	return n, b.err
-}
-
-func (b *BufWriter) flush() error {
-	if b.err != nil {
-		return b.err
+	n, err = b.w.pass(p, flush)
+	b.owed = (b.owed || n > 0) && !(flush && err == nil)
+	if err != nil && !isTimeout(err) {
+		b.err = err
 	}
-	if b.n > 0 {
-		if err := b.spill(); err != nil {
-			return err
-		}
-	}
-	if b.owed {
-		b.err = b.w.Flush()
-		b.owed = b.err != nil
-	}
-	return b.err
+	return n, err
 }

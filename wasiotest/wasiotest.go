@@ -1,4 +1,4 @@
-//go:build !wasm
+//go:build !wasm && !tinygo.wasm
 
 // Package wasiotest gives tests an output stream of WASI 0.2 that behaves as they say:
 // small permits, waits, failures, a stream that closes. It is to writers on WASI what

@@ -80,8 +80,10 @@ type Host struct {
 	history []Call
 	oldest  int
 	counts  [opCount]uint64
-	trap    *Trap
-	current Call // what OnCall sees: c itself would have to live on the heap
+	trap    *Trap // the first
+	spins   int   // how often the guest asked in vain without waiting
+	failing *Trap // of the call under way
+	current Call  // what OnCall sees: c itself would have to live on the heap
 }
 
 type (
@@ -124,6 +126,13 @@ func (h *Host) SetStdio(fd int, b Behavior, out io.Writer, isTerminal bool) {
 	defer h.mu.Unlock()
 	h.stdio[fd-1] = newSink(b, out)
 	h.stdio[fd-1].handles++ // the host's own
+	h.console[fd-1] = isTerminal
+}
+
+// SetTerminal is the part of SetStdio that says whether the stream is a terminal.
+func (h *Host) SetTerminal(fd int, isTerminal bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.console[fd-1] = isTerminal
 }
 
@@ -229,8 +238,9 @@ func (h *Host) end(c *Call) {
 		h.history[h.oldest] = *c
 		h.oldest = (h.oldest + 1) % len(h.history)
 	}
-	if c.Result == Trapped && h.trap != nil && h.trap.Calls == nil {
-		h.trap.Calls = h.remembered()
+	if c.Result == Trapped && h.failing != nil {
+		h.failing.Calls = h.remembered()
+		h.failing = nil
 	}
 	if h.options.OnCall != nil {
 		h.current = *c
@@ -244,11 +254,11 @@ func (h *Host) remembered() []Call {
 
 // fail ends the guest.
 func (h *Host) fail(format string, args ...any) {
-	t := &Trap{Reason: fmt.Sprintf(format, args...)}
+	h.failing = &Trap{Reason: fmt.Sprintf(format, args...)}
 	if h.trap == nil {
-		h.trap = t
+		h.trap = h.failing
 	}
-	panic(t)
+	panic(h.failing)
 }
 
 // add puts a resource into the table under the next free handle. Handles are not

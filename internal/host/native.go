@@ -1,4 +1,4 @@
-//go:build !wasm
+//go:build !wasm && !tinygo.wasm
 
 package host
 
@@ -155,6 +155,12 @@ func checkWrite(handle uint32, result *cm.Result[uint64, uint64, streams.StreamE
 func write(handle uint32, data *uint8, size uint32, result *plainResult) {
 	h, base, own := owner(handle)
 	setPlain(result, base, h.Write(own, unsafe.Slice(data, size)))
+}
+
+//go:linkname blockingWriteAndFlush github.com/wasio-dev/wasio/generated/wasi/io/streams.wasmimport_OutputStreamBlockingWriteAndFlush
+func blockingWriteAndFlush(handle uint32, data *uint8, size uint32, result *plainResult) {
+	h, base, own := owner(handle)
+	setPlain(result, base, h.BlockingWriteAndFlush(own, unsafe.Slice(data, size)))
 }
 
 //go:linkname flush github.com/wasio-dev/wasio/generated/wasi/io/streams.wasmimport_OutputStreamFlush

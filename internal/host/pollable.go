@@ -28,6 +28,8 @@ func (h *Host) left(p *pollable) time.Duration {
 	switch {
 	case p.latched:
 		return 0
+	case p.stream == nil && p.at == never:
+		return never
 	case p.stream == nil:
 		return p.at - h.options.Clock.Now()
 	default:
@@ -35,19 +37,24 @@ func (h *Host) left(p *pollable) time.Duration {
 	}
 }
 
+const hangs = "the guest hangs: it waits for a wake-up that never comes"
+
 // seen notes that the guest was told that the pollable is ready.
-func (p *pollable) seen() {
+func (h *Host) seen(p *pollable) {
 	if p.stream == nil || p.latched {
 		return
 	}
 	p.latched = p.stream.Latch
 	p.stream.waited = true
-	p.stream.spins = 0
+	h.spins = 0
 }
 
 // sleep passes time until the sink is ready, as far as the host knows now.
 func (h *Host) sleep(s *sink) {
 	if d := h.remaining(s); d > 0 {
+		if s.LoseWakeups {
+			h.fail(hangs)
+		}
 		h.pass(d)
 	}
 	s.waited = true
@@ -55,6 +62,7 @@ func (h *Host) sleep(s *sink) {
 
 // pass lets time go by without holding the lock.
 func (h *Host) pass(d time.Duration) {
+	h.spins = 0
 	h.mu.Unlock()
 	defer h.mu.Lock()
 	h.options.Clock.Sleep(d)
@@ -71,7 +79,7 @@ func (h *Host) Ready(handle uint32) bool {
 		}
 		return c.bool(false)
 	}
-	p.seen()
+	h.seen(p)
 	return c.bool(true)
 }
 
@@ -79,15 +87,19 @@ func (h *Host) Ready(handle uint32) bool {
 func (h *Host) Block(handle uint32) {
 	c := h.begin(OpBlock, handle)
 	defer h.end(&c)
-	p := lookup[*pollable](h, handle)
-	for d := h.wakes(p); d > 0; d = h.wakes(p) {
-		if d == never {
-			h.fail("the guest hangs: it waits for a wake-up that never comes")
+	for {
+		p := lookup[*pollable](h, handle) // each time, as another goroutine may have dropped it
+		switch d := h.wakes(p); {
+		case d <= 0:
+			h.seen(p)
+			c.done()
+			return
+		case d == never:
+			h.fail(hangs)
+		default:
+			h.pass(d)
 		}
-		h.pass(d)
 	}
-	p.seen()
-	c.done()
 }
 
 // wakes returns how long until the pollable wakes somebody who waits on it.
@@ -116,7 +128,7 @@ func (h *Host) Poll(handles []uint32) []uint32 {
 			// A wake-up for one makes the host look at them all, so that one
 			// which was lost is found.
 			if h.left(p) <= 0 {
-				p.seen()
+				h.seen(p)
 				ready = append(ready, uint32(i))
 			}
 			first = min(first, h.wakes(p))
@@ -126,7 +138,7 @@ func (h *Host) Poll(handles []uint32) []uint32 {
 			c.done()
 			return ready
 		case first == never:
-			h.fail("the guest hangs: it waits for wake-ups that never come")
+			h.fail(hangs)
 		}
 		h.pass(first)
 	}
@@ -158,7 +170,7 @@ func (h *Host) Now() uint64 {
 func (h *Host) SubscribeDuration(nanoseconds uint64) uint32 {
 	c := h.begin(OpSubscribeDuration, 0)
 	defer h.end(&c)
-	return h.timer(&c, uint64(h.options.Clock.Now()), nanoseconds)
+	return h.timer(&c, h.options.Clock.Now(), nanoseconds)
 }
 
 // SubscribeInstant is monotonic-clock.subscribe-instant.
@@ -169,11 +181,11 @@ func (h *Host) SubscribeInstant(nanoseconds uint64) uint32 {
 }
 
 // timer adds a pollable for a time, or for never where the clock cannot count so far.
-func (h *Host) timer(c *Call, from, nanoseconds uint64) uint32 {
+func (h *Host) timer(c *Call, from time.Duration, nanoseconds uint64) uint32 {
 	c.Arg = nanoseconds
 	at := never
-	if nanoseconds < uint64(never)-from {
-		at = time.Duration(from + nanoseconds)
+	if nanoseconds < uint64(never-max(from, 0)) {
+		at = from + time.Duration(nanoseconds)
 	}
 	return c.handle(h.addPollable(pollable{at: at}))
 }

@@ -43,7 +43,8 @@ type Traits struct {
 	NeverReady bool
 
 	// LoseWakeups makes a stream that becomes ready wake nobody who waits on its
-	// pollable alone, as in Wasmtime 21 and 22 (issue 8781). It implies Background.
+	// pollable alone, or in a blocking function, as in Wasmtime 21 and 22 (issue
+	// 8781). It implies Background.
 	LoseWakeups bool
 }
 
@@ -62,7 +63,6 @@ type sink struct {
 	waits    int           // how often the guest must wait yet before it is permitted anything
 	waited   bool          // whether it has waited since check-write last said so
 	since    time.Duration // when that was
-	spins    int           // how often it asked in vain without waiting
 
 	epoch uint64 // moves on when the permits given out become void
 	held  []byte
@@ -81,6 +81,7 @@ func newSink(b Behavior, out io.Writer) *sink {
 	if b.Script == nil {
 		b.Script = Plan{}.Behavior().Script
 	}
+	b.Background = b.Background || b.LoseWakeups
 	return &sink{Behavior: b, out: out}
 }
 
@@ -139,6 +140,7 @@ func (h *Host) write(op Op, handle uint32, n uint64, contents []byte) Result {
 	case contents == nil:
 		contents = make([]byte, n)
 	}
+	s.permit = 0 // it is for one write, whatever comes of that
 	if !h.refuses(s.sink, AtWrite, &c) && !h.accept(s.sink, contents, &c) {
 		c.done()
 	}
@@ -268,7 +270,6 @@ func (s *sink) strike(f *Fault) {
 	if f == nil {
 		return
 	}
-	s.epoch++
 	s.flushing, s.waits = false, 0
 	if f.Closed {
 		s.closed = true
@@ -281,7 +282,7 @@ func (s *sink) strike(f *Fault) {
 
 // grant returns how many bytes are permitted now.
 func (h *Host) grant(s *sink) uint64 {
-	if s.waits > 0 && (s.waited || s.Background || s.LoseWakeups) && h.remaining(s) <= 0 {
+	if s.waits > 0 && (s.waited || s.Background) && h.remaining(s) <= 0 {
 		s.waits--
 		s.waited, s.since = false, h.options.Clock.Now()
 	}
@@ -310,7 +311,7 @@ func (s *sink) stall(waits int, now time.Duration) {
 const maxSpins = 100_000
 
 func (h *Host) spin(s *sink) {
-	if s.spins++; s.spins > maxSpins && !s.Background {
+	if h.spins++; h.spins > maxSpins && !s.Background {
 		h.fail("the guest spins: it asked %d times in a row without waiting on a pollable", maxSpins)
 	}
 }
@@ -318,7 +319,7 @@ func (h *Host) spin(s *sink) {
 // accept takes bytes over. It reports whether the sink failed at once.
 func (h *Host) accept(s *sink, contents []byte, c *Call) bool {
 	s.epoch++
-	s.spins = 0
+	h.spins = 0
 	s.accepted += uint64(len(contents))
 	if s.Hold {
 		s.held = append(s.held, contents...)

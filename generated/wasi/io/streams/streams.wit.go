@@ -85,6 +85,21 @@ func (self OutputStream) ResourceDrop() {
 	return
 }
 
+// BlockingWriteAndFlush represents the imported method "blocking-write-and-flush".
+//
+// Writes up to 4096 bytes and flushes, and returns when that is complete. If
+// the stream closes in doing so, that is no error.
+//
+//	blocking-write-and-flush: func(contents: list<u8>) -> result<_, stream-error>
+//
+//go:nosplit
+func (self OutputStream) BlockingWriteAndFlush(contents cm.List[uint8]) (result cm.Result[StreamError, struct{}, StreamError]) {
+	self0 := cm.Reinterpret[uint32](self)
+	contents0, contents1 := cm.LowerList(contents)
+	wasmimport_OutputStreamBlockingWriteAndFlush((uint32)(self0), (*uint8)(contents0), (uint32)(contents1), &result)
+	return
+}
+
 // CheckWrite represents the imported method "check-write".
 //
 // How many bytes the next call of write may carry. None means that the stream

@@ -1,0 +1,118 @@
+//go:build !module.std
+
+package wasio
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
+
+// limits are what may end a wait before the host does. They are apart from the rest for
+// the sake of package time: with TinyGo it brings 46 KB of package syscall along, which
+// the build tag module.std leaves out, as it does encoding/json of package cm.
+type limits struct {
+	deadline atomic.Pointer[time.Time] // nil: none
+	ctx      context.Context           // of the call under way; may be nil
+	recheck  time.Duration             // 0: the default; less: never
+}
+
+// SetWriteDeadline sets the time after which calls that write or flush fail with an
+// error that matches [os.ErrDeadlineExceeded] and whose Timeout method returns true. The
+// zero time is none. The error does not stick: once the deadline is put off, the Writer
+// goes on where n of the failed call says. If n is all that was to be written, only the
+// flush is outstanding, and the next Write or Flush completes it.
+//
+// A deadline that is set while another call waits counts from its next look at the
+// stream. SetWriteDeadline returns nil always; [net.Conn] has it so.
+//
+// The build tag module.std leaves SetWriteDeadline, SetRecheck and WriteContext out.
+func (w *Writer) SetWriteDeadline(t time.Time) error {
+	if t.IsZero() {
+		w.limits.deadline.Store(nil)
+	} else {
+		w.limits.deadline.Store(&t)
+	}
+	return nil
+}
+
+// SetRecheck has every wait look at the stream again after so much time, in case the
+// host has lost the wake-up; 0 or less is never. Wasmtime 21 and 22 lose it where the
+// embedder uses AsyncStdoutStream (issue 8781), and a guest that waits for the stream
+// alone hangs.
+//
+// With TinyGo a wait is for the stream or the time, whichever is first, and the default
+// is 100 ms. The Go toolchain cannot bind the function that this takes (poll of
+// wasi:io/poll). There the default is never, and with a recheck, or a deadline, a wait
+// looks at the stream after pauses that grow from 20 µs to 5 ms.
+func (w *Writer) SetRecheck(every time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.limits.recheck = every
+	if every <= 0 {
+		w.limits.recheck = -1
+	}
+}
+
+// SetWriteDeadline sets the deadline of the Writer. What a Write or Flush that timed out
+// has left in the buffer stays there for the next one.
+func (b *BufWriter) SetWriteDeadline(t time.Time) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.w == nil {
+		return errNotOpen
+	}
+	return b.w.SetWriteDeadline(t)
+}
+
+// WriteContext is Write until ctx is done. Its error then wraps [context.Cause] of ctx,
+// and does not stick, as that of a deadline.
+func (w *Writer) WriteContext(ctx context.Context, p []byte) (n int, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.limits.ctx = ctx
+	defer func() { w.limits.ctx = nil }()
+	return w.writeThrough(p)
+}
+
+// overdue returns the error of a deadline that has passed, or of a context that is done.
+func (l *limits) overdue() error {
+	if t := l.deadline.Load(); t != nil && !time.Now().Before(*t) {
+		return errTimeout
+	}
+	if l.ctx != nil && l.ctx.Err() != nil {
+		return &Error{"check-write", context.Cause(l.ctx)}
+	}
+	return nil
+}
+
+// any reports whether a wait is limited other than by default.
+func (l *limits) any() bool {
+	return l.recheck > 0 || l.ctx != nil || l.deadline.Load() != nil
+}
+
+// bound returns how many nanoseconds a wait may last before it looks at the stream, the
+// deadline and the context again; 0 is for ever.
+func (l *limits) bound() (bound uint64) {
+	switch {
+	case l.recheck > 0:
+		bound = uint64(l.recheck)
+	case l.recheck == 0:
+		bound = defaultRecheck
+	}
+	if l.ctx != nil && l.ctx.Done() != nil {
+		bound = shorter(bound, maxPause)
+	}
+	if t := l.deadline.Load(); t != nil {
+		bound = shorter(bound, uint64(max(time.Until(*t), 1)))
+	}
+	return bound
+}
+
+// shorter returns the shorter of two bounds, the first of which may be 0 for for ever.
+func shorter(a, b uint64) uint64 {
+	if a == 0 {
+		return b
+	}
+	return min(a, b)
+}

@@ -1,0 +1,8 @@
+package wasio
+
+// NewShared returns a Writer as Stdout does, on a stream of the test's.
+func NewShared(stream uint32) *Writer {
+	w := NewWriter(stream)
+	w.shared = true
+	return w
+}
