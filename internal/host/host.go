@@ -189,6 +189,16 @@ func (h *Host) Count(op Op) uint64 {
 	return h.counts[op]
 }
 
+// Total returns how often functions were called.
+func (h *Host) Total() (n uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, count := range h.counts {
+		n += count
+	}
+	return n
+}
+
 // Trapped returns the first trap of the guest, or nil.
 func (h *Host) Trapped() *Trap {
 	h.mu.Lock()

@@ -1,0 +1,247 @@
+package wasio_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/wasio-dev/wasio"
+	"github.com/wasio-dev/wasio/internal/host"
+)
+
+// choices is a path through a tree of choices. Run after run it takes another path, until
+// it has taken all.
+type choices struct {
+	path []struct{ taken, of int }
+	at   int
+}
+
+// next makes the choice that comes up: a number below of.
+func (c *choices) next(of int) int {
+	if c.at == len(c.path) {
+		c.path = append(c.path, struct{ taken, of int }{0, of})
+	}
+	c.at++
+	return c.path[c.at-1].taken
+}
+
+// advance goes on to the next path. It reports whether there is one.
+func (c *choices) advance() bool {
+	c.at = 0
+	for n := len(c.path) - 1; n >= 0; n-- {
+		if c.path[n].taken++; c.path[n].taken < c.path[n].of {
+			return true
+		}
+		c.path = c.path[:n]
+	}
+	return false
+}
+
+// anyHost is a script that does whatever a host may do: it permits 0 to 3 bytes, lets a
+// flush take 0 to 2 waits, and fails or closes at any call.
+type anyHost struct {
+	*choices
+	waits  int  // how many waits there may yet be
+	failed bool // the stream has failed or closed
+	closed bool // it has closed
+}
+
+func (h *anyHost) Permit(uint64) uint64 {
+	if h.waits == 0 {
+		return uint64(1 + h.next(3))
+	}
+	n := h.next(4)
+	if n == 0 {
+		h.waits-- // the wake-up after it is a spurious one if there is another 0
+	}
+	return uint64(n)
+}
+
+func (h *anyHost) FlushWaits() int {
+	n := h.next(min(h.waits, 2) + 1)
+	h.waits -= n
+	return n
+}
+
+func (h *anyHost) Fault(host.Point, int, uint64) *host.Fault {
+	kind := h.next(3)
+	if kind == 0 {
+		return nil
+	}
+	h.failed, h.closed = true, kind == 1
+	return &host.Fault{Closed: h.closed}
+}
+
+// lastBytes keeps the bytes of one behavior.
+type lastBytes struct {
+	buf [32]byte
+	n   int
+}
+
+func (l *lastBytes) Write(p []byte) (int, error) {
+	l.n += copy(l.buf[l.n:], p)
+	return len(p), nil
+}
+
+// explorer checks behaviors on a host of its own.
+type explorer struct {
+	host *host.Host
+	base uint32
+	sink lastBytes
+}
+
+var payload = []byte("abcdefghijklmnopqr")
+
+// check runs the writes on the host that the choices make, and returns what is wrong.
+func (e *explorer) check(sizes []int, hold bool, script *anyHost) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%v", r)
+		}
+	}()
+	e.sink.n = 0
+	w := wasio.NewWriter(e.base | e.host.NewStream(host.Behavior{Script: script, Traits: host.Traits{Hold: hold}}, &e.sink))
+	var first error
+	written, counted := 0, 0
+	bound := 8
+	for _, size := range sizes {
+		bound += 8 * (size + 2)
+		p := payload[written : written+size]
+		before := e.total()
+		n, err := w.Write(p)
+		written += size
+		counted += n
+		switch {
+		case n < 0 || n > size || n < size && err == nil:
+			return fmt.Errorf("n is %d of %d with error %v", n, size, err)
+		case first != nil && (err != first || n != 0 || e.total() != before):
+			return fmt.Errorf("after %v: %d, %v and %d host calls", first, n, err, e.total()-before)
+		case err != nil && !script.failed:
+			return fmt.Errorf("error where the host had none: %v", err)
+		case err != nil && script.closed != errors.Is(err, io.ErrClosedPipe):
+			return fmt.Errorf("closed is %v, and the error is %v", script.closed, err)
+		case err == nil && script.failed && !script.closed:
+			return fmt.Errorf("the host failed, and Write succeeded")
+		case err == nil && e.sink.n != counted:
+			return fmt.Errorf("success with %d bytes delivered of %d", e.sink.n, counted)
+		}
+		if err != nil {
+			first = err
+			if script.closed && n == size && size > 0 {
+				return fmt.Errorf("all of it taken, closed after that, and an error: %v", err)
+			}
+			written = counted // what comes next is refused
+		}
+		if !hold && e.sink.n != counted {
+			return fmt.Errorf("counted %d bytes, delivered %d", counted, e.sink.n)
+		}
+	}
+	if cerr := w.Close(); first != nil && cerr != first {
+		return fmt.Errorf("Close returned %v after %v", cerr, first)
+	}
+	if e.sink.n > counted || string(e.sink.buf[:e.sink.n]) != string(payload[:e.sink.n]) {
+		return fmt.Errorf("delivered %q of %d counted bytes", e.sink.buf[:e.sink.n], counted)
+	}
+	if calls := int(e.total()); calls > bound+8*len(script.path) {
+		return fmt.Errorf("%d host calls", calls)
+	}
+	if e.host.Count(host.OpDropStream) != 1 {
+		return errors.New("the stream was not dropped")
+	}
+	return nil
+}
+
+// total returns how many calls the host has seen of the behavior at hand.
+func (e *explorer) total() uint64 { return e.host.Total() }
+
+// TestExhaustive runs every behavior of a host within a bound: permits of 0 to 3 bytes,
+// true and spurious wake-ups, flushes that are done at once or later, a failure or the
+// end at every call; for up to 6 bytes in up to 3 Writes.
+func TestExhaustive(t *testing.T) {
+	type scenario struct {
+		sizes []int
+		hold  bool
+		waits int
+	}
+	var scenarios []scenario
+	small := testing.Short() || raceEnabled
+	add := func(sizes ...int) {
+		total := 0
+		for _, n := range sizes {
+			total += n
+		}
+		if total > 6 || small && total > 3 {
+			return
+		}
+		// Each byte and each wait multiplies the behaviors: where there are more of
+		// the one, there are fewer of the other.
+		waits := 3
+		switch {
+		case len(sizes) == 3 && total > 4:
+			waits = 0
+		case len(sizes) == 3 && total > 1 || len(sizes) == 2 && total > 4:
+			waits = 1
+		case len(sizes) > 1:
+			waits = 2
+		}
+		if small {
+			waits = min(waits, 1)
+		}
+		scenarios = append(scenarios, scenario{sizes, false, waits}, scenario{sizes, true, waits})
+	}
+	for a := range 7 {
+		add(a)
+		for b := range 7 {
+			add(a, b)
+			for c := range 7 {
+				add(a, b, c)
+			}
+		}
+	}
+	var behaviors atomic.Uint64
+	var wg sync.WaitGroup
+	work := make(chan scenario)
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for s := range work {
+				n, err := explore(s.sizes, s.hold, s.waits)
+				behaviors.Add(n)
+				if err != nil {
+					t.Errorf("writes of %v, hold %v: %v", s.sizes, s.hold, err)
+				}
+			}
+		})
+	}
+	for _, s := range scenarios {
+		work <- s
+	}
+	close(work)
+	wg.Wait()
+	t.Logf("%d behaviours", behaviors.Load())
+	if !small {
+		assert.Greater(t, behaviors.Load(), uint64(5_000_000))
+	}
+}
+
+func explore(sizes []int, hold bool, waits int) (behaviors uint64, err error) {
+	var c choices
+	for more := true; more; more = c.advance() {
+		h := host.New(host.Options{Clock: new(host.VirtualClock), Keep: 8})
+		e := &explorer{host: h, base: h.Expose()}
+		err := e.check(sizes, hold, &anyHost{choices: &c, waits: waits})
+		host.Withdraw(e.base)
+		if err == nil && len(h.Live()) > 0 {
+			err = fmt.Errorf("not dropped: %v", h.Live())
+		}
+		if err != nil {
+			return behaviors, fmt.Errorf("%w\nchoices %v", err, c.path)
+		}
+		behaviors++
+	}
+	return behaviors, nil
+}

@@ -1,0 +1,5 @@
+//go:build race
+
+package wasio_test
+
+const raceEnabled = true
