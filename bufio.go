@@ -144,6 +144,9 @@ func (b *BufWriter) WriteRune(r rune) (size int, err error) {
 // does, and the first error of the stream or of r. It does not flush, but for line ends
 // in line mode. Other calls may come in between while it reads.
 func (b *BufWriter) ReadFrom(r io.Reader) (n int64, err error) {
+	if _, err := b.Write(nil); err != nil {
+		return 0, err
+	}
 	return io.Copy(struct{ io.Writer }{b}, r)
 }
 
@@ -177,21 +180,22 @@ func (b *BufWriter) add(p []byte) (n int, err error) {
 	if b.err != nil {
 		return 0, b.err
 	}
-	for len(p)-n > len(b.buf)-b.n {
-		if b.n == 0 {
-			m, err := b.pass(p[n:], false)
+	for {
+		rest := p[n:]
+		if b.n == 0 && len(rest) >= len(b.buf) {
+			m, err := b.pass(rest, false)
 			return n + m, err
 		}
-		m := copy(b.buf[b.n:], p[n:])
+		m := copy(b.buf[b.n:], rest)
 		b.n += m
 		n += m
+		if m == len(rest) {
+			return n, nil
+		}
 		if err := b.drain(false); err != nil {
 			return n, err
 		}
 	}
-	m := copy(b.buf[b.n:], p[n:])
-	b.n += m
-	return n + m, nil
 }
 
 // room makes the buffer have room for n bytes, which must not be more than minBufSize.

@@ -191,6 +191,8 @@ func TestBufWriterErrorsStick(t *testing.T) {
 			assert.Same(t, err, again)
 			_, again = b.ReadFrom(strings.NewReader("x"))
 			assert.Same(t, err, again)
+			_, again = b.ReadFrom(strings.NewReader(""))
+			assert.Same(t, err, again)
 			assert.Same(t, err, b.Flush())
 			assert.Len(t, s.Calls(), before)
 			assert.Same(t, err, b.Close())

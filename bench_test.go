@@ -1,0 +1,117 @@
+package wasio_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/wasio-dev/wasio"
+	"github.com/wasio-dev/wasio/internal/host"
+)
+
+// meter is a host whose calls are counted, with a stream that leads nowhere.
+type meter struct {
+	*host.Host
+	w *wasio.Writer
+}
+
+func newMeter(tb testing.TB) *meter {
+	h := host.New(host.Options{})
+	base := h.Expose()
+	w := wasio.NewWriter(base | h.NewStream(host.Behavior{}, io.Discard))
+	tb.Cleanup(func() {
+		w.Close()
+		host.Withdraw(base)
+	})
+	return &meter{h, w}
+}
+
+// A measured is an operation that is benchmarked, and the most host calls that it may
+// take: on average, where it does not reach the host each time.
+type measured struct {
+	name  string
+	bytes int
+	most  float64
+	op    func(m *meter) func()
+}
+
+func writes(size int, write func(m *meter) func([]byte) (int, error)) func(m *meter) func() {
+	return func(m *meter) func() {
+		f, p := write(m), pattern(size)
+		return func() { f(p) }
+	}
+}
+
+func measureds() []measured {
+	var all []measured
+	for _, size := range []int{16, 100, 1 << 10, 4 << 10, 64 << 10, 1 << 20} {
+		all = append(all,
+			measured{fmt.Sprintf("Writer/%d", size), size, 4,
+				writes(size, func(m *meter) func([]byte) (int, error) { return m.w.Write })},
+			measured{fmt.Sprintf("BufWriter/%d", size), size, 2 * min(1, float64(size)/(64<<10)) * 1.05,
+				writes(size, func(m *meter) func([]byte) (int, error) { return wasio.NewBufWriter(m.w).Write })},
+		)
+	}
+	line := append(pattern(99), '\n')
+	return append(all,
+		measured{"BufWriter/line mode", 100, 4, func(m *meter) func() {
+			b := wasio.NewBufWriter(m.w)
+			b.SetLineMode(true)
+			return func() { b.Write(line) }
+		}},
+		measured{"WriteString", 100, 4, func(m *meter) func() {
+			s := string(line)
+			return func() { m.w.WriteString(s) }
+		}},
+		measured{"bufio.Writer", 100, 4, func(m *meter) func() {
+			b := bufio.NewWriter(m.w)
+			return func() { b.Write(line) }
+		}},
+		measured{"log.Logger", 100, 4, func(m *meter) func() {
+			l, args := log.New(m.w, "", 0), []any{string(line)}
+			return func() { l.Print(args...) }
+		}},
+	)
+}
+
+func BenchmarkWrite(b *testing.B) {
+	for _, c := range measureds() {
+		b.Run(c.name, func(b *testing.B) {
+			m := newMeter(b)
+			op := c.op(m)
+			before := m.Total()
+			b.SetBytes(int64(c.bytes))
+			b.ReportAllocs()
+			for b.Loop() {
+				op()
+			}
+			b.ReportMetric(float64(m.Total()-before)/float64(b.N), "hostcalls/op")
+		})
+	}
+}
+
+func BenchmarkSlog(b *testing.B) {
+	m := newMeter(b)
+	l := slog.New(slog.NewTextHandler(wasio.NewBufWriter(m.w), nil))
+	b.ReportAllocs()
+	for b.Loop() {
+		l.Info("request served", "status", 200, "path", "/index.html")
+	}
+}
+
+// TestCostOfWrites holds every operation to its host calls, and to no allocation.
+func TestCostOfWrites(t *testing.T) {
+	for _, c := range measureds() {
+		m := newMeter(t)
+		op := c.op(m)
+		before := m.Total()
+		const runs = 2000
+		allocs := testing.AllocsPerRun(runs-1, op) // it warms up with one more
+		assert.Zero(t, allocs, "allocations of %s", c.name)
+		assert.LessOrEqual(t, float64(m.Total()-before)/runs, c.most, "host calls of %s", c.name)
+	}
+}

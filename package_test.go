@@ -1,0 +1,88 @@
+package wasio_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/wasio-dev/wasio"
+	"github.com/wasio-dev/wasio/wasiotest"
+)
+
+// goList returns what go list prints, as words.
+func goList(t *testing.T, env []string, args ...string) []string {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"list"}, args...)...)
+	cmd.Env = append(os.Environ(), env...)
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	return strings.Fields(string(out))
+}
+
+// The package goes into every guest. What it imports, every guest pays for.
+func TestImportsArePinned(t *testing.T) {
+	guest := []string{"GOOS=wasip1", "GOARCH=wasm"}
+	const generated = "github.com/wasio-dev/wasio/generated/wasi/"
+	small := []string{
+		generated + "cli/stderr", generated + "cli/stdout", generated + "cli/terminal-output",
+		generated + "cli/terminal-stderr", generated + "cli/terminal-stdout",
+		generated + "clocks/monotonic-clock", generated + "io/error", generated + "io/poll", generated + "io/streams",
+		"go.bytecodealliance.org/cm",
+		"bytes", "io", "runtime", "sync", "unicode/utf8", "unsafe",
+	}
+	const format = `{{join .Imports "\n"}}`
+	assert.ElementsMatch(t, small, goList(t, guest, "-tags", "module.std", "-f", format, "."))
+	assert.ElementsMatch(t, append(small, "context", "sync/atomic", "time"), goList(t, guest, "-f", format, "."))
+}
+
+func TestRequirementsArePinned(t *testing.T) {
+	direct := goList(t, nil, "-m", "-f", "{{if not (or .Indirect .Main)}}{{.Path}}{{end}}", "all")
+	assert.ElementsMatch(t, []string{
+		"go.bytecodealliance.org/cm",
+		"github.com/stretchr/testify",
+		"github.com/tetratelabs/wazero",
+	}, direct)
+}
+
+// Every block of Go in the README stands in an example or a test, so that it compiles.
+func TestReadmeShowsCodeThatCompiles(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	files, err := filepath.Glob("*_test.go")
+	require.NoError(t, err)
+	more, err := filepath.Glob("wasiotest/*_test.go")
+	require.NoError(t, err)
+	var tests strings.Builder
+	for _, file := range append(files, more...) {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		tests.WriteString(withoutIndent(string(text)))
+	}
+	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(readme), -1)
+	require.NotEmpty(t, blocks)
+	for _, block := range blocks {
+		assert.True(t, strings.Contains(tests.String(), withoutIndent(block[1])), "not found:\n%s", block[1])
+	}
+}
+
+func TestReadmePlan(t *testing.T) {
+	s := wasiotest.NewStream(t, wasiotest.Plan{As: "wasmtime-file", Permits: []uint64{1, 7, 0}})
+	w := wasio.NewWriter(s.Handle())
+	fmt.Fprint(w, "piece by piece")
+	require.NoError(t, w.Close())
+	assert.Equal(t, []string{"p", "iece by", " ", "piece"}, s.Records())
+}
+
+func withoutIndent(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		b.WriteString(strings.TrimLeft(line, "\t "))
+	}
+	return b.String()
+}
