@@ -42,8 +42,27 @@ func (b *behavior) define(flags *flag.FlagSet) {
 	})
 	flags.Func("capacity", "close the stream when it has taken this many `bytes`", func(s string) (err error) {
 		b.limit, err = parseBytes(s)
+		if err == nil && b.limit == 0 {
+			err = errors.New("not a capacity: 0 (-close check-write closes at once)")
+		}
 		return err
 	})
+}
+
+// maxWaits is the most that -stall and -flush take. No guest is as patient as that.
+const maxWaits = 1000
+
+// check says what is wrong with flags that could be parsed.
+func (b *behavior) check() error {
+	switch {
+	case b.stall > maxWaits:
+		return fmt.Errorf("-stall %d: %d is the most", b.stall, maxWaits)
+	case b.flush > maxWaits:
+		return fmt.Errorf("-flush %d: %d is the most", b.flush, maxWaits)
+	case b.delay < 0:
+		return fmt.Errorf("-delay %v is negative", b.delay)
+	}
+	return nil
 }
 
 // plan returns the plan of a stream: that of the host to imitate, changed by the other

@@ -18,6 +18,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -41,6 +42,10 @@ const (
 	exitFailed  = 125
 	exitTrap    = 134
 )
+
+// maxHandles is how many handles a guest may hold. One that holds more has forgotten to
+// drop them.
+const maxHandles = 1 << 16
 
 const usage = `usage: wasirun [flags] ./package|guest.wasm [arguments]
 
@@ -83,7 +88,7 @@ func run(args []string) int {
 		fmt.Fprintln(os.Stderr, "wasirun: timeout after", c.timeout)
 		return exitTimeout
 	default:
-		fmt.Fprintln(os.Stderr, "wasirun:", err)
+		fmt.Fprintln(os.Stderr, "wasirun:", strings.ReplaceAll(err.Error(), "\n", `\n`)) // one line
 		return exitFailed
 	}
 }
@@ -116,18 +121,21 @@ func parse(args []string, help io.Writer) (*command, error) {
 		return nil, err
 	case err != nil:
 		return nil, fmt.Errorf("%w (wasirun -h shows the flags)", err)
-	case flags.NArg() == 0:
+	case flags.Arg(0) == "":
 		return nil, errors.New("no package given (wasirun -h shows how)")
 	case c.memory > 4096:
 		return nil, fmt.Errorf("-memory %d: a module has 4096 MiB at most", c.memory)
 	case c.timeout < 0:
 		return nil, fmt.Errorf("-timeout %v is negative", c.timeout)
 	}
+	if err := c.streams.check(); err != nil {
+		return nil, err
+	}
 	c.target, c.args = flags.Arg(0), flags.Args()[1:]
 	return c, nil
 }
 
-func (c *command) run() (exit int, err error) {
+func (c *command) run() (int, error) {
 	module, err := load(c.target)
 	if err != nil {
 		return 0, err
@@ -138,14 +146,14 @@ func (c *command) run() (exit int, err error) {
 		ctx, cancel = context.WithTimeout(ctx, c.timeout)
 		defer cancel()
 	}
-	options := host.Options{Clock: engine.Clock(ctx)}
+	options := host.Options{Clock: engine.Clock(ctx), Handles: maxHandles}
 	if c.trace {
 		options.OnCall = func(call *host.Call) { fmt.Fprintln(os.Stderr, call) }
 	}
 	h := host.New(options)
 	h.SetStdio(host.Stdout, c.streams.plan().Behavior(), os.Stdout, host.IsTerminal(os.Stdout))
 	h.SetStdio(host.Stderr, c.streams.plan().Behavior(), os.Stderr, host.IsTerminal(os.Stderr))
-	exit, err = engine.Run(ctx, engine.Guest{
+	guest := engine.Guest{
 		Module:      module,
 		Args:        append([]string{c.target}, c.args...),
 		Host:        h,
@@ -153,7 +161,20 @@ func (c *command) run() (exit int, err error) {
 		Stdout:      os.Stdout,
 		Stderr:      os.Stderr,
 		MemoryPages: uint32(c.memory * 16),
-	})
+	}
+	ended := make(chan struct{})
+	var exit int
+	go func() {
+		defer close(ended)
+		exit, err = engine.Run(ctx, guest)
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		// A guest that waits for a file of this process, such as standard input, is
+		// not to be stopped, only to be left.
+		return 0, ctx.Err()
+	}
 	if err != nil && !errors.As(err, new(*host.Trap)) && !errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("%s: %w", c.target, err)
 	}
@@ -165,6 +186,9 @@ func load(target string) ([]byte, error) {
 	if strings.HasSuffix(target, ".wasm") {
 		return os.ReadFile(target)
 	}
+	if strings.Contains(target, "...") {
+		return nil, fmt.Errorf("%s is a pattern, not a package", target)
+	}
 	dir, err := os.MkdirTemp("", "wasirun")
 	if err != nil {
 		return nil, err
@@ -175,11 +199,11 @@ func load(target string) ([]byte, error) {
 	build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
 	said, err := build.CombinedOutput()
 	if err != nil {
-		return nil, fmt.Errorf("%s does not compile: %s", target, firstError(string(said), err))
+		return nil, fmt.Errorf("cannot build %s: %s", target, firstError(string(said), err))
 	}
 	module, err := os.ReadFile(out)
-	if err != nil {
-		return nil, fmt.Errorf("%s is not a single package", target)
+	if err != nil || bytes.HasPrefix(module, []byte("!<arch>\n")) {
+		return nil, fmt.Errorf("%s is a library, not a program (package main)", target)
 	}
 	return module, nil
 }

@@ -24,7 +24,7 @@ type memory interface {
 type instance struct {
 	host    *host.Host
 	memory  memory
-	realloc func(size, align uint32) (ptr uint32, ok bool) // not ok: the guest has none
+	realloc func(size, align uint32) (ptr uint32, ok bool) // not ok: the guest has none of its type
 }
 
 // A function is one import as a core module sees it: its signature, and what it does.
@@ -76,9 +76,9 @@ var functions = map[string]map[string]function{
 	},
 	"wasi:io/error": {
 		"[method]error.to-debug-string": method(host.OpDebugString, retArea, 8, 4,
-			func(g *instance, a []uint64, ret []byte) {
+			func(g *instance, a []uint64, _ []byte) {
 				text := g.host.DebugString(uint32(a[0]))
-				copy(g.alloc(host.OpDebugString, uint32(len(text)), 1, ret, uint32(len(text))), text)
+				copy(g.alloc(host.OpDebugString, uint32(len(text)), 1, a[1], uint32(len(text))), text)
 			}),
 		"[resource-drop]error": dropper((*host.Host).DropError),
 	},
@@ -165,7 +165,7 @@ func dropper(drop func(*host.Host, uint32)) function {
 	return function{[]api.ValueType{i32}, nil, func(g *instance, a []uint64) { drop(g.host, uint32(a[0])) }}
 }
 
-func poll(g *instance, a []uint64, ret []byte) {
+func poll(g *instance, a []uint64, _ []byte) {
 	hi, size := bits.Mul32(uint32(a[1]), 4)
 	if hi != 0 {
 		g.host.Violate(host.OpPoll, "a list of %d pollables is longer than any memory", uint32(a[1]))
@@ -176,7 +176,7 @@ func poll(g *instance, a []uint64, ret []byte) {
 		handles[i] = binary.LittleEndian.Uint32(list[4*i:])
 	}
 	ready := g.host.Poll(handles)
-	out := g.alloc(host.OpPoll, uint32(4*len(ready)), 4, ret, uint32(len(ready)))
+	out := g.alloc(host.OpPoll, uint32(4*len(ready)), 4, a[2], uint32(len(ready)))
 	for i, index := range ready {
 		binary.LittleEndian.PutUint32(out[4*i:], index)
 	}
@@ -196,14 +196,15 @@ func (g *instance) area(op host.Op, ptr uint64, size, align uint32) []byte {
 }
 
 // alloc has the guest allocate memory for a result of its own size, stores pointer and
-// length in ret, and returns the memory.
-func (g *instance) alloc(op host.Op, size, align uint32, ret []byte, length uint32) []byte {
+// length where ret points, and returns the memory.
+func (g *instance) alloc(op host.Op, size, align uint32, ret uint64, length uint32) []byte {
 	at, ok := g.realloc(size, align)
 	if !ok {
-		g.host.Violate(op, "the guest exports no cabi_realloc, which its result needs")
+		g.host.Violate(op, "the guest exports no cabi_realloc of the right type, which its result needs")
 	}
-	binary.LittleEndian.PutUint32(ret, at)
-	binary.LittleEndian.PutUint32(ret[4:], length)
+	area := g.area(op, ret, 8, 4) // found only now: the memory may have moved as it grew
+	binary.LittleEndian.PutUint32(area, at)
+	binary.LittleEndian.PutUint32(area[4:], length)
 	return g.area(op, uint64(at), size, align)
 }
 

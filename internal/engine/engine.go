@@ -8,14 +8,18 @@ package engine
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
+	goruntime "runtime"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 	"github.com/tetratelabs/wazero/sys"
 	"github.com/wasio-dev/wasio/internal/host"
@@ -59,7 +63,10 @@ func Run(ctx context.Context, g Guest) (exit int, err error) {
 	runtime := wazero.NewRuntimeWithConfig(context.WithoutCancel(ctx), config)
 	defer runtime.Close(context.WithoutCancel(ctx))
 
-	module, err := runtime.CompileModule(ctx, g.Module)
+	module, err := runtime.CompileModule(experimental.WithCompilationWorkers(ctx, goruntime.GOMAXPROCS(0)), g.Module)
+	if ctx.Err() != nil {
+		return 0, ctx.Err()
+	}
 	if err != nil {
 		return 0, fmt.Errorf("not a valid module: %w", firstLine(err))
 	}
@@ -69,10 +76,24 @@ func Run(ctx context.Context, g Guest) (exit int, err error) {
 	if err := mount(ctx, runtime, module, g.Host); err != nil {
 		return 0, err
 	}
-	_, err = runtime.InstantiateModule(ctx, module, wazero.NewModuleConfig().
-		WithName("").WithArgs(g.Args...).
+	clock := Clock(ctx)
+	m, err := runtime.InstantiateModule(ctx, module, wazero.NewModuleConfig().
+		WithName("").WithStartFunctions().WithArgs(g.Args...).
 		WithStdin(g.Stdin).WithStdout(g.Stdout).WithStderr(g.Stderr).
-		WithSysWalltime().WithSysNanotime().WithSysNanosleep())
+		WithRandSource(rand.Reader).WithSysWalltime().WithSysNanotime().
+		WithNanosleep(func(ns int64) { clock.Sleep(time.Duration(ns)) }))
+	if err != nil {
+		// A start section can run all that _start can.
+		if exit, end := outcome(ctx, err); !errors.Is(end, ErrCrash) {
+			return exit, end
+		}
+		return 0, fmt.Errorf("cannot be instantiated: %w", firstLine(err))
+	}
+	start := m.ExportedFunction("_start")
+	if start == nil || len(start.Definition().ParamTypes()) > 0 {
+		return 0, errors.New("a library, not a program: it exports no function _start without parameters")
+	}
+	_, err = start.Call(ctx)
 	return outcome(ctx, err)
 }
 
@@ -86,10 +107,10 @@ func outcome(ctx context.Context, err error) (int, error) {
 	switch {
 	case err == nil:
 		return 0, nil
-	case ctx.Err() != nil:
-		return 0, ctx.Err()
 	case errors.As(err, &trap):
 		return 0, trap
+	case ctx.Err() != nil:
+		return 0, ctx.Err()
 	case errors.As(err, &exit):
 		return int(exit.ExitCode()), nil
 	}
@@ -162,12 +183,12 @@ func mount(ctx context.Context, runtime wazero.Runtime, module wazero.CompiledMo
 func goFunction(f function, h *host.Host) api.GoModuleFunc {
 	return func(ctx context.Context, mod api.Module, stack []uint64) {
 		g := instance{host: h, memory: noMemory{}}
-		if m := mod.Memory(); m != nil {
+		if m := mod.ExportedMemory("memory"); m != nil {
 			g.memory = m
 		}
 		g.realloc = func(size, align uint32) (uint32, bool) {
 			realloc := mod.ExportedFunction("cabi_realloc")
-			if realloc == nil {
+			if realloc == nil || !isRealloc(realloc.Definition()) {
 				return 0, false
 			}
 			r, err := realloc.Call(ctx, 0, 0, uint64(align), uint64(size))
@@ -180,7 +201,13 @@ func goFunction(f function, h *host.Host) api.GoModuleFunc {
 	}
 }
 
-// noMemory is the memory of a module that has none.
+// isRealloc reports whether a function has the type of cabi_realloc.
+func isRealloc(f api.FunctionDefinition) bool {
+	return slices.Equal(f.ParamTypes(), []api.ValueType{i32, i32, i32, i32}) &&
+		slices.Equal(f.ResultTypes(), []api.ValueType{i32})
+}
+
+// noMemory is the memory of a module that exports none.
 type noMemory struct{}
 
 func (noMemory) Read(_, _ uint32) ([]byte, bool) { return nil, false }

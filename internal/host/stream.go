@@ -282,11 +282,12 @@ func (s *sink) strike(f *Fault) {
 
 // grant returns how many bytes are permitted now.
 func (h *Host) grant(s *sink) uint64 {
-	if s.waits > 0 && (s.waited || s.Background) && h.remaining(s) <= 0 {
+	if s.waits > 0 && (s.waited || s.Background && s.Delay > 0) && h.remaining(s) <= 0 {
 		s.waits--
 		s.waited, s.since = false, h.options.Clock.Now()
 	}
 	if s.waits > 0 {
+		s.waited = s.waited || s.Background // to be told of it once is all that it takes
 		return 0
 	}
 	if s.flushing {
@@ -298,6 +299,7 @@ func (h *Host) grant(s *sink) uint64 {
 	n := s.Script.Permit(s.accepted)
 	if n == 0 {
 		s.stall(1, h.options.Clock.Now())
+		s.waited = s.Background
 	}
 	return n
 }

@@ -1,0 +1,384 @@
+package main_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/wasio-dev/wasio/internal/wasmtest"
+)
+
+// wasirun is the program, built once, and dir a folder for modules.
+var wasirun, dir string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		var err error
+		if dir, err = os.MkdirTemp("", "wasirun"); err != nil {
+			panic(err)
+		}
+		defer os.RemoveAll(dir)
+		wasirun = filepath.Join(dir, "wasirun.exe")
+		if said, err := exec.Command("go", "build", "-o", wasirun, ".").CombinedOutput(); err != nil {
+			panic(string(said))
+		}
+		return m.Run()
+	}())
+}
+
+// run runs wasirun in the root of the module.
+func run(t *testing.T, args ...string) (exit int, stdout, stderr string) {
+	t.Helper()
+	return runWith(t, nil, args...)
+}
+
+func runWith(t *testing.T, stdin io.Reader, args ...string) (exit int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	cmd := exec.Command(wasirun, args...)
+	cmd.Dir = filepath.Join("..", "..")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, &out, &errs
+	err := cmd.Run()
+	var exited *exec.ExitError
+	if err != nil {
+		require.True(t, errors.As(err, &exited), err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
+}
+
+// module writes a module to a file and returns its path.
+func module(t *testing.T, m wasmtest.Module) string { return file(t, string(m.Bytes())) }
+
+func file(t *testing.T, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "guest.wasm")
+	require.NoError(t, os.WriteFile(path, []byte(content), 0o666))
+	return path
+}
+
+// guest returns a module that runs the code. Its memory begins with a text of ten bytes.
+func guest(c wasmtest.Code) wasmtest.Module {
+	return wasmtest.Module{
+		Imports: append(append([]wasmtest.Import(nil), wasmtest.WASI...),
+			wasmtest.Import{Module: "wasi_snapshot_preview1", Name: "proc_exit", Params: []wasmtest.Type{wasmtest.I32}}),
+		Pages: 1,
+		Data:  []byte("0123456789"),
+		Funcs: []wasmtest.Func{{Export: "_start", Code: c}},
+	}
+}
+
+// A call is the name of a function and its arguments.
+type call struct {
+	name string
+	args []uint64
+}
+
+func do(name string, args ...uint64) call { return call{name, args} }
+
+// program is code that makes calls. The first handle is 1.
+func program(calls ...call) (c wasmtest.Code) {
+	for _, call := range calls {
+		found := false
+		for i, f := range guest(nil).Imports {
+			if f.Name == call.name || strings.HasSuffix(f.Name, "."+call.name) {
+				for j, t := range f.Params {
+					c = c.Push(t, call.args[j])
+				}
+				if c = c.Call(uint64(i)); f.Results != nil {
+					c = c.Drop()
+				}
+				found = true
+				break
+			}
+		}
+		if !found {
+			panic("no import " + call.name)
+		}
+	}
+	return c
+}
+
+var (
+	// asker asks, waits, asks, flushes and asks again.
+	asker = guest(program(do("get-stdout"), do("check-write", 1, 1024), do("subscribe", 1), do("block", 2), do("check-write", 1, 1024),
+		do("flush", 1, 1024), do("check-write", 1, 1024)))
+
+	// writer writes four bytes and does not flush.
+	writer = guest(program(do("get-stdout"), do("check-write", 1, 1024), do("write", 1, 0, 4, 1024), do("check-write", 1, 1024)))
+
+	// blocker writes ten bytes and flushes.
+	blocker = guest(program(do("get-stdout"), do("blocking-write-and-flush", 1, 0, 10, 1024)))
+)
+
+func TestFlags(t *testing.T) {
+	for _, c := range []struct {
+		flags  string
+		guest  wasmtest.Module
+		exit   int
+		stdout string
+		trace  string // of the guest, after the first line, without its stream; "" if there is none
+	}{
+		{"-trace", writer, 0, "0123", "check-write = 1048576|write(4)|check-write = 1048576"},
+		{"", writer, 0, "0123", ""},
+		{"-trace -permit 5,4", writer, 0, "0123", "check-write = 5|write(4)|check-write = 4"},
+		{"-trace -permit=18446744073709551615", writer, 0, "0123",
+			"check-write = 18446744073709551615|write(4)|check-write = 18446744073709551615"},
+		{"-trace -permit 0,4", asker, 0, "",
+			"check-write = 0|subscribe = pollable(2)|pollable(2).block|check-write = 4|flush|check-write = 0"},
+		{"-trace -stall 1", asker, 0, "",
+			"check-write = 0|subscribe = pollable(2)|pollable(2).block|check-write = 1048576|flush|check-write = 0"},
+		{"-trace -stall 2 -permit 3", asker, 0, "",
+			"check-write = 0|subscribe = pollable(2)|pollable(2).block|check-write = 0|flush|check-write = 3"}, // a flush ends the stall
+		{"-trace -flush 1", asker, 0, "",
+			"check-write = 1048576|subscribe = pollable(2)|pollable(2).block|check-write = 1048576|flush|check-write = 0"},
+		{"-trace -as wasmtime-async", asker, 0, "",
+			"check-write = 8192|subscribe = pollable(2)|pollable(2).block|check-write = 8192|flush|check-write = 0"},
+		{"-trace -as wasmtime-async -permit 9", asker, 0, "",
+			"check-write = 9|subscribe = pollable(2)|pollable(2).block|check-write = 9|flush|check-write = 0"},
+		{"-hold", writer, 0, "", ""},
+		{"-hold", blocker, 0, "0123456789", ""},
+		{"-as wasmtime-file", writer, 0, "", ""},
+		{"-trace -capacity 4", writer, 0, "0123", "check-write = 4|write(4)|check-write = closed"},
+		{"-capacity 7", blocker, 0, "0123456", ""},
+		{"-trace -fail write", writer, 0, "", "check-write = 1048576|write(4) = last-operation-failed(error(2))|check-write = closed"},
+		{"-trace -fail check-write:2=some=text", writer, 0, "0123", "check-write = 1048576|write(4)|check-write = last-operation-failed(error(2))"},
+		{"-trace -close check-write:2", writer, 0, "0123", "check-write = 1048576|write(4)|check-write = closed"},
+		{"-trace -close flush -fail write:2", asker, 0, "",
+			"check-write = 1048576|subscribe = pollable(2)|pollable(2).block|check-write = 1048576|flush = closed|check-write = closed"},
+		{"-trace -fail flushed", asker, 0, "",
+			"check-write = 1048576|subscribe = pollable(2)|pollable(2).block|check-write = 1048576|flush|check-write = last-operation-failed(error(3))"},
+		{"-memory 1", writer, 0, "0123", ""},
+		{"-timeout 1h", writer, 0, "0123", ""},
+		{"-timeout 1h -delay 1ns -stall 3", blocker, 0, "0123456789", ""},
+	} {
+		t.Run(c.flags, func(t *testing.T) {
+			exit, stdout, stderr := run(t, append(strings.Fields(c.flags), module(t, c.guest))...)
+			assert.Equal(t, c.exit, exit)
+			assert.Equal(t, c.stdout, stdout)
+			want := ""
+			if c.trace != "" {
+				want = "stdout.get-stdout = output-stream(1)\n"
+				for _, line := range strings.Split(c.trace, "|") {
+					if !strings.HasPrefix(line, "pollable") {
+						line = "output-stream(1)." + line
+					}
+					want += line + "\n"
+				}
+			}
+			assert.Equal(t, want, stderr)
+		})
+	}
+}
+
+// Both streams are those of the flags, each for itself.
+func TestFlagsAreForBothStreams(t *testing.T) {
+	m := guest(program(do("get-stdout"), do("get-stderr"), do("check-write", 1, 1024), do("check-write", 2, 1024),
+		do("write", 2, 0, 3, 1024), do("write", 1, 3, 3, 1024)))
+	exit, stdout, stderr := run(t, "-permit", "3,9", module(t, m))
+	assert.Zero(t, exit)
+	assert.Equal(t, "345", stdout)
+	assert.Equal(t, "012", stderr)
+}
+
+func TestExitCodes(t *testing.T) {
+	forever := guest(wasmtest.Code{}.Loop().Br(0).End())
+	waiting := guest(program(do("get-stdout"), do("check-write", 1, 1024), do("subscribe", 1), do("block", 2)))
+	for _, c := range []struct {
+		name   string
+		args   []string
+		guest  wasmtest.Module
+		exit   int
+		stderr string
+	}{
+		{"the guest's own", nil, guest(program(do("proc_exit", 3))), 3, ""},
+		{"the guest's, though it is one of ours", nil, guest(program(do("proc_exit", 125))), 125, ""},
+		{"0 by exit", nil, guest(program(do("proc_exit", 0))), 0, ""},
+		{"timeout in the guest", []string{"-timeout", "20ms"}, forever, 124, "wasirun: timeout after 20ms\n"},
+		{"timeout in a wait", []string{"-timeout", "20ms", "-stall", "1", "-delay", "24h"}, waiting, 124, "wasirun: timeout after 20ms\n"},
+		{"crash", nil, guest(wasmtest.Code{}.Unreachable()), 134, "wasirun: GUEST: the guest crashed: wasm error: unreachable\n"},
+		{"trap", nil, guest(program(do("get-stdout"), do("flush", 5, 0))), 134, "wasirun: wasi host: trap: handle 5 is unknown, or was dropped\n" +
+			"\tstdout.get-stdout = output-stream(1)\n\toutput-stream(5).flush = trap\n"},
+		{"hang", nil, guest(program(do("subscribe-instant", 1<<63), do("block", 1))), 134,
+			"wasirun: wasi host: trap: the guest hangs: it waits for a wake-up that never comes\n" +
+				"\tmonotonic-clock.subscribe-instant(-2562047h47m16.854775808s) = pollable(1)\n\tpollable(1).block = trap\n"},
+		{"too little memory", []string{"-memory", "1"}, wasmtest.Module{Pages: 17}, 125,
+			"wasirun: GUEST: not a valid module: section memory: min 17 pages (1 Mi) over limit of 16 pages (1 Mi)\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := module(t, c.guest)
+			exit, stdout, stderr := run(t, append(c.args, path)...)
+			assert.Equal(t, c.exit, exit)
+			assert.Empty(t, stdout)
+			assert.Equal(t, strings.ReplaceAll(c.stderr, "GUEST", path), stderr)
+		})
+	}
+}
+
+// A guest with more handles than any needs is stopped before it has used up this
+// process's memory.
+func TestHandleExhaustion(t *testing.T) {
+	exit, _, stderr := run(t, module(t, guest(wasmtest.Code{}.Loop().I64(1).Call(uint64(len(wasmtest.WASI)-1)).Drop().Br(0).End())))
+	assert.Equal(t, 134, exit)
+	line, _, _ := strings.Cut(stderr, "\n")
+	assert.Equal(t, "wasirun: wasi host: trap: the handle table is full: all 65536 handles are live", line)
+}
+
+// What is wrong before a guest runs is told in one line, with exit code 125.
+func TestBadInput(t *testing.T) {
+	pkg := func(files map[string]string) string {
+		d := t.TempDir()
+		files["go.mod"] = "module bad\n"
+		for name, content := range files {
+			require.NoError(t, os.WriteFile(filepath.Join(d, name), []byte(content), 0o666))
+		}
+		return d
+	}
+	ok := module(t, writer)
+	unknown := module(t, wasmtest.Module{Imports: []wasmtest.Import{{Module: "wasi:http/types@0.2.0", Name: "x"}}})
+	folder := filepath.Join(t.TempDir(), "folder.wasm")
+	require.NoError(t, os.Mkdir(folder, 0o777))
+	for _, c := range []struct {
+		args []string
+		want string // is in the line
+	}{
+		{[]string{"-bogus", ok}, "flag provided but not defined: -bogus"},
+		{[]string{"-line\nbreak", ok}, "flag provided but not defined"},
+		{nil, "no package given"},
+		{[]string{"-trace"}, "no package given"},
+		{[]string{""}, "no package given"},
+		{[]string{"-permit", "0", ok}, "-permit: nothing would ever be permitted"},
+		{[]string{"-permit", "", ok}, `-permit: not a number of bytes: ""`},
+		{[]string{"-permit", "1,,2", ok}, `-permit: not a number of bytes: ""`},
+		{[]string{"-permit", "-1", ok}, `-permit: not a number of bytes: "-1"`},
+		{[]string{"-permit", "18446744073709551616", ok}, `-permit: not a number of bytes: "18446744073709551616"`},
+		{[]string{"-permit", "many", ok}, `-permit: not a number of bytes: "many"`},
+		{[]string{"-stall", "-1", ok}, `invalid value "-1" for flag -stall`},
+		{[]string{"-stall", "4000000000", ok}, "-stall 4000000000: 1000 is the most"},
+		{[]string{"-flush", "-1", ok}, `invalid value "-1" for flag -flush`},
+		{[]string{"-flush", "18446744073709551615", ok}, "-flush 18446744073709551615: 1000 is the most"},
+		{[]string{"-delay", "-1s", ok}, "-delay -1s is negative"},
+		{[]string{"-delay", "1", ok}, `invalid value "1" for flag -delay`},
+		{[]string{"-timeout", "-1s", ok}, "-timeout -1s is negative"},
+		{[]string{"-timeout", "soon", ok}, `invalid value "soon" for flag -timeout`},
+		{[]string{"-memory", "4097", ok}, "-memory 4097: a module has 4096 MiB at most"},
+		{[]string{"-memory", "-1", ok}, `invalid value "-1" for flag -memory`},
+		{[]string{"-capacity", "-1", ok}, `-capacity: not a number of bytes: "-1"`},
+		{[]string{"-capacity", "0", ok}, "-capacity: not a capacity: 0"},
+		{[]string{"-as", "toaster", ok}, `no host is known as "toaster" (there are wasmtime-stdout, `},
+		{[]string{"-fail", "splice", ok}, `no such point to fail at: "splice"`},
+		{[]string{"-fail", "", ok}, `no such point to fail at: ""`},
+		{[]string{"-fail", "write:0", ok}, `not the number of a call: "0"`},
+		{[]string{"-close", "write:x", ok}, `not the number of a call: "x"`},
+		{[]string{"-close", "write:99999999999", ok}, `not the number of a call: "99999999999"`},
+		{[]string{"nothing.wasm"}, "open nothing.wasm: no such file or directory"},
+		{[]string{folder}, "is a directory"},
+		{[]string{"./nothing"}, "cannot build ./nothing: "},
+		{[]string{"./..."}, "./... is a pattern, not a package"},
+		{[]string{"std"}, "cannot build std: "},
+		{[]string{"./internal/host"}, "./internal/host is a library, not a program (package main)"},
+		{[]string{"."}, ". is a library, not a program (package main)"},
+		{[]string{"./examples"}, "cannot build ./examples: "},
+		{[]string{"./LICENSE"}, "cannot build ./LICENSE: "},
+		{[]string{file(t, "package main\n")}, "not a WebAssembly module"},
+		{[]string{file(t, "")}, "not a WebAssembly module"},
+		{[]string{file(t, "\x00asm\x0d\x00\x01\x00")}, "a component, not a core module"},
+		{[]string{file(t, "\x00asm\x01\x00\x00\x00\xff\xff")}, "not a valid module: "},
+		{[]string{unknown}, "the guest imports something unknown: x of wasi:http/types@0.2.0"},
+		{[]string{module(t, wasmtest.Module{})}, "a library, not a program"},
+	} {
+		t.Run(fmt.Sprintf("%.60q", c.args), func(t *testing.T) {
+			exit, stdout, stderr := run(t, c.args...)
+			assert.Equal(t, 125, exit)
+			assert.Empty(t, stdout)
+			assert.True(t, strings.HasPrefix(stderr, "wasirun: "), stderr)
+			assert.Contains(t, stderr, c.want)
+			assert.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
+		})
+	}
+	t.Run("a package that does not compile", func(t *testing.T) {
+		d := pkg(map[string]string{"main.go": "package main\n\nfunc main() { undefined() }\n"})
+		cmd := exec.Command(wasirun, ".")
+		cmd.Dir = d
+		said, err := cmd.CombinedOutput()
+		assert.Error(t, err)
+		assert.Equal(t, 125, cmd.ProcessState.ExitCode())
+		assert.Equal(t, "wasirun: cannot build .: ."+string(filepath.Separator)+"main.go:3:15: undefined: undefined\n", string(said))
+	})
+}
+
+func TestHelp(t *testing.T) {
+	for _, flag := range []string{"-h", "-help", "--help"} {
+		exit, stdout, stderr := run(t, flag)
+		assert.Zero(t, exit)
+		assert.Empty(t, stderr)
+		assert.True(t, strings.HasPrefix(stdout, "usage: wasirun [flags] ./package|guest.wasm [arguments]\n"), stdout)
+		for _, name := range []string{"-as host", "-permit bytes", "-stall n", "-flush n", "-delay time", "-hold", "-fail call", "-close call",
+			"-capacity bytes", "-trace", "-timeout time", "-memory MiB", "124", "125", "134"} {
+			assert.Contains(t, stdout, name)
+		}
+	}
+}
+
+// The main job: a package is built and run, on a host however hard to please.
+func TestPackage(t *testing.T) {
+	const want = "guest: starting\nguest: request 1 served\nguest: request 2 served\nguest: request 3 served\nguest: done\n"
+	exit, stdout, stderr := run(t, "./examples/log")
+	assert.Zero(t, exit)
+	assert.Equal(t, want, stdout)
+	assert.Empty(t, stderr)
+
+	exit, stdout, stderr = run(t, "-permit", "1", "-stall", "3", "-trace", "./examples/log")
+	assert.Zero(t, exit)
+	assert.Equal(t, want, stdout)
+	assert.Equal(t, len(want), strings.Count(stderr, ".write(1)\n"))
+	assert.GreaterOrEqual(t, strings.Count(stderr, ".block\n"), 3*len(want))
+}
+
+func TestArgumentsAndStandardInput(t *testing.T) {
+	exit, stdout, stderr := runWith(t, strings.NewReader("in\nput"), "./cmd/wasirun/testdata/echo", "-trace", "a b", "")
+	assert.Equal(t, 3, exit)
+	assert.Equal(t, `["./cmd/wasirun/testdata/echo" "-trace" "a b" ""] "in\nput"`, stdout)
+	assert.Equal(t, "to stderr\n", stderr)
+}
+
+// A reader that has gone closes the stream of the guest, and wasirun goes on.
+func TestStandardOutputWithoutReader(t *testing.T) {
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	defer w.Close()
+	var stderr bytes.Buffer
+	cmd := exec.Command(wasirun, "-trace", module(t, writer))
+	cmd.Stdout, cmd.Stderr = w, &stderr
+	require.NoError(t, cmd.Run())
+	assert.Equal(t, "stdout.get-stdout = output-stream(1)\n"+
+		"output-stream(1).check-write = 1048576\n"+
+		"output-stream(1).write(4) = closed\n"+
+		"output-stream(1).check-write = closed\n", stderr.String())
+}
+
+// A guest that waits for input that does not come is left when its time is over.
+func TestTimeoutWhileReading(t *testing.T) {
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer w.Close()
+	defer r.Close()
+	reader := wasmtest.Module{
+		Imports: []wasmtest.Import{{Module: "wasi_snapshot_preview1", Name: "fd_read",
+			Params: []wasmtest.Type{wasmtest.I32, wasmtest.I32, wasmtest.I32, wasmtest.I32}, Results: []wasmtest.Type{wasmtest.I32}}},
+		Pages: 1,
+		Funcs: []wasmtest.Func{{Export: "_start",
+			Code: wasmtest.Code{}.I32(4).I32(1).Store32(0).I32(0).I32(0).I32(1).I32(8).Call(0).Drop()}},
+	}
+	exit, _, stderr := runWith(t, r, "-timeout", "20ms", module(t, reader))
+	assert.Equal(t, 124, exit)
+	assert.Equal(t, "wasirun: timeout after 20ms\n", stderr)
+}

@@ -1,0 +1,219 @@
+package fuzz
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"math"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/tetratelabs/wazero"
+	"github.com/wasio-dev/wasio/internal/engine"
+	"github.com/wasio-dev/wasio/internal/host"
+	"github.com/wasio-dev/wasio/internal/wasmtest"
+)
+
+// The guest of FuzzABI reads a program from standard input, makes the calls that it
+// consists of, and writes its whole memory to standard output.
+const (
+	programAt = 32 << 10 // where the program is read to
+	programTo = 48 << 10
+	vectorAt  = 60 << 10 // what fd_read and fd_write need
+	opSize    = 40       // the number of a function, and four arguments of 64 bits
+	pageSize  = 64 << 10
+)
+
+// abiImports are the functions that it calls, by number, and the two that it needs itself.
+var abiImports = append(append([]wasmtest.Import(nil), wasmtest.WASI...),
+	wasmtest.Import{Module: "wasi_snapshot_preview1", Name: "fd_read", Params: fourI32, Results: fourI32[:1]},
+	wasmtest.Import{Module: "wasi_snapshot_preview1", Name: "fd_write", Params: fourI32, Results: fourI32[:1]})
+
+var fourI32 = []wasmtest.Type{wasmtest.I32, wasmtest.I32, wasmtest.I32, wasmtest.I32}
+
+// abiAllocateAt is the number of an operation that is no function: it sets what
+// cabi_realloc returns next.
+var abiAllocateAt = len(wasmtest.WASI)
+
+func abiGuest() []byte {
+	fdRead := uint64(len(wasmtest.WASI))
+	const p, end = 0, 1 // variables
+	c := wasmtest.Code{}.
+		I32(vectorAt).I32(programAt).Store32(0).I32(vectorAt).I32(programTo - programAt).Store32(4).
+		I32(0).I32(vectorAt).I32(1).I32(vectorAt + 8).Call(fdRead).Drop().
+		I32(programAt).Tee(p).I32(vectorAt).Load32(8).Add32().Set(end).
+		Loop().Get(p).Get(end).LessU32().If()
+	for n, f := range wasmtest.WASI {
+		c = c.Get(p).Load32(0).I32(uint32(n)).Eq32().If()
+		for i, t := range f.Params {
+			if t == wasmtest.I64 {
+				c = c.Get(p).Load64(uint64(8 + 8*i))
+			} else {
+				c = c.Get(p).Load32(uint64(8 + 8*i))
+			}
+		}
+		if c = c.Call(uint64(n)); f.Results != nil {
+			c = c.Drop()
+		}
+		c = c.End()
+	}
+	c = c.Get(p).Load32(0).I32(uint32(abiAllocateAt)).Eq32().If().Get(p).Load32(8).GlobalSet(0).End()
+	c = c.Get(p).I32(opSize).Add32().Set(p).Br(1).End().End().
+		I32(vectorAt).I32(0).Store32(0).I32(vectorAt).I32(pageSize).Store32(4).
+		I32(1).I32(vectorAt).I32(1).I32(vectorAt + 8).Call(fdRead + 1).Drop()
+	return wasmtest.Module{
+		Imports: abiImports,
+		Pages:   1,
+		Globals: 1,
+		Funcs: []wasmtest.Func{
+			{Export: "_start", Locals: []wasmtest.Type{wasmtest.I32, wasmtest.I32}, Code: c},
+			{Export: "cabi_realloc", Params: fourI32, Results: fourI32[:1],
+				Code: wasmtest.Code{}.GlobalGet(0).GlobalGet(0).Get(3).Add32().GlobalSet(0)},
+		},
+	}.Bytes()
+}
+
+// abiPlans are the hosts that a program can meet.
+var abiPlans = []host.Plan{
+	{},
+	{Permits: []uint64{0, 3, 70_000}, FlushWaits: []int{1}, Traits: host.Traits{Hold: true}},
+	{Permits: []uint64{math.MaxUint64, 0}, Traits: host.Traits{Background: true, Delay: time.Second}},
+	{Capacity: 40},
+	{FlushWaits: []int{2}, Traits: host.Traits{LoseWakeups: true, Delay: time.Second}},
+	{Faults: []host.PlannedFault{{At: host.AtFlush, Call: 2, Fault: host.Fault{Text: "a text to allocate", Then: host.ThenAgain}}}},
+	{Faults: []host.PlannedFault{{At: host.AtWrite, Call: 1, Fault: host.Fault{Then: host.ThenWorks}}, {At: host.AtFlushed, Fault: host.Fault{Closed: true}}}},
+}
+
+// abiNumbers are arguments at the edges of something.
+var abiNumbers = []uint64{
+	128, 4095, 4096, 4097, pageSize - 16, pageSize - 12, pageSize - 8, pageSize - 4, pageSize - 1, pageSize, pageSize + 1,
+	1 << 30, 1<<31 - 1, 1 << 31, 1<<32 - 16, 1<<32 - 8, 1<<32 - 4, 1<<32 - 1, 1 << 32, 1<<63 - 1, 1 << 63, math.MaxUint64,
+}
+
+// abiOp is one operation of a program.
+type abiOp struct {
+	function int
+	args     [4]uint64
+}
+
+// abiProgram makes a program of random bytes: the first chooses the plan, and then there
+// are five for each operation.
+func abiProgram(data []byte) (host.Plan, []abiOp) {
+	if len(data) == 0 {
+		return abiPlans[0], nil
+	}
+	plan := abiPlans[int(data[0])%len(abiPlans)]
+	var ops []abiOp
+	for b := range slices.Chunk(data[1:], 5) {
+		if len(b) < 5 || len(ops) == (programTo-programAt)/opSize {
+			break
+		}
+		op := abiOp{function: int(b[0]) % (len(wasmtest.WASI) + 1)}
+		for i, n := range b[1:] {
+			op.args[i] = uint64(n)
+			if n >= 128 {
+				op.args[i] = abiNumbers[int(n)%len(abiNumbers)]
+			} else if i > 0 {
+				op.args[i] *= 4 // pointers and lengths rather than handles
+			}
+		}
+		ops = append(ops, op)
+	}
+	return plan, ops
+}
+
+// FuzzABI has a guest make random calls with random arguments. It may only end in a trap,
+// or well; and then its memory must be what it was, but for where the results were to go.
+func FuzzABI(f *testing.F) {
+	cache := wazero.NewCompilationCache()
+	f.Cleanup(func() { cache.Close(context.Background()) })
+	const getStdout, checkWrite, write, zeroes, flush, blockingWrite, subscribe, block, poll, dropPollable, debugString, dropError, terminal = 0, 2, 3, 4, 5, 6, 9, 12, 13, 14, 15, 16, 17
+	for _, program := range [][]byte{
+		{0, getStdout, 0, 0, 0, 0, checkWrite, 1, 2, 0, 0, write, 1, 0, 9, 8, flush, 1, 4, 0, 0, checkWrite, 1, 2, 0, 0},
+		{1, getStdout, 0, 0, 0, 0, checkWrite, 1, 2, 0, 0, subscribe, 1, 0, 0, 0, block, 2, 0, 0, 0, dropPollable, 2, 0, 0, 0, zeroes, 1, 1, 0, 0},
+		{2, getStdout, 0, 0, 0, 0, checkWrite, 1, 136, 0, 0, write, 1, 137, 138, 139},
+		{3, getStdout, 0, 0, 0, 0, blockingWrite, 1, 0, 12, 20, blockingWrite, 1, 0, 12, 20},
+		{0, getStdout, 0, 0, 0, 0, subscribe, 1, 0, 0, 0, byte(abiAllocateAt), 40, 0, 0, 0, poll, 0, 1, 4, 0},
+		{5, getStdout, 0, 0, 0, 0, flush, 1, 0, 0, 0, flush, 1, 0, 0, 0, byte(abiAllocateAt), 144, 0, 0, 0, debugString, 2, 16, 0, 0, dropError, 2, 0, 0, 0},
+		{6, getStdout, 0, 0, 0, 0, checkWrite, 1, 4, 0, 0, write, 1, 0, 1, 8, terminal, 8, 0, 0, 0},
+		{4, getStdout, 0, 0, 0, 0, flush, 1, 0, 0, 0, subscribe, 1, 0, 0, 0, block, 2, 0, 0, 0},
+		{0, checkWrite, 149, 149, 149, 149, poll, 140, 141, 142, 143, 19, 1, 0, 0, 0},
+	} {
+		f.Add(program)
+	}
+	guest := abiGuest()
+	f.Fuzz(func(t *testing.T, data []byte) {
+		plan, ops := abiProgram(data)
+		var program []byte
+		for _, op := range ops {
+			program = binary.LittleEndian.AppendUint64(program, uint64(op.function))
+			for _, a := range op.args {
+				program = binary.LittleEndian.AppendUint64(program, a)
+			}
+		}
+		h := host.New(host.Options{Clock: new(host.VirtualClock), Handles: 32})
+		h.SetStdio(host.Stdout, plan.Behavior(), io.Discard, true)
+		h.SetStdio(host.Stderr, plan.Behavior(), io.Discard, false)
+		var memory bytes.Buffer
+		exit, err := engine.Run(t.Context(), engine.Guest{Module: guest, Host: h,
+			Stdin: bytes.NewReader(program), Stdout: &memory, Stderr: os.Stderr, Cache: cache})
+		var trap *host.Trap
+		if errors.As(err, &trap) {
+			require.Same(t, h.Trapped(), trap)
+			require.NotEmpty(t, trap.Calls)
+			return
+		}
+		require.NoError(t, err)
+		require.Zero(t, exit)
+		checkMemory(t, memory.Bytes(), program, ops)
+	})
+}
+
+// checkMemory fails the test if there is something in memory that no result can be.
+func checkMemory(t *testing.T, memory, program []byte, ops []abiOp) {
+	require.Equal(t, pageSize, len(memory))
+	want := make([]byte, pageSize)
+	copy(want[programAt:], program)
+	free := make([]bool, pageSize) // may hold anything
+	mark := func(at, size uint64) {
+		for at &= math.MaxUint32; size > 0 && at < pageSize; at, size = at+1, size-1 {
+			free[at] = true
+		}
+	}
+	mark(vectorAt, 12)
+	for _, op := range ops {
+		if op.function == abiAllocateAt {
+			return // where results were allocated is not followed up
+		}
+		f := wasmtest.WASI[op.function]
+		if f.Name == "poll" || f.Name == "[method]error.to-debug-string" {
+			return
+		}
+		if n := len(f.Params); n > 0 && f.Results == nil {
+			mark(op.args[n-1], resultSizes[f.Name])
+		}
+	}
+	for i := range memory {
+		if memory[i] != want[i] && !free[i] {
+			require.Failf(t, "a byte that is no result has changed", "%#x of memory is %#x, and was %#x", i, memory[i], want[i])
+		}
+	}
+}
+
+// resultSizes has how many bytes the result of a function takes, where it is stored.
+var resultSizes = map[string]uint64{
+	"[method]output-stream.check-write":                     16,
+	"[method]output-stream.write":                           12,
+	"[method]output-stream.write-zeroes":                    12,
+	"[method]output-stream.flush":                           12,
+	"[method]output-stream.blocking-write-and-flush":        12,
+	"[method]output-stream.blocking-write-zeroes-and-flush": 12,
+	"[method]output-stream.blocking-flush":                  12,
+	"get-terminal-stdout":                                   8,
+	"get-terminal-stderr":                                   8,
+}

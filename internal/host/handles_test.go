@@ -1,0 +1,26 @@
+package host
+
+import (
+	"io"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// The handle numbers go round at 2^24, and around those that live.
+func TestHandlesGoRound(t *testing.T) {
+	h := New(Options{})
+	s := h.NewStream(Behavior{}, io.Discard)
+	assert.EqualValues(t, 1, s)
+	h.last = maxHandle - 1
+	assert.EqualValues(t, maxHandle, h.Subscribe(s))
+	assert.EqualValues(t, 2, h.Subscribe(s), "1 is the stream")
+}
+
+func TestWallClockSleeps(t *testing.T) {
+	c := wallClock{time.Now()}
+	before := c.Now()
+	c.Sleep(time.Nanosecond)
+	assert.Greater(t, c.Now(), before)
+}

@@ -1,0 +1,1238 @@
+package host_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/wasio-dev/wasio/internal/host"
+)
+
+// A guest is a host, a stream of it, and what the stream has delivered.
+type guest struct {
+	*host.Host
+	s   uint32
+	out records
+}
+
+// records is a sink that keeps what it gets as it gets it.
+type records struct {
+	mu  sync.Mutex
+	got []string
+}
+
+func (r *records) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.got = append(r.got, string(p))
+	return len(p), nil
+}
+
+func (r *records) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return strings.Join(r.got, "")
+}
+
+func newGuest(p host.Plan) *guest {
+	return newGuestWith(host.Options{Clock: new(host.VirtualClock)}, p)
+}
+
+func newGuestWith(o host.Options, p host.Plan) *guest {
+	g := &guest{Host: host.New(o)}
+	g.s = g.NewStream(p.Behavior(), &g.out)
+	return g
+}
+
+// permit asks for a permit and expects n.
+func (g *guest) permit(t *testing.T, n uint64) {
+	t.Helper()
+	require.Equal(t, host.Result{Kind: host.Permit, Value: n}, g.CheckWrite(g.s))
+}
+
+// put writes what is permitted for it.
+func (g *guest) put(t *testing.T, text string) {
+	t.Helper()
+	require.Equal(t, host.Permit, g.CheckWrite(g.s).Kind)
+	require.Equal(t, done, g.Write(g.s, []byte(text)))
+}
+
+// wait blocks on a pollable of the stream.
+func (g *guest) wait() {
+	p := g.Subscribe(g.s)
+	g.Block(p)
+	g.DropPollable(p)
+}
+
+var (
+	done   = host.Result{Kind: host.Done}
+	closed = host.Result{Kind: host.Closed}
+)
+
+// trapOf returns the trap that f ends in.
+func trapOf(t *testing.T, f func()) (trap *host.Trap) {
+	t.Helper()
+	defer func() {
+		r := recover()
+		require.NotNil(t, r, "no trap")
+		require.IsType(t, (*host.Trap)(nil), r)
+		trap = r.(*host.Trap)
+	}()
+	f()
+	return nil
+}
+
+// textOf returns the text of an error handle and drops it.
+func textOf(t *testing.T, g *guest, r host.Result) string {
+	t.Helper()
+	require.Equal(t, host.LastOperationFailed, r.Kind)
+	text := g.DebugString(uint32(r.Value))
+	g.DropError(uint32(r.Value))
+	return text
+}
+
+// What the contract forbids, each with the reason that the guest is told and the call
+// that is to blame.
+var forbidden = []struct {
+	name    string
+	plan    host.Plan
+	options host.Options
+	guest   func(t *testing.T, g *guest)
+	reason  string
+	call    string // the last one
+}{
+	{
+		name:   "write without a permit",
+		guest:  func(_ *testing.T, g *guest) { g.Write(g.s, []byte("x")) },
+		reason: "write of 1 bytes without a permit: check-write must come right before it",
+		call:   "output-stream(1).write(1) = trap",
+	},
+	{
+		name:   "write of nothing without a permit",
+		guest:  func(_ *testing.T, g *guest) { g.Write(g.s, nil) },
+		reason: "write of 0 bytes without a permit: check-write must come right before it",
+		call:   "output-stream(1).write(0) = trap",
+	},
+	{
+		name: "write on a permit of nothing",
+		plan: host.Plan{Permits: []uint64{0, 5}},
+		guest: func(t *testing.T, g *guest) {
+			g.permit(t, 0)
+			g.Write(g.s, []byte("x"))
+		},
+		reason: "write of 1 bytes without a permit: check-write must come right before it",
+		call:   "output-stream(1).write(1) = trap",
+	},
+	{
+		name: "write beyond the permit by one",
+		plan: host.Plan{Permits: []uint64{5}},
+		guest: func(t *testing.T, g *guest) {
+			g.permit(t, 5)
+			g.Write(g.s, []byte("sixsix"))
+		},
+		reason: "write of 6 bytes on a permit of 5",
+		call:   "output-stream(1).write(6) = trap",
+	},
+	{
+		name: "write-zeroes beyond the permit by one",
+		plan: host.Plan{Permits: []uint64{5}},
+		guest: func(t *testing.T, g *guest) {
+			g.permit(t, 5)
+			g.WriteZeroes(g.s, 6)
+		},
+		reason: "write of 6 bytes on a permit of 5",
+		call:   "output-stream(1).write-zeroes(6) = trap",
+	},
+	{
+		name: "the newest permit governs",
+		plan: host.Plan{Permits: []uint64{5, 3}},
+		guest: func(t *testing.T, g *guest) {
+			g.permit(t, 5)
+			g.permit(t, 3)
+			g.Write(g.s, []byte("four"))
+		},
+		reason: "write of 4 bytes on a permit of 3",
+		call:   "output-stream(1).write(4) = trap",
+	},
+	{
+		name: "two writes on one permit",
+		guest: func(t *testing.T, g *guest) {
+			g.put(t, "one")
+			g.Write(g.s, []byte("two"))
+		},
+		reason: "write of 3 bytes without a permit: check-write must come right before it",
+		call:   "output-stream(1).write(3) = trap",
+	},
+	{
+		name: "write on a permit that a failed write has used",
+		plan: host.Plan{Faults: []host.PlannedFault{{At: host.AtWrite, Call: 1, Fault: host.Fault{Then: host.ThenWorks}}}},
+		guest: func(t *testing.T, g *guest) {
+			require.Equal(t, host.Permit, g.CheckWrite(g.s).Kind)
+			textOf(t, g, g.Write(g.s, []byte("one")))
+			g.Write(g.s, []byte("one"))
+		},
+		reason: "write of 3 bytes without a permit: check-write must come right before it",
+		call:   "output-stream(1).write(3) = trap",
+	},
+	{
+		name: "write on a permit that another handle's write has voided",
+		guest: func(t *testing.T, g *guest) {
+			other := g.SameSink(g.s)
+			g.permit(t, 1<<20)
+			g.CheckWrite(other)
+			require.Equal(t, done, g.Write(other, []byte("first")))
+			g.Write(g.s, []byte("second"))
+		},
+		reason: "write of 6 bytes on a permit that a write or flush in between has used up",
+		call:   "output-stream(1).write(6) = trap",
+	},
+	{
+		name: "write on a permit that another handle's flush has voided",
+		guest: func(t *testing.T, g *guest) {
+			other := g.SameSink(g.s)
+			g.permit(t, 1<<20)
+			require.Equal(t, done, g.Flush(other))
+			g.Write(g.s, []byte("second"))
+		},
+		reason: "write of 6 bytes on a permit that a write or flush in between has used up",
+		call:   "output-stream(1).write(6) = trap",
+	},
+	{
+		name: "write on a permit that a blocking write has voided",
+		guest: func(t *testing.T, g *guest) {
+			g.permit(t, 1<<20)
+			require.Equal(t, done, g.BlockingWriteAndFlush(g.s, []byte("first")))
+			g.Write(g.s, []byte("second"))
+		},
+		reason: "write of 6 bytes on a permit that a write or flush in between has used up",
+		call:   "output-stream(1).write(6) = trap",
+	},
+	{
+		name: "write during a flush",
+		plan: host.Plan{FlushWaits: []int{1}},
+		guest: func(t *testing.T, g *guest) {
+			g.permit(t, 1<<20)
+			require.Equal(t, done, g.Flush(g.s))
+			g.Write(g.s, []byte("x"))
+		},
+		reason: "write while a flush is under way",
+		call:   "output-stream(1).write(1) = trap",
+	},
+	{
+		name: "write after the wait for a flush, but before check-write",
+		plan: host.Plan{FlushWaits: []int{1}},
+		guest: func(t *testing.T, g *guest) {
+			require.Equal(t, done, g.Flush(g.s))
+			g.wait()
+			g.Write(g.s, []byte("x"))
+		},
+		reason: "write while a flush is under way",
+		call:   "output-stream(1).write(1) = trap",
+	},
+	{
+		name: "write of more than an engine carries",
+		plan: host.Plan{Permits: []uint64{1 << 40}},
+		guest: func(t *testing.T, g *guest) {
+			g.permit(t, 1<<40)
+			g.WriteZeroes(g.s, 128<<20+1)
+		},
+		reason: "write of 134217729 bytes in one call; 134217728 is the most",
+		call:   "output-stream(1).write-zeroes(134217729) = trap",
+	},
+	{
+		name:   "blocking-write-and-flush of more than 4096 bytes",
+		guest:  func(_ *testing.T, g *guest) { g.BlockingWriteAndFlush(g.s, make([]byte, 4097)) },
+		reason: "blocking-write-and-flush of 4097 bytes; 4096 is the most",
+		call:   "output-stream(1).blocking-write-and-flush(4097) = trap",
+	},
+	{
+		name:   "blocking-write-zeroes-and-flush of more than 4096 bytes",
+		guest:  func(_ *testing.T, g *guest) { g.BlockingWriteZeroesAndFlush(g.s, 1<<40) },
+		reason: "blocking-write-zeroes-and-flush of 1099511627776 bytes; 4096 is the most",
+		call:   "output-stream(1).blocking-write-zeroes-and-flush(1099511627776) = trap",
+	},
+	{
+		name: "blocking-flush on a stream that is ready and permits nothing",
+		plan: host.Plan{Permits: []uint64{0}},
+		guest: func(_ *testing.T, g *guest) {
+			g.BlockingFlush(g.s)
+		},
+		reason: "the stream is ready but permits nothing",
+		call:   "output-stream(1).blocking-flush = trap",
+	},
+	{
+		name: "stream dropped with a live pollable",
+		guest: func(_ *testing.T, g *guest) {
+			g.DropPollable(g.Subscribe(g.s))
+			g.Subscribe(g.s)
+			g.Subscribe(g.s)
+			g.DropStream(g.s)
+		},
+		reason: "output-stream dropped while it has live pollables: 2",
+		call:   "output-stream(1).drop = trap",
+	},
+	{
+		name:   "unknown handle",
+		guest:  func(_ *testing.T, g *guest) { g.CheckWrite(77) },
+		reason: "handle 77 is unknown, or was dropped",
+		call:   "output-stream(77).check-write = trap",
+	},
+	{
+		name: "dropped stream used again",
+		guest: func(_ *testing.T, g *guest) {
+			g.DropStream(g.s)
+			g.Flush(g.s)
+		},
+		reason: "handle 1 is unknown, or was dropped",
+		call:   "output-stream(1).flush = trap",
+	},
+	{
+		name: "dropped pollable used again, though there is a new one",
+		guest: func(_ *testing.T, g *guest) {
+			p := g.Subscribe(g.s)
+			g.DropPollable(p)
+			g.Subscribe(g.s)
+			g.Block(p)
+		},
+		reason: "handle 2 is unknown, or was dropped",
+		call:   "pollable(2).block = trap",
+	},
+	{
+		name: "error dropped twice",
+		plan: host.Plan{Faults: []host.PlannedFault{{At: host.AtFlush}}},
+		guest: func(t *testing.T, g *guest) {
+			r := g.Flush(g.s)
+			textOf(t, g, r)
+			g.DropError(uint32(r.Value))
+		},
+		reason: "handle 2 is unknown, or was dropped",
+		call:   "error(2).drop = trap",
+	},
+	{
+		name:    "subscribe with a full table",
+		options: host.Options{Handles: 3},
+		guest: func(_ *testing.T, g *guest) {
+			g.Subscribe(g.s)
+			g.GetStdout()
+			g.Subscribe(g.s)
+		},
+		reason: "the handle table is full: all 3 handles are live",
+		call:   "output-stream(1).subscribe = trap",
+	},
+	{
+		name:    "failure with a full table",
+		options: host.Options{Handles: 1},
+		plan:    host.Plan{Faults: []host.PlannedFault{{At: host.AtFlush}}},
+		guest:   func(_ *testing.T, g *guest) { g.Flush(g.s) },
+		reason:  "the handle table is full: all 1 handles are live",
+		call:    "output-stream(1).flush = trap",
+	},
+	{
+		name:   "poll of nothing",
+		guest:  func(_ *testing.T, g *guest) { g.Poll(nil) },
+		reason: "poll of an empty list",
+		call:   "poll.poll(0 pollables) = trap",
+	},
+	{
+		name: "poll of a pollable that was dropped",
+		guest: func(_ *testing.T, g *guest) {
+			p := g.Subscribe(g.s)
+			q := g.Subscribe(g.s)
+			g.DropPollable(p)
+			g.Poll([]uint32{q, p})
+		},
+		reason: "handle 2 is unknown, or was dropped",
+		call:   "poll.poll(2 pollables) = trap",
+	},
+	{
+		name: "spinning on check-write",
+		plan: host.Plan{Permits: []uint64{0, 5}},
+		guest: func(_ *testing.T, g *guest) {
+			for g.CheckWrite(g.s).Value == 0 {
+			}
+		},
+		reason: "the guest spins: it asked 100000 times in a row without waiting on a pollable",
+		call:   "output-stream(1).check-write = trap",
+	},
+	{
+		name: "spinning on ready",
+		plan: host.Plan{Permits: []uint64{0, 5}, Traits: host.Traits{Delay: time.Second}},
+		guest: func(t *testing.T, g *guest) {
+			g.permit(t, 0)
+			for p := g.Subscribe(g.s); !g.Ready(p); {
+			}
+		},
+		reason: "the guest spins: it asked 100000 times in a row without waiting on a pollable",
+		call:   "pollable(2).ready = trap",
+	},
+	{
+		name: "wait alone for a wake-up that is lost",
+		plan: host.Plan{FlushWaits: []int{1}, Traits: host.Traits{LoseWakeups: true, Delay: time.Second}},
+		guest: func(t *testing.T, g *guest) {
+			require.Equal(t, done, g.Flush(g.s))
+			g.wait()
+		},
+		reason: "the guest hangs: it waits for a wake-up that never comes",
+		call:   "pollable(2).block = trap",
+	},
+	{
+		name: "poll of pollables whose wake-ups are all lost",
+		plan: host.Plan{FlushWaits: []int{1}, Traits: host.Traits{LoseWakeups: true, Delay: time.Second}},
+		guest: func(t *testing.T, g *guest) {
+			require.Equal(t, done, g.Flush(g.s))
+			g.Poll([]uint32{g.Subscribe(g.s), g.Subscribe(g.s)})
+		},
+		reason: "the guest hangs: it waits for a wake-up that never comes",
+		call:   "poll.poll(2 pollables) = trap",
+	},
+	{
+		name:   "blocking function whose wake-up is lost",
+		plan:   host.Plan{FlushWaits: []int{1}, Traits: host.Traits{LoseWakeups: true, Delay: time.Second}},
+		guest:  func(_ *testing.T, g *guest) { g.BlockingWriteAndFlush(g.s, []byte("issue 8781")) },
+		reason: "the guest hangs: it waits for a wake-up that never comes",
+		call:   "output-stream(1).blocking-write-and-flush(10) = trap",
+	},
+	{
+		name:   "wait for a time that never comes",
+		guest:  func(_ *testing.T, g *guest) { g.Block(g.SubscribeDuration(1<<64 - 1)) },
+		reason: "the guest hangs: it waits for a wake-up that never comes",
+		call:   "pollable(2).block = trap",
+	},
+	{
+		name: "wait later for an instant that never comes",
+		guest: func(_ *testing.T, g *guest) {
+			g.Block(g.SubscribeDuration(5))
+			g.Poll([]uint32{g.SubscribeInstant(1<<63 - 1)})
+		},
+		reason: "the guest hangs: it waits for a wake-up that never comes",
+		call:   "poll.poll(1 pollables) = trap",
+	},
+	{
+		name:   "arguments that are wrong before the function is reached",
+		guest:  func(_ *testing.T, g *guest) { g.Violate(host.OpPoll, "pointer %#x", 255) },
+		reason: "pointer 0xff",
+		call:   "poll.poll(0 pollables) = trap",
+	},
+}
+
+func TestForbidden(t *testing.T) {
+	for _, c := range forbidden {
+		t.Run(c.name, func(t *testing.T) {
+			if c.options.Clock == nil {
+				c.options.Clock = new(host.VirtualClock)
+			}
+			g := newGuestWith(c.options, c.plan)
+			trap := trapOf(t, func() { c.guest(t, g) })
+			assert.Equal(t, c.reason, trap.Reason)
+			require.NotEmpty(t, trap.Calls)
+			assert.Equal(t, c.call, trap.Calls[len(trap.Calls)-1].String())
+			assert.Equal(t, g.Calls(), trap.Calls)
+			assert.Same(t, trap, g.Trapped())
+
+			lines := strings.Split(trap.Error(), "\n")
+			assert.Equal(t, "wasi host: trap: "+c.reason, lines[0])
+			assert.Equal(t, "\t"+c.call, lines[len(lines)-1])
+			assert.LessOrEqual(t, len(lines), 17, "the end of the history is enough")
+		})
+	}
+}
+
+// Every function traps on handles of each kind that is not its own, and the message
+// tells the kinds.
+func TestHandleOfWrongKind(t *testing.T) {
+	fault := host.Plan{Faults: []host.PlannedFault{{At: host.AtFlush}}}
+	methods := []struct {
+		kind string
+		call func(h *host.Host, handle uint32)
+	}{
+		{"output-stream", func(h *host.Host, s uint32) { h.CheckWrite(s) }},
+		{"output-stream", func(h *host.Host, s uint32) { h.Write(s, nil) }},
+		{"output-stream", func(h *host.Host, s uint32) { h.WriteZeroes(s, 0) }},
+		{"output-stream", func(h *host.Host, s uint32) { h.Flush(s) }},
+		{"output-stream", func(h *host.Host, s uint32) { h.BlockingWriteAndFlush(s, nil) }},
+		{"output-stream", func(h *host.Host, s uint32) { h.BlockingWriteZeroesAndFlush(s, 0) }},
+		{"output-stream", func(h *host.Host, s uint32) { h.BlockingFlush(s) }},
+		{"output-stream", func(h *host.Host, s uint32) { h.Subscribe(s) }},
+		{"output-stream", func(h *host.Host, s uint32) { h.DropStream(s) }},
+		{"output-stream", func(h *host.Host, s uint32) { h.SameSink(s) }},
+		{"pollable", func(h *host.Host, s uint32) { h.Ready(s) }},
+		{"pollable", func(h *host.Host, s uint32) { h.Block(s) }},
+		{"pollable", func(h *host.Host, s uint32) { h.Poll([]uint32{s}) }},
+		{"pollable", func(h *host.Host, s uint32) { h.DropPollable(s) }},
+		{"error", func(h *host.Host, s uint32) { h.DebugString(s) }},
+		{"error", func(h *host.Host, s uint32) { h.DropError(s) }},
+		{"terminal-output", func(h *host.Host, s uint32) { h.DropTerminal(s) }},
+	}
+	for i, m := range methods {
+		for _, kind := range []string{"output-stream", "pollable", "error", "terminal-output"} {
+			if kind == m.kind {
+				continue
+			}
+			t.Run(fmt.Sprintf("%d of %s on %s", i, m.kind, kind), func(t *testing.T) {
+				g := newGuest(fault)
+				g.SetStdio(host.Stdout, host.Behavior{}, io.Discard, true)
+				handles := map[string]uint32{
+					"output-stream":   g.s,
+					"pollable":        g.Subscribe(g.s),
+					"error":           uint32(g.Flush(g.s).Value),
+					"terminal-output": g.GetTerminalStdout(),
+				}
+				trap := trapOf(t, func() { m.call(g.Host, handles[kind]) })
+				assert.Equal(t, fmt.Sprintf("handle %d is of a resource %s, not %s", handles[kind], kind, m.kind), trap.Reason)
+			})
+		}
+	}
+}
+
+// A guest that survives a trap, as one in this process can, is told of the next one
+// too; the first is the one that counts.
+func TestSecondTrap(t *testing.T) {
+	g := newGuest(host.Plan{})
+	first := trapOf(t, func() { g.Flush(50) })
+	second := trapOf(t, func() { g.Flush(60) })
+	assert.Same(t, first, g.Trapped())
+	assert.Equal(t, "handle 60 is unknown, or was dropped", second.Reason)
+	assert.Len(t, second.Calls, 2)
+	assert.Len(t, first.Calls, 1)
+}
+
+func TestSynchronousStream(t *testing.T) {
+	g := newGuest(host.Plan{})
+	g.put(t, "one ")
+	g.put(t, "two")
+	assert.Equal(t, []string{"one ", "two"}, g.out.got, "delivered as they come")
+	assert.Equal(t, done, g.Flush(g.s))
+	g.permit(t, 1<<20)
+	g.DropStream(g.s)
+	assert.Empty(t, g.Live())
+	assert.Nil(t, g.Trapped())
+}
+
+// A permit outlives the calls that neither write nor flush.
+func TestPermitSurvivesWaits(t *testing.T) {
+	g := newGuest(host.Plan{Permits: []uint64{3}})
+	g.permit(t, 3)
+	p := g.Subscribe(g.s)
+	assert.True(t, g.Ready(p))
+	g.Block(p)
+	assert.Equal(t, []uint32{0}, g.Poll([]uint32{p}))
+	g.DropPollable(p)
+	assert.Equal(t, done, g.Write(g.s, []byte("abc")))
+}
+
+func TestWriteOfNothingOnAPermitUsesItUp(t *testing.T) {
+	g := newGuest(host.Plan{})
+	g.put(t, "")
+	trapOf(t, func() { g.Write(g.s, nil) })
+}
+
+func TestPermitsGoRound(t *testing.T) {
+	g := newGuest(host.Plan{Permits: []uint64{2, 0, 0, 1}})
+	for range 3 {
+		g.permit(t, 2)
+		g.permit(t, 0)
+		g.permit(t, 0) // no progress without a wait
+		g.wait()
+		g.permit(t, 0) // the second 0: a spurious wake-up
+		g.wait()
+		g.permit(t, 1)
+	}
+}
+
+func TestBackgroundNeedsNoWait(t *testing.T) {
+	g := newGuest(host.Plan{Permits: []uint64{0, 0, 7}, FlushWaits: []int{2}, Traits: host.Traits{Background: true}})
+	for _, n := range []uint64{0, 0, 7} {
+		g.permit(t, n)
+	}
+	assert.Equal(t, done, g.Flush(g.s))
+	for _, n := range []uint64{0, 0, 0, 0, 7} { // the flush, and then the permits
+		g.permit(t, n)
+	}
+}
+
+func TestBackgroundTakesItsTime(t *testing.T) {
+	clock := new(host.VirtualClock)
+	g := newGuestWith(host.Options{Clock: clock},
+		host.Plan{Permits: []uint64{0, 7}, Traits: host.Traits{Background: true, Delay: time.Second}})
+	for range 200_000 { // may spin
+		g.permit(t, 0)
+	}
+	clock.Sleep(time.Second)
+	g.permit(t, 7)
+}
+
+func TestNewestOfSharedPermits(t *testing.T) {
+	g := newGuest(host.Plan{Permits: []uint64{5}})
+	other := g.SameSink(g.s)
+	g.permit(t, 5)
+	require.EqualValues(t, 5, g.CheckWrite(other).Value) // a question voids nothing
+	assert.Equal(t, done, g.Write(g.s, []byte("a")))
+	g.DropStream(g.s)
+	g.s = other
+	g.put(t, "b")
+	assert.Equal(t, "ab", g.out.String())
+}
+
+// Closed since check-write is an answer, and no trap, whoever has found it out.
+func TestClosedSinceCheckWrite(t *testing.T) {
+	for _, isClosed := range []bool{true, false} {
+		g := newGuest(host.Plan{Faults: []host.PlannedFault{{At: host.AtCheckWrite, Call: 2, Fault: host.Fault{Closed: isClosed}}}})
+		other := g.SameSink(g.s)
+		g.permit(t, 1<<20)
+		if r := g.CheckWrite(other); !isClosed {
+			textOf(t, g, r)
+		}
+		assert.Equal(t, closed, g.Write(g.s, []byte("x")))
+		assert.Empty(t, g.out.String())
+	}
+}
+
+func TestFailureIsReportedOnceThenClosed(t *testing.T) {
+	ops := map[string]func(g *guest) host.Result{
+		"check-write":                     func(g *guest) host.Result { return g.CheckWrite(g.s) },
+		"flush":                           func(g *guest) host.Result { return g.Flush(g.s) },
+		"blocking-flush":                  func(g *guest) host.Result { return g.BlockingFlush(g.s) },
+		"blocking-write-and-flush":        func(g *guest) host.Result { return g.BlockingWriteAndFlush(g.s, []byte("x")) },
+		"blocking-write-zeroes-and-flush": func(g *guest) host.Result { return g.BlockingWriteZeroesAndFlush(g.s, 1) },
+	}
+	for name, op := range ops {
+		t.Run(name, func(t *testing.T) {
+			g := newGuest(host.Plan{Faults: []host.PlannedFault{{At: host.AtFlushed, Fault: host.Fault{Text: "disk full"}}}})
+			assert.Equal(t, done, g.Flush(g.s))
+			assert.Equal(t, "disk full", textOf(t, g, op(g)))
+			for again, op := range ops {
+				assert.Equal(t, closed, op(g), again)
+			}
+			assert.True(t, g.Ready(g.Subscribe(g.s)), "a stream that is closed is always ready")
+		})
+	}
+}
+
+func TestWhatFollowsAFailure(t *testing.T) {
+	fault := func(then host.After) host.Plan {
+		return host.Plan{Faults: []host.PlannedFault{{At: host.AtCheckWrite, Call: 2, Fault: host.Fault{Text: "oops", Then: then}}}}
+	}
+	t.Run("closed", func(t *testing.T) {
+		g := newGuest(fault(host.ThenClosed))
+		g.permit(t, 1<<20)
+		textOf(t, g, g.CheckWrite(g.s))
+		assert.Equal(t, closed, g.CheckWrite(g.s))
+	})
+	t.Run("again", func(t *testing.T) {
+		g := newGuest(fault(host.ThenAgain))
+		g.permit(t, 1<<20)
+		for range 5 {
+			assert.Equal(t, "oops", textOf(t, g, g.CheckWrite(g.s)))
+			assert.Equal(t, "oops", textOf(t, g, g.Flush(g.s)))
+		}
+		assert.Len(t, g.Live(), 1)
+	})
+	t.Run("works", func(t *testing.T) {
+		g := newGuest(fault(host.ThenWorks))
+		g.permit(t, 1<<20)
+		textOf(t, g, g.CheckWrite(g.s))
+		g.put(t, "fine")
+		assert.Equal(t, "fine", g.out.String())
+	})
+}
+
+func TestFaultsStrikeWhenPlanned(t *testing.T) {
+	g := newGuest(host.Plan{Permits: []uint64{4}, Faults: []host.PlannedFault{
+		{At: host.AtWrite, Call: 2, Bytes: 100}, // never: too few bytes by then
+		{At: host.AtWrite, Bytes: 8, Fault: host.Fault{Text: "at byte 8"}},
+	}})
+	g.put(t, "1234")
+	g.put(t, "5678")
+	g.permit(t, 4)
+	assert.Equal(t, "at byte 8", textOf(t, g, g.Write(g.s, []byte("9"))))
+	assert.Equal(t, "12345678", g.out.String())
+}
+
+func TestCapacity(t *testing.T) {
+	g := newGuest(host.Plan{Permits: []uint64{4}, Capacity: 6, Traits: host.Traits{Hold: true}})
+	g.put(t, "1234")
+	g.permit(t, 2)
+	assert.Equal(t, done, g.Write(g.s, []byte("56")))
+	assert.Empty(t, g.out.String())
+	assert.Equal(t, closed, g.CheckWrite(g.s))
+	assert.Equal(t, []string{"1234", "56"}, g.out.got, "what it took is out")
+	assert.Equal(t, closed, g.Flush(g.s))
+}
+
+func TestFlush(t *testing.T) {
+	g := newGuest(host.Plan{FlushWaits: []int{2}, Traits: host.Traits{Hold: true}})
+	g.put(t, "held ")
+	g.put(t, "back")
+	assert.Equal(t, done, g.Flush(g.s))
+	g.permit(t, 0)
+	assert.Equal(t, done, g.Flush(g.s), "another flush meanwhile changes nothing")
+	g.wait()
+	g.permit(t, 0)
+	g.wait()
+	assert.Empty(t, g.out.String(), "ok is not flushed")
+	g.permit(t, 1<<20)
+	assert.Equal(t, []string{"held ", "back"}, g.out.got, "piece by piece")
+}
+
+func TestHeldBytesAreLost(t *testing.T) {
+	t.Run("when the last handle goes", func(t *testing.T) {
+		g := newGuest(host.Plan{FlushWaits: []int{1}, Traits: host.Traits{Hold: true}})
+		other := g.SameSink(g.s)
+		g.put(t, "lost")
+		g.Flush(g.s)
+		g.DropStream(g.s)
+		g.DropStream(other)
+		assert.Empty(t, g.out.String())
+	})
+	t.Run("not when there is another", func(t *testing.T) {
+		g := newGuest(host.Plan{Traits: host.Traits{Hold: true}})
+		other := g.SameSink(g.s)
+		g.put(t, "kept")
+		g.DropStream(g.s)
+		assert.Equal(t, done, g.Flush(other))
+		assert.Equal(t, "kept", g.out.String())
+	})
+	t.Run("when the stream fails", func(t *testing.T) {
+		g := newGuest(host.Plan{Faults: []host.PlannedFault{{At: host.AtFlush}}, Traits: host.Traits{Hold: true}})
+		g.put(t, "lost")
+		textOf(t, g, g.Flush(g.s))
+		g.DropStream(g.s)
+		assert.Empty(t, g.out.String())
+	})
+	t.Run("when the flush fails", func(t *testing.T) {
+		g := newGuest(host.Plan{Faults: []host.PlannedFault{{At: host.AtFlushed}}, Traits: host.Traits{Hold: true}})
+		g.put(t, "lost")
+		assert.Equal(t, done, g.Flush(g.s))
+		textOf(t, g, g.CheckWrite(g.s))
+		assert.Empty(t, g.out.String())
+	})
+	t.Run("not when it closes", func(t *testing.T) {
+		g := newGuest(host.Plan{Faults: []host.PlannedFault{{At: host.AtFlushed, Fault: host.Fault{Closed: true}}}, Traits: host.Traits{Hold: true}})
+		g.put(t, "kept")
+		assert.Equal(t, done, g.Flush(g.s))
+		assert.Equal(t, closed, g.CheckWrite(g.s))
+		assert.Equal(t, "kept", g.out.String())
+	})
+}
+
+func TestPollablesAreLevelTriggered(t *testing.T) {
+	g := newGuest(host.Plan{FlushWaits: []int{1}, Traits: host.Traits{Delay: time.Second}})
+	early := g.Subscribe(g.s)
+	assert.True(t, g.Ready(early))
+	assert.True(t, g.Ready(early), "and stays so")
+	assert.Equal(t, done, g.Flush(g.s))
+	late := g.Subscribe(g.s)
+	assert.False(t, g.Ready(early), "and no more")
+	assert.False(t, g.Ready(late))
+	g.Block(late)
+	assert.True(t, g.Ready(early))
+	assert.Equal(t, []uint32{0, 1, 2}, g.Poll([]uint32{late, early, late}))
+	assert.EqualValues(t, time.Second, g.Now())
+}
+
+func TestLatch(t *testing.T) {
+	g := newGuest(host.Plan{FlushWaits: []int{1}, Traits: host.Traits{Delay: time.Second, Latch: true}})
+	p := g.Subscribe(g.s)
+	g.Block(p)
+	assert.Equal(t, done, g.Flush(g.s))
+	assert.True(t, g.Ready(p), "stuck")
+	g.Block(p)
+	g.permit(t, 0)
+	g.Poll([]uint32{p})
+	g.permit(t, 0)
+	fresh := g.Subscribe(g.s)
+	assert.False(t, g.Ready(fresh))
+	g.Block(fresh)
+	g.permit(t, 1<<20)
+}
+
+func TestNeverReady(t *testing.T) {
+	g := newGuest(host.Plan{Traits: host.Traits{NeverReady: true}})
+	p := g.Subscribe(g.s)
+	assert.False(t, g.Ready(p))
+	g.Block(p)
+	assert.Equal(t, []uint32{0}, g.Poll([]uint32{p}))
+	assert.False(t, g.Ready(p))
+	timer := g.SubscribeDuration(0)
+	assert.True(t, g.Ready(timer), "that is no pollable of the stream")
+}
+
+func TestDelay(t *testing.T) {
+	g := newGuest(host.Plan{Permits: []uint64{0, 0, 1}, FlushWaits: []int{2}, Traits: host.Traits{Delay: time.Minute}})
+	g.permit(t, 0)
+	g.wait()
+	g.permit(t, 0)
+	g.wait()
+	g.permit(t, 1)
+	assert.EqualValues(t, 2*time.Minute, g.Now())
+	assert.Equal(t, done, g.BlockingFlush(g.s)) // two waits of its own, and the two of the permit
+	assert.EqualValues(t, 6*time.Minute, g.Now())
+	assert.Equal(t, 4*time.Minute, g.Calls()[len(g.Calls())-2].Took)
+}
+
+// What Wasmtime 21 and 22 do: a wait with a clock survives, one without hangs.
+func TestLostWakeupIsFoundByAClock(t *testing.T) {
+	g := newGuest(host.Plan{FlushWaits: []int{1}, Traits: host.Traits{LoseWakeups: true, Delay: time.Second}})
+	assert.Equal(t, done, g.Flush(g.s))
+	stream, timer := g.Subscribe(g.s), g.SubscribeDuration(uint64(400*time.Millisecond))
+	assert.Equal(t, []uint32{1}, g.Poll([]uint32{stream, timer}))
+	again := g.SubscribeDuration(uint64(700 * time.Millisecond))
+	assert.Equal(t, []uint32{0, 1}, g.Poll([]uint32{stream, again}), "looked at, since the clock woke the guest")
+	g.permit(t, 1<<20)
+
+	t.Run("or by asking", func(t *testing.T) {
+		assert.Equal(t, done, g.Flush(g.s))
+		assert.False(t, g.Ready(stream))
+		g.Block(g.SubscribeDuration(uint64(time.Second)))
+		assert.True(t, g.Ready(stream))
+		g.Block(stream)
+	})
+	t.Run("or if it was ready before", func(t *testing.T) {
+		g.permit(t, 1<<20)
+		g.wait()
+	})
+}
+
+func TestBlockingFunctions(t *testing.T) {
+	hard := host.Plan{Permits: []uint64{0, 3, 0, 0, 2}, FlushWaits: []int{1}, Traits: host.Traits{Hold: true, Delay: time.Second}}
+	t.Run("write", func(t *testing.T) {
+		g := newGuest(hard)
+		assert.Equal(t, done, g.BlockingWriteAndFlush(g.s, []byte("abcdefgh")))
+		assert.Equal(t, []string{"abc", "de", "fgh"}, g.out.got)
+	})
+	t.Run("write 4096", func(t *testing.T) {
+		g := newGuest(host.Plan{})
+		assert.Equal(t, done, g.BlockingWriteAndFlush(g.s, bytes.Repeat([]byte{'x'}, 4096)))
+		assert.Len(t, g.out.String(), 4096)
+	})
+	t.Run("write nothing", func(t *testing.T) {
+		g := newGuest(hard)
+		assert.Equal(t, done, g.BlockingWriteAndFlush(g.s, nil))
+		assert.Empty(t, g.out.got)
+		assert.NotZero(t, g.Now(), "it waits")
+	})
+	t.Run("write zeroes", func(t *testing.T) {
+		g := newGuest(hard)
+		assert.Equal(t, done, g.BlockingWriteZeroesAndFlush(g.s, 4))
+		assert.Equal(t, []string{"\x00\x00\x00", "\x00"}, g.out.got)
+	})
+	t.Run("write during a flush", func(t *testing.T) {
+		g := newGuest(hard)
+		assert.Equal(t, done, g.Flush(g.s))
+		assert.Equal(t, done, g.BlockingWriteAndFlush(g.s, []byte("x")))
+	})
+	t.Run("flush", func(t *testing.T) {
+		g := newGuest(host.Plan{FlushWaits: []int{3}, Traits: host.Traits{Hold: true}})
+		g.put(t, "text")
+		assert.Equal(t, done, g.BlockingFlush(g.s))
+		assert.Equal(t, "text", g.out.String())
+	})
+	t.Run("flush that fails", func(t *testing.T) {
+		g := newGuest(host.Plan{FlushWaits: []int{1}, Faults: []host.PlannedFault{{At: host.AtFlushed, Fault: host.Fault{Text: "late"}}}})
+		assert.Equal(t, "late", textOf(t, g, g.BlockingFlush(g.s)))
+	})
+	t.Run("write that fails", func(t *testing.T) {
+		g := newGuest(host.Plan{Permits: []uint64{2}, Faults: []host.PlannedFault{{At: host.AtWrite, Call: 2, Fault: host.Fault{Text: "second"}}}})
+		assert.Equal(t, "second", textOf(t, g, g.BlockingWriteAndFlush(g.s, []byte("four"))))
+		assert.Equal(t, "fo", g.out.String())
+	})
+	t.Run("write that closes by its own flush", func(t *testing.T) {
+		for _, at := range []host.Point{host.AtFlush, host.AtFlushed} {
+			g := newGuest(host.Plan{Faults: []host.PlannedFault{{At: at, Fault: host.Fault{Closed: true}}}})
+			assert.Equal(t, done, g.BlockingWriteAndFlush(g.s, []byte("last")))
+			assert.Equal(t, closed, g.BlockingWriteAndFlush(g.s, []byte("more")))
+			assert.Equal(t, closed, g.BlockingFlush(g.s))
+			assert.Equal(t, "last", g.out.String())
+		}
+	})
+	t.Run("write that fills the stream", func(t *testing.T) {
+		g := newGuest(host.Plan{Capacity: 4})
+		assert.Equal(t, done, g.BlockingWriteAndFlush(g.s, []byte("full")))
+		assert.Equal(t, closed, g.CheckWrite(g.s))
+	})
+	t.Run("write that does not fit", func(t *testing.T) {
+		g := newGuest(host.Plan{Capacity: 4})
+		assert.Equal(t, closed, g.BlockingWriteAndFlush(g.s, []byte("more than four")))
+		assert.Equal(t, "more", g.out.String())
+	})
+}
+
+func TestWriteZeroes(t *testing.T) {
+	g := newGuest(host.Plan{})
+	g.permit(t, 1<<20)
+	assert.Equal(t, done, g.WriteZeroes(g.s, 3))
+	g.permit(t, 1<<20)
+	assert.Equal(t, done, g.WriteZeroes(g.s, 0))
+	assert.Equal(t, []string{"\x00\x00\x00", ""}, g.out.got)
+}
+
+type writerFunc func(p []byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// Where the sink of a stream fails, the stream does: it closes if the reader has gone.
+func TestSinkThatFails(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		n      int
+		err    error
+		closed bool
+		text   string
+	}{
+		{"error", 0, errors.New("disk full"), false, "disk full"},
+		{"short write", 2, nil, false, "short write"},
+		{"closed pipe", 0, io.ErrClosedPipe, true, ""},
+		{"EPIPE", 1, fmt.Errorf("write: %w", syscall.EPIPE), true, ""},
+		{"closed file", 0, os.ErrClosed, true, ""},
+	} {
+		check := func(t *testing.T, g *guest, r host.Result) {
+			t.Helper()
+			if c.closed {
+				assert.Equal(t, closed, r)
+			} else {
+				assert.Equal(t, c.text, textOf(t, g, r))
+			}
+			assert.Equal(t, closed, g.CheckWrite(g.s))
+		}
+		open := func(p host.Plan) *guest {
+			g := newGuest(host.Plan{})
+			g.s = g.NewStream(p.Behavior(), writerFunc(func([]byte) (int, error) { return c.n, c.err }))
+			return g
+		}
+		t.Run(c.name+"/write", func(t *testing.T) {
+			g := open(host.Plan{})
+			g.permit(t, 1<<20)
+			check(t, g, g.Write(g.s, []byte("text")))
+		})
+		t.Run(c.name+"/blocking-write-and-flush", func(t *testing.T) {
+			g := open(host.Plan{})
+			check(t, g, g.BlockingWriteAndFlush(g.s, []byte("text")))
+		})
+		t.Run(c.name+"/flush", func(t *testing.T) {
+			g := open(host.Plan{FlushWaits: []int{1}, Traits: host.Traits{Hold: true}})
+			g.put(t, "text")
+			g.put(t, "more")
+			assert.Equal(t, done, g.Flush(g.s))
+			g.permit(t, 0)
+			g.wait()
+			g.permit(t, 0) // the flush ends here, and so does the stream
+			check(t, g, g.Flush(g.s))
+		})
+	}
+}
+
+// A sink that fails while what is held gets out as the stream closes changes nothing:
+// the stream is closed.
+func TestSinkThatFailsAsTheStreamCloses(t *testing.T) {
+	g := newGuest(host.Plan{})
+	g.s = g.NewStream(host.Plan{Capacity: 4, Traits: host.Traits{Hold: true}}.Behavior(), iotestErr{})
+	g.put(t, "full")
+	assert.Equal(t, closed, g.CheckWrite(g.s))
+	assert.Equal(t, closed, g.CheckWrite(g.s))
+}
+
+type iotestErr struct{}
+
+func (iotestErr) Write([]byte) (int, error) { return 0, errors.New("broken") }
+
+func TestSinkThatPanics(t *testing.T) {
+	g := newGuest(host.Plan{})
+	s := g.NewStream(host.Behavior{}, writerFunc(func([]byte) (int, error) { panic("sink") }))
+	g.CheckWrite(s)
+	assert.PanicsWithValue(t, "sink", func() { g.Write(s, []byte("x")) })
+	g.put(t, "not locked")
+	assert.Nil(t, g.Trapped())
+}
+
+func TestStandardStreams(t *testing.T) {
+	h := host.New(host.Options{})
+	for range 2 { // go nowhere until they are set
+		for _, s := range []uint32{h.GetStdout(), h.GetStderr()} {
+			assert.Equal(t, host.Permit, h.CheckWrite(s).Kind)
+			assert.Equal(t, done, h.Write(s, []byte("lost")))
+			h.DropStream(s)
+		}
+	}
+	assert.Zero(t, h.GetTerminalStdout())
+	assert.Zero(t, h.GetTerminalStderr())
+
+	var out, errs records
+	h.SetStdio(host.Stdout, host.Behavior{}, &out, true)
+	h.SetStdio(host.Stderr, host.Plan{Traits: host.Traits{Hold: true}}.Behavior(), &errs, false)
+	a, b := h.GetStdout(), h.GetStdout()
+	assert.NotEqual(t, a, b)
+	for _, s := range []uint32{a, b} {
+		h.CheckWrite(s)
+		h.Write(s, []byte("out"))
+	}
+	assert.Equal(t, "outout", out.String())
+	e := h.GetStderr()
+	h.CheckWrite(e)
+	h.Write(e, []byte("errs"))
+	h.DropStream(e)
+	e = h.GetStderr() // the stream is the host's and lives on
+	assert.Equal(t, done, h.Flush(e))
+	assert.Equal(t, "errs", errs.String())
+
+	terminal := h.GetTerminalStdout()
+	assert.NotZero(t, terminal)
+	assert.Contains(t, h.Live(), fmt.Sprintf("terminal-output(%d)", terminal))
+	h.DropTerminal(terminal)
+	assert.Zero(t, h.GetTerminalStderr())
+}
+
+func TestIsTerminal(t *testing.T) {
+	null, err := os.Open(os.DevNull)
+	require.NoError(t, err)
+	defer null.Close()
+	assert.False(t, host.IsTerminal(null))
+	f, err := os.Create(t.TempDir() + "/file")
+	require.NoError(t, err)
+	assert.False(t, host.IsTerminal(f))
+	f.Close()
+	assert.False(t, host.IsTerminal(f), "closed")
+	if pts, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0); err == nil {
+		defer pts.Close()
+		assert.True(t, host.IsTerminal(pts))
+	}
+}
+
+func TestClocks(t *testing.T) {
+	g := newGuest(host.Plan{})
+	assert.Zero(t, g.Now())
+	g.Block(g.SubscribeDuration(10))
+	assert.EqualValues(t, 10, g.Now())
+	instant := g.SubscribeInstant(15)
+	assert.False(t, g.Ready(instant))
+	past := g.SubscribeInstant(3)
+	assert.True(t, g.Ready(past))
+	assert.Equal(t, []uint32{1}, g.Poll([]uint32{instant, past}))
+	assert.Equal(t, []uint32{0}, g.Poll([]uint32{instant}))
+	assert.EqualValues(t, 15, g.Now())
+	assert.False(t, g.Ready(g.SubscribeDuration(1<<64-1)))
+	far := g.SubscribeInstant(1<<63 - 2) // just within what the clock counts
+	g.Block(far)
+	assert.EqualValues(t, 1<<63-2, g.Now())
+}
+
+func TestWallClock(t *testing.T) {
+	h := host.New(host.Options{})
+	before := h.Now()
+	h.Block(h.SubscribeDuration(1))
+	assert.Greater(t, h.Now(), before)
+}
+
+func TestHistoryIsARing(t *testing.T) {
+	g := newGuestWith(host.Options{Keep: 3}, host.Plan{Permits: []uint64{1, 2, 3, 4, 5}})
+	lines := func() (lines []string) {
+		for _, c := range g.Calls() {
+			lines = append(lines, c.String())
+		}
+		return lines
+	}
+	assert.Empty(t, lines())
+	g.permit(t, 1)
+	g.permit(t, 2)
+	assert.Equal(t, []string{"output-stream(1).check-write = 1", "output-stream(1).check-write = 2"}, lines())
+	g.permit(t, 3)
+	g.permit(t, 4)
+	g.permit(t, 5)
+	assert.Equal(t, []string{"output-stream(1).check-write = 3", "output-stream(1).check-write = 4",
+		"output-stream(1).check-write = 5"}, lines())
+	assert.EqualValues(t, 5, g.Count(host.OpCheckWrite))
+	assert.Zero(t, g.Count(host.OpWrite))
+
+	calls := g.Calls()
+	g.permit(t, 1)
+	assert.EqualValues(t, 3, calls[0].Value, "a copy")
+	trap := trapOf(t, func() { g.Flush(0) })
+	assert.Len(t, trap.Calls, 3)
+	assert.Equal(t, "output-stream.flush = trap", trap.Calls[2].String())
+}
+
+func TestOnCall(t *testing.T) {
+	var seen []string
+	h := host.New(host.Options{Clock: new(host.VirtualClock), OnCall: func(c *host.Call) { seen = append(seen, c.String()) }})
+	s := h.GetStdout()
+	h.CheckWrite(s)
+	trapOf(t, func() { h.DropError(s) })
+	assert.Equal(t, []string{
+		"stdout.get-stdout = output-stream(1)",
+		"output-stream(1).check-write = 1048576",
+		"error(1).drop = trap",
+	}, seen)
+}
+
+func TestLive(t *testing.T) {
+	g := newGuest(host.Plan{Faults: []host.PlannedFault{{At: host.AtFlush}}})
+	g.SetStdio(host.Stderr, host.Behavior{}, io.Discard, true)
+	g.Subscribe(g.s)
+	g.Flush(g.s)
+	g.GetTerminalStderr()
+	g.SubscribeDuration(1)
+	assert.Equal(t, []string{"output-stream(1)", "pollable(2)", "error(3)", "terminal-output(4)", "pollable(5)"}, g.Live())
+}
+
+func TestHandlesAreNotUsedAgainSoon(t *testing.T) {
+	g := newGuest(host.Plan{})
+	seen := map[uint32]bool{g.s: true}
+	for range 10_000 {
+		p := g.Subscribe(g.s)
+		require.False(t, seen[p])
+		seen[p] = true
+		g.DropPollable(p)
+	}
+}
+
+func TestCallString(t *testing.T) {
+	for _, c := range []struct {
+		call host.Call
+		want string
+	}{
+		{host.Call{Op: host.OpGetStdout, Result: host.Handle, Value: 4}, "stdout.get-stdout = output-stream(4)"},
+		{host.Call{Op: host.OpGetStderr, Result: host.Handle, Value: 4}, "stderr.get-stderr = output-stream(4)"},
+		{host.Call{Op: host.OpCheckWrite, Handle: 4, Result: host.Permit, Value: 1<<64 - 1},
+			"output-stream(4).check-write = 18446744073709551615"},
+		{host.Call{Op: host.OpCheckWrite, Handle: 4, Result: host.Closed}, "output-stream(4).check-write = closed"},
+		{host.Call{Op: host.OpWrite, Handle: 4, Arg: 7, Result: host.Done}, "output-stream(4).write(7)"},
+		{host.Call{Op: host.OpWrite, Handle: 4, Arg: 7, Result: host.LastOperationFailed, Value: 5},
+			"output-stream(4).write(7) = last-operation-failed(error(5))"},
+		{host.Call{Op: host.OpWriteZeroes, Handle: 4, Arg: 7, Result: host.Done}, "output-stream(4).write-zeroes(7)"},
+		{host.Call{Op: host.OpFlush, Handle: 4, Result: host.Done}, "output-stream(4).flush"},
+		{host.Call{Op: host.OpBlockingWriteAndFlush, Handle: 4, Arg: 7, Result: host.Done},
+			"output-stream(4).blocking-write-and-flush(7)"},
+		{host.Call{Op: host.OpBlockingWriteZeroesAndFlush, Handle: 4, Arg: 7, Result: host.Done},
+			"output-stream(4).blocking-write-zeroes-and-flush(7)"},
+		{host.Call{Op: host.OpBlockingFlush, Handle: 4, Result: host.Done}, "output-stream(4).blocking-flush"},
+		{host.Call{Op: host.OpSubscribe, Handle: 4, Result: host.Handle, Value: 5}, "output-stream(4).subscribe = pollable(5)"},
+		{host.Call{Op: host.OpDropStream, Handle: 4}, "output-stream(4).drop = trap"},
+		{host.Call{Op: host.OpReady, Handle: 5, Result: host.Bool, Value: 1}, "pollable(5).ready = true"},
+		{host.Call{Op: host.OpReady, Handle: 5, Result: host.Bool}, "pollable(5).ready = false"},
+		{host.Call{Op: host.OpBlock, Handle: 5, Result: host.Done}, "pollable(5).block"},
+		{host.Call{Op: host.OpPoll, Arg: 2, Result: host.Done}, "poll.poll(2 pollables)"},
+		{host.Call{Op: host.OpDropPollable, Handle: 5, Result: host.Done}, "pollable(5).drop"},
+		{host.Call{Op: host.OpDebugString, Handle: 6, Result: host.Done}, "error(6).to-debug-string"},
+		{host.Call{Op: host.OpDropError, Handle: 6, Result: host.Done}, "error(6).drop"},
+		{host.Call{Op: host.OpGetTerminalStdout, Result: host.Handle}, "terminal-stdout.get-terminal-stdout = none"},
+		{host.Call{Op: host.OpGetTerminalStderr, Result: host.Handle, Value: 7},
+			"terminal-stderr.get-terminal-stderr = terminal-output(7)"},
+		{host.Call{Op: host.OpDropTerminal, Handle: 7, Result: host.Done}, "terminal-output(7).drop"},
+		{host.Call{Op: host.OpNow, Result: host.Instant, Value: 1500}, "monotonic-clock.now = 1.5µs"},
+		{host.Call{Op: host.OpSubscribeDuration, Arg: 2e9, Result: host.Handle, Value: 8},
+			"monotonic-clock.subscribe-duration(2s) = pollable(8)"},
+		{host.Call{Op: host.OpSubscribeInstant, Arg: 3, Result: host.Handle, Value: 8},
+			"monotonic-clock.subscribe-instant(3ns) = pollable(8)"},
+	} {
+		assert.Equal(t, c.want, c.call.String())
+	}
+}
+
+func TestCallOutcome(t *testing.T) {
+	for want, c := range map[string]host.Call{
+		"trap":                  {},
+		"":                      {Result: host.Handle, Value: 3},
+		"last-operation-failed": {Result: host.LastOperationFailed, Value: 3},
+	} {
+		assert.Equal(t, want, c.Outcome())
+	}
+}
+
+func TestNamed(t *testing.T) {
+	assert.NotEmpty(t, host.Names())
+	for _, name := range host.Names() {
+		t.Run(name, func(t *testing.T) {
+			plan, err := host.Named(name)
+			require.NoError(t, err)
+			if name == "wasmtime-22-async" {
+				return // nothing that waits for the stream alone gets through
+			}
+			g := newGuest(plan)
+			text := strings.Repeat("x", 20_000)
+			for rest := text; rest != ""; {
+				r := g.CheckWrite(g.s)
+				require.Equal(t, host.Permit, r.Kind)
+				if r.Value == 0 {
+					g.wait()
+					continue
+				}
+				n := min(r.Value, uint64(len(rest)))
+				require.Equal(t, done, g.Write(g.s, []byte(rest[:n])))
+				rest = rest[n:]
+			}
+			require.Equal(t, done, g.BlockingFlush(g.s))
+			g.DropStream(g.s)
+			assert.Equal(t, text, g.out.String())
+			assert.Empty(t, g.Live())
+		})
+	}
+	_, err := host.Named("toaster")
+	assert.EqualError(t, err, `no host is known as "toaster" (there are `+strings.Join(host.Names(), ", ")+")")
+}
+
+func TestPointOf(t *testing.T) {
+	for want, name := range []string{"check-write", "write", "flush", "flushed"} {
+		at, err := host.PointOf(name)
+		require.NoError(t, err)
+		assert.EqualValues(t, want, at)
+	}
+	_, err := host.PointOf("splice")
+	assert.EqualError(t, err, `no such point to fail at: "splice" (there are check-write, write, flush, flushed)`)
+}
+
+// Many goroutines on one host, each with a handle of its own on the same stream.
+func TestConcurrentUse(t *testing.T) {
+	const goroutines, rounds = 8, 200
+	g := newGuest(host.Plan{Permits: []uint64{1 << 20}, FlushWaits: []int{0, 1}, Traits: host.Traits{Hold: true, Delay: time.Millisecond}})
+	var wg sync.WaitGroup
+	for i := range goroutines {
+		s := g.SameSink(g.s)
+		wg.Go(func() {
+			for range rounds {
+				assert.Equal(t, done, g.BlockingWriteAndFlush(s, []byte{byte('a' + i)}))
+				p := g.Subscribe(s)
+				g.Block(p)
+				g.Ready(p)
+				g.DropPollable(p)
+				g.Live()
+				g.Calls()
+				g.Now()
+			}
+			g.DropStream(s)
+		})
+	}
+	wg.Wait()
+	for i := range goroutines {
+		assert.Equal(t, rounds, strings.Count(g.out.String(), string(rune('a'+i))))
+	}
+	assert.Equal(t, []string{"output-stream(1)"}, g.Live())
+	assert.Nil(t, g.Trapped())
+}
+
+// clockFunc is a clock that calls a function to sleep.
+type clockFunc func()
+
+func (clockFunc) Now() time.Duration      { return 0 }
+func (f clockFunc) Sleep(_ time.Duration) { f() }
+
+// Who waits on a pollable that somebody else drops meanwhile is told, and does not wait
+// for the one that takes its place.
+func TestPollableDroppedDuringTheWait(t *testing.T) {
+	var h *host.Host
+	var p uint32
+	h = host.New(host.Options{Clock: clockFunc(func() {
+		h.DropPollable(p)
+		h.SubscribeDuration(0)
+	})})
+	p = h.SubscribeDuration(1)
+	trap := trapOf(t, func() { h.Block(p) })
+	assert.Equal(t, "handle 1 is unknown, or was dropped", trap.Reason)
+}

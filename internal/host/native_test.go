@@ -1,0 +1,156 @@
+package host_test
+
+import (
+	"io"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/wasio-dev/wasio/generated/wasi/cli/stderr"
+	"github.com/wasio-dev/wasio/generated/wasi/cli/stdout"
+	terminalstderr "github.com/wasio-dev/wasio/generated/wasi/cli/terminal-stderr"
+	terminalstdout "github.com/wasio-dev/wasio/generated/wasi/cli/terminal-stdout"
+	monotonicclock "github.com/wasio-dev/wasio/generated/wasi/clocks/monotonic-clock"
+	ioerror "github.com/wasio-dev/wasio/generated/wasi/io/error"
+	"github.com/wasio-dev/wasio/generated/wasi/io/streams"
+	"github.com/wasio-dev/wasio/internal/host"
+	"go.bytecodealliance.org/cm"
+)
+
+// expose gives the test's host to the generated bindings and returns a stream of it as
+// they see it.
+func expose(t *testing.T, g *guest) streams.OutputStream {
+	t.Helper()
+	base := g.Expose()
+	t.Cleanup(func() { host.Withdraw(base) })
+	assert.NotZero(t, base, "0 is the process's own")
+	return streams.OutputStream(base | g.s)
+}
+
+// The generated bindings, each function of them once, reach the model.
+func TestBindings(t *testing.T) {
+	g := newGuest(host.Plan{Permits: []uint64{5}, FlushWaits: []int{1}})
+	s := expose(t, g)
+	n, _, isErr := s.CheckWrite().Result()
+	require.False(t, isErr)
+	assert.EqualValues(t, 5, n)
+	_, _, isErr = s.Write(cm.ToList([]byte("hello"))).Result()
+	require.False(t, isErr)
+	_, _, isErr = s.Flush().Result()
+	require.False(t, isErr)
+	p := s.Subscribe()
+	assert.True(t, p.Ready())
+	p.Block()
+	p.ResourceDrop()
+	s.ResourceDrop()
+	assert.Equal(t, "hello", g.out.String())
+	var calls []string
+	for _, c := range g.Calls() {
+		calls = append(calls, c.String())
+	}
+	assert.Equal(t, []string{
+		"output-stream(1).check-write = 5",
+		"output-stream(1).write(5)",
+		"output-stream(1).flush",
+		"output-stream(1).subscribe = pollable(2)",
+		"pollable(2).ready = true",
+		"pollable(2).block",
+		"pollable(2).drop",
+		"output-stream(1).drop",
+	}, calls)
+}
+
+func TestBindingsPassErrorsOn(t *testing.T) {
+	g := newGuest(host.Plan{Faults: []host.PlannedFault{{At: host.AtFlush}}})
+	s := expose(t, g)
+	_, e, isErr := s.Flush().Result()
+	require.True(t, isErr)
+	failure := e.LastOperationFailed()
+	require.NotNil(t, failure)
+	failure.ResourceDrop()
+	_, e, isErr = s.CheckWrite().Result()
+	require.True(t, isErr)
+	assert.True(t, e.Closed())
+	s.ResourceDrop()
+	assert.Empty(t, g.Live())
+}
+
+func TestBindingsOfBlockingWrite(t *testing.T) {
+	g := newGuest(host.Plan{Capacity: 5})
+	s := expose(t, g)
+	_, _, isErr := s.BlockingWriteAndFlush(cm.ToList([]byte("hello"))).Result()
+	require.False(t, isErr)
+	_, e, isErr := s.BlockingWriteAndFlush(cm.ToList([]byte("more"))).Result()
+	require.True(t, isErr)
+	assert.True(t, e.Closed())
+	s.ResourceDrop()
+	assert.Equal(t, "hello", g.out.String())
+}
+
+// The standard streams of a process are its files, whichever they are when written to.
+func TestBindingsOfStandardStreams(t *testing.T) {
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer r.Close()
+	before := [2]*os.File{os.Stdout, os.Stderr}
+	defer func() { os.Stdout, os.Stderr = before[0], before[1] }()
+	os.Stdout, os.Stderr = w, w
+	for _, s := range []streams.OutputStream{stdout.GetStdout(), stderr.GetStderr()} {
+		s.CheckWrite()
+		_, _, isErr := s.Write(cm.ToList([]byte("to a file "))).Result()
+		assert.False(t, isErr)
+		s.ResourceDrop()
+	}
+	require.NoError(t, w.Close())
+	written, err := io.ReadAll(r)
+	require.NoError(t, err)
+	assert.Equal(t, "to a file to a file ", string(written))
+}
+
+func TestBindingsOfTheProcess(t *testing.T) {
+	before := host.Process().Live()
+	for _, terminal := range []func() cm.Option[terminalstdout.TerminalOutput]{
+		terminalstdout.GetTerminalStdout, terminalstderr.GetTerminalStderr,
+	} {
+		option := terminal()
+		if handle := option.Some(); handle != nil { // if the test runs on one
+			handle.ResourceDrop()
+		}
+	}
+	assert.NotZero(t, host.Process().Count(host.OpGetTerminalStdout))
+	assert.NotZero(t, host.Process().Count(host.OpGetTerminalStderr))
+	timer := monotonicclock.SubscribeDuration(1 << 40)
+	assert.False(t, timer.Ready())
+	timer.ResourceDrop()
+	assert.Equal(t, before, host.Process().Live())
+}
+
+func TestHandleOfAHostThatIsGone(t *testing.T) {
+	g := newGuest(host.Plan{})
+	base := g.Expose()
+	host.Withdraw(base)
+	trap := trapOf(t, func() { ioerror.Error(base | 1).ResourceDrop() })
+	assert.EqualError(t, trap, "wasi host: trap: a handle of a host that is gone")
+}
+
+func TestTooManyHosts(t *testing.T) {
+	var bases []uint32
+	defer func() {
+		for _, base := range bases {
+			host.Withdraw(base)
+		}
+	}()
+	h := host.New(host.Options{})
+	assert.PanicsWithValue(t, "host: too many hosts at once", func() {
+		for {
+			bases = append(bases, h.Expose())
+		}
+	})
+	assert.Greater(t, len(bases), 200)
+	seen := make(map[uint32]bool)
+	for _, base := range bases {
+		assert.False(t, seen[base])
+		seen[base] = true
+	}
+}

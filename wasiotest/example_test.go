@@ -1,0 +1,98 @@
+package wasiotest_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/wasio-dev/wasio"
+	"github.com/wasio-dev/wasio/wasiotest"
+	"go.bytecodealliance.org/cm"
+)
+
+func listOf(s string) cm.List[uint8] { return cm.ToList([]byte(s)) }
+
+// A program that a test is about.
+func greet(w io.Writer, name string) error {
+	_, err := fmt.Fprintf(w, "hello, %s\n", name)
+	return err
+}
+
+// In a test, t is its own argument.
+var t testing.TB = new(exampleT)
+
+// exampleT stands for the test that an example is not.
+type exampleT struct{ testing.TB }
+
+func (*exampleT) Helper()        {}
+func (*exampleT) Cleanup(func()) {}
+
+func Example() {
+	// func TestGreet(t *testing.T) {
+	s := wasiotest.NewStream(t, wasiotest.Plan{Permits: []uint64{4, 0, 100}})
+	w := wasio.NewWriter(s.Handle())
+	defer w.Close()
+
+	if err := greet(w, "world"); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Print(s)
+	fmt.Printf("%q\n", s.Records())
+	// Output:
+	// hello, world
+	// ["hell" "o, world\n"]
+}
+
+// What does the program do when the disk is full, or the client goes away?
+func ExampleFault() {
+	s := wasiotest.NewStream(t, wasiotest.Plan{
+		Permits: []uint64{4},
+		Faults:  []wasiotest.Fault{{At: "write", Call: 3, Closed: true}},
+	})
+	w := wasio.NewWriter(s.Handle())
+	defer w.Close()
+
+	err := greet(w, "world")
+	fmt.Println(err, errors.Is(err, io.ErrClosedPipe))
+	fmt.Printf("%q\n", s)
+	// Output:
+	// wasio: write: stream closed by the host true
+	// "hello, w"
+}
+
+// As imitates a real host: this one has a line of a log, or a message in the browser's
+// console, for each write.
+func ExamplePlan_as() {
+	s := wasiotest.NewStream(t, wasiotest.Plan{As: "viceroy"})
+	w := wasio.NewBufWriter(wasio.NewWriter(s.Handle()))
+	defer w.Close()
+
+	for _, word := range strings.Fields("all in one record") {
+		fmt.Fprint(w, word, " ")
+	}
+	w.Flush()
+	fmt.Printf("%q\n", s.Records())
+	// Output:
+	// ["all in one record "]
+}
+
+// Calls has every call of the host, handles included.
+func ExampleStream_Calls() {
+	s := wasiotest.NewStream(t, wasiotest.Plan{FlushWaits: []int{1}})
+	w := wasio.NewWriter(s.Handle())
+	defer w.Close()
+
+	fmt.Fprint(w, "hello")
+	fmt.Println(strings.Join(s.Calls(), "\n"))
+	// Output:
+	// output-stream(1).check-write = 1048576
+	// output-stream(1).write(5)
+	// output-stream(1).flush
+	// output-stream(1).check-write = 0
+	// output-stream(1).subscribe = pollable(2)
+	// pollable(2).block
+	// pollable(2).drop
+	// output-stream(1).check-write = 1048576
+}
