@@ -6,16 +6,50 @@ import (
 	"context"
 	"sync/atomic"
 	"time"
+
+	"github.com/wasio-dev/wasio/generated/wasi/io/poll"
 )
 
 // limits are what may end a wait before the host does. They are apart from the rest for
 // the sake of package time: with TinyGo it brings 46 KB of package syscall along, which
 // the build tag module.std leaves out, as it does encoding/json of package cm.
 type limits struct {
+	// timed is nil until a limit is set for the first time. A program that sets none
+	// does not link, nor import of its host, what limits take.
+	timed atomic.Pointer[timed]
+
 	deadline atomic.Pointer[time.Time] // nil: none
 	ctx      context.Context           // of the call under way; may be nil
 	recheck  time.Duration             // 0: the default; less: never
 }
+
+// timed is how a stream is waited for within limits.
+type timed struct {
+	overdue func(*limits) error
+	await   func(l *limits, p poll.Pollable, round int) bool
+}
+
+var withinLimits = timed{(*limits).timeout, (*limits).awaitTimed}
+
+// overdue returns the error of a deadline that has passed, or of a context that is done.
+func (l *limits) overdue() error {
+	if t := l.timed.Load(); t != nil {
+		return t.overdue(l)
+	}
+	return nil
+}
+
+// await waits until p is ready or it is time to look at the stream, the deadline and the
+// context again. It reports whether p is ready; the round is how often it was not.
+func (l *limits) await(p poll.Pollable, round int) bool {
+	if t := l.timed.Load(); t != nil {
+		return t.await(l, p, round)
+	}
+	return awaitDefault(p)
+}
+
+// any reports whether there may be a limit.
+func (l *limits) any() bool { return l.timed.Load() != nil }
 
 // SetWriteDeadline sets the time after which calls that write or flush fail with an
 // error that matches [os.ErrDeadlineExceeded] and whose Timeout method returns true. The
@@ -32,6 +66,7 @@ func (w *Writer) SetWriteDeadline(t time.Time) error {
 		w.limits.deadline.Store(nil)
 	} else {
 		w.limits.deadline.Store(&t)
+		w.limits.timed.Store(&withinLimits)
 	}
 	return nil
 }
@@ -52,6 +87,7 @@ func (w *Writer) SetRecheck(every time.Duration) {
 	if every <= 0 {
 		w.limits.recheck = -1
 	}
+	w.limits.timed.Store(&withinLimits)
 }
 
 // SetWriteDeadline sets the deadline of the Writer. What a Write or Flush that timed out
@@ -71,12 +107,12 @@ func (w *Writer) WriteContext(ctx context.Context, p []byte) (n int, err error) 
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.limits.ctx = ctx
+	w.limits.timed.Store(&withinLimits)
 	defer func() { w.limits.ctx = nil }()
 	return w.writeThrough(p)
 }
 
-// overdue returns the error of a deadline that has passed, or of a context that is done.
-func (l *limits) overdue() error {
+func (l *limits) timeout() error {
 	if t := l.deadline.Load(); t != nil && !time.Now().Before(*t) {
 		return errTimeout
 	}
@@ -86,14 +122,8 @@ func (l *limits) overdue() error {
 	return nil
 }
 
-// any reports whether a wait is limited other than by default.
-func (l *limits) any() bool {
-	return l.recheck > 0 || l.ctx != nil || l.deadline.Load() != nil
-}
-
-// bound returns how many nanoseconds a wait may last before it looks at the stream, the
-// deadline and the context again; 0 is for ever.
-func (l *limits) bound() (bound uint64) {
+func (l *limits) awaitTimed(p poll.Pollable, round int) bool {
+	bound := uint64(0) // nanoseconds; 0 is for ever
 	switch {
 	case l.recheck > 0:
 		bound = uint64(l.recheck)
@@ -106,7 +136,11 @@ func (l *limits) bound() (bound uint64) {
 	if t := l.deadline.Load(); t != nil {
 		bound = shorter(bound, uint64(max(time.Until(*t), 1)))
 	}
-	return bound
+	if bound == 0 {
+		p.Block()
+		return true
+	}
+	return awaitBounded(p, bound, round)
 }
 
 // shorter returns the shorter of two bounds, the first of which may be 0 for for ever.

@@ -148,6 +148,28 @@ func TestBufWriterDeadline(t *testing.T) {
 	})
 }
 
+// blocking-write-and-flush has no end but the host's.
+func TestBufWriterWithLimitsKeepsToTheProtocol(t *testing.T) {
+	for name, limit := range map[string]func(*wasio.Writer){
+		"deadline":   func(w *wasio.Writer) { w.SetWriteDeadline(time.Now().Add(time.Hour)) },
+		"recheck":    func(w *wasio.Writer) { w.SetRecheck(time.Second) },
+		"no recheck": func(w *wasio.Writer) { w.SetRecheck(0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, s := newShared(t, wasiotest.Plan{})
+			b := wasio.NewBufWriter(w)
+			b.SetLineMode(true)
+			b.WriteString("one\n")
+			b.WriteString("two\n")
+			assert.Equal(t, 1, count(s, "blocking-write-and-flush"))
+			limit(w)
+			b.WriteString("three\n")
+			assert.Equal(t, 1, count(s, "blocking-write-and-flush"))
+			assert.Equal(t, "one\ntwo\nthree\n", s.String())
+		})
+	}
+}
+
 func TestWriteContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, s := newWriter(t, slow)

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -118,12 +117,6 @@ func TestBufWriterOnPromptStandardStream(t *testing.T) {
 		{func() { b.Write(append(bytes.Repeat([]byte{'x'}, 4096), '\n')) },
 			[]string{"check-write = 1048576", "write(4097)", "flush", "check-write = 1048576"}},
 		{func() { w.WriteString("w\n") }, four}, // a Writer keeps to the protocol
-		{func() {
-			b.SetWriteDeadline(time.Now().Add(time.Hour))
-			b.WriteString("d\n")
-			b.SetWriteDeadline(time.Time{})
-		}, four},
-		{func() { w.SetRecheck(time.Second); b.WriteString("r\n"); w.SetRecheck(0) }, four},
 	}
 	for i, step := range steps {
 		before := len(s.Calls())
@@ -131,7 +124,7 @@ func TestBufWriterOnPromptStandardStream(t *testing.T) {
 		assert.Equal(t, step.want, append([]string(nil), callsOf(s)[before:]...), "step %d", i)
 	}
 	long := strings.Repeat("x", 4095)
-	assert.Equal(t, "a\nb\nc\nde"+long+"\nx"+long+"\nw\nd\nr\n", s.String())
+	assert.Equal(t, "a\nb\nc\nde"+long+"\nx"+long+"\nw\n", s.String())
 	require.NoError(t, b.Close())
 }
 

@@ -13,13 +13,15 @@ import (
 // defaultRecheck is how many nanoseconds a wait may last that has no limit; 0: any.
 const defaultRecheck = 0
 
-// await waits until p is ready, but not much longer than the bound if that is not 0, and
-// reports whether it is ready. The round is how often it was not.
-func await(p poll.Pollable, bound uint64, round int) bool {
-	if bound == 0 {
-		p.Block()
-		return true
-	}
+// awaitDefault waits until p is ready, without limit, and returns true.
+func awaitDefault(p poll.Pollable) bool {
+	p.Block()
+	return true
+}
+
+// awaitBounded looks whether p is ready, and if not pauses for a time that grows with
+// the round. It reports whether p was ready.
+func awaitBounded(p poll.Pollable, bound uint64, round int) bool {
 	if p.Ready() {
 		return true
 	}

@@ -22,13 +22,13 @@ func toDebugString(e uint32, text *string)
 // defaultRecheck is how many nanoseconds a wait may last that has no limit; 0: any.
 const defaultRecheck = 100_000_000
 
-// await waits until p is ready, but no longer than the bound if that is not 0, and
-// reports whether it is ready.
-func await(p poll.Pollable, bound uint64, _ int) bool {
-	if bound == 0 {
-		p.Block()
-		return true
-	}
+// awaitDefault waits until p is ready, or for defaultRecheck, and reports whether p is
+// ready.
+func awaitDefault(p poll.Pollable) bool { return awaitBounded(p, defaultRecheck, 0) }
+
+// awaitBounded waits until p is ready, or as long as the bound, and reports whether p is
+// ready.
+func awaitBounded(p poll.Pollable, bound uint64, _ int) bool {
 	timeout := after(bound)
 	both := [2]poll.Pollable{p, timeout}
 	var ready cm.List[uint32]

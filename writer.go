@@ -234,7 +234,7 @@ func (w *Writer) wait(round int) bool {
 	w.pace = slow
 	runtime.Gosched()
 	p := w.stream.Subscribe()
-	ready := await(p, w.limits.bound(), round)
+	ready := w.limits.await(p, round)
 	p.ResourceDrop()
 	return ready
 }

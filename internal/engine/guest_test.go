@@ -254,8 +254,7 @@ func TestGuestHangIsATrap(t *testing.T) {
 }
 
 // C40: a function that a guest does not use is not imported, since some hosts lack it.
-// That pollable.ready and subscribe-duration are in here is for the deadlines that any
-// Writer may be given.
+// What deadlines take, pollable.ready and a clock, is not here: hello sets none.
 func TestHelloImportsWhatItUses(t *testing.T) {
 	module, err := build("../../examples/hello")
 	require.NoError(t, err)
@@ -272,10 +271,8 @@ func TestHelloImportsWhatItUses(t *testing.T) {
 	slices.Sort(imported)
 	assert.Equal(t, []string{
 		"wasi:cli/stdout@0.2.0 get-stdout",
-		"wasi:clocks/monotonic-clock@0.2.0 subscribe-duration",
 		"wasi:io/error@0.2.0 [resource-drop]error",
 		"wasi:io/poll@0.2.0 [method]pollable.block",
-		"wasi:io/poll@0.2.0 [method]pollable.ready",
 		"wasi:io/poll@0.2.0 [resource-drop]pollable",
 		"wasi:io/streams@0.2.0 [method]output-stream.check-write",
 		"wasi:io/streams@0.2.0 [method]output-stream.flush",
