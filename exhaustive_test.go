@@ -169,7 +169,7 @@ func TestExhaustive(t *testing.T) {
 		waits int
 	}
 	var scenarios []scenario
-	small := testing.Short() || raceEnabled
+	small := small || testing.Short()
 	add := func(sizes ...int) {
 		total := 0
 		for _, n := range sizes {

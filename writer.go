@@ -49,6 +49,7 @@ type Writer struct {
 	shared bool                 // the program's: Close leaves it open
 	err    error                // the first error that sticks
 	intact bool                 // err came when all bytes were flushed, and no call has returned it yet
+	clean  bool                 // a flush was completed since the last byte was written
 	pace   pace                 // of the host
 	limits limits
 }
@@ -120,9 +121,9 @@ func (w *Writer) Flush() error {
 	return w.settle()
 }
 
-// Close flushes, drops the stream handle and returns the error of the flush, or the
-// error that an earlier call returned. Calls after it return an error that matches
-// [os.ErrClosed], but a second Close does nothing.
+// Close flushes, if that is still to be done, drops the stream handle, and returns the
+// error of the flush, or the one that an earlier call returned. Calls after it return an
+// error that matches [os.ErrClosed], but a second Close does nothing.
 //
 // On [Stdout] and [Stderr] it flushes and no more.
 func (w *Writer) Close() error {
@@ -131,7 +132,10 @@ func (w *Writer) Close() error {
 	if w.stream == 0 {
 		return nil
 	}
-	err := w.settle()
+	var err error
+	if w.err != nil || !w.clean {
+		err = w.settle()
+	}
 	if !w.shared {
 		w.stream.ResourceDrop()
 		w.stream = 0
@@ -166,6 +170,7 @@ func (w *Writer) pass(p []byte, flush bool) (n int, err error) {
 	if _, e, failed := w.stream.BlockingWriteAndFlush(cm.ToList(p)).Result(); failed {
 		return 0, w.fail("blocking-write-and-flush", e)
 	}
+	w.clean = true
 	return len(p), nil
 }
 
@@ -197,6 +202,7 @@ func (w *Writer) write(p []byte) (n int, err error) {
 		if _, e, failed := w.stream.Write(cm.ToList(p[n : n+size])).Result(); failed {
 			return n, w.fail("write", e)
 		}
+		w.clean = false
 		n += size
 	}
 	return n, nil
@@ -253,7 +259,8 @@ func (w *Writer) flush() error {
 	} else {
 		_, err = w.permit()
 	}
-	if err == nil && w.pace == unknown {
+	w.clean = err == nil
+	if w.clean && w.pace == unknown {
 		w.pace = prompt
 	}
 	// To close a stream that has taken everything is not to fail (WIT of wasi:io

@@ -253,6 +253,22 @@ func TestCloseFlushesAndDropsOnce(t *testing.T) {
 	assert.Equal(t, want, callsOf(s))
 }
 
+func TestCloseDoesNotFlushTwice(t *testing.T) {
+	for _, way := range ways {
+		s := wasiotest.NewStream(t, wasiotest.Plan{})
+		w := wasio.NewWriter(s.Handle())
+		_, err := way.write(w, []byte("flushed"))
+		require.NoError(t, err)
+		require.NoError(t, w.Close())
+		assert.Equal(t, 1, count(s, "flush"), way.name)
+	}
+	s := wasiotest.NewStream(t, wasiotest.Plan{})
+	b := wasio.NewBufWriterSize(wasio.NewWriter(s.Handle()), 16)
+	b.WriteString("more than the buffer holds")
+	require.NoError(t, b.Close())
+	assert.Equal(t, []string{"check-write = 1048576", "write(26)", "flush", "check-write = 1048576", "drop"}, callsOf(s))
+}
+
 func TestUseAfterClose(t *testing.T) {
 	w, s := newWriter(t, wasiotest.Plan{})
 	require.NoError(t, w.Close())

@@ -51,10 +51,18 @@ const usage = `usage: wasirun [flags] ./package|guest.wasm [arguments]
 
 Wasirun builds a Go package for GOOS=wasip1 and runs it on a model of a WASI 0.2 host.
 
-The host:
+Flags:
 `
 
 const usageEnd = `
+Examples:
+  wasirun ./examples/hello
+  wasirun -trace ./examples/log                        what the guest and its host say to each other
+  wasirun -permit 1 -stall 3 ./examples/log            one byte at a time, after three waits
+  wasirun -as wasmtime-file -stats ./examples/json     a host that makes guests wait, and what it costs
+  wasirun -fail write:2=disk-full ./examples/bufio     how the guest takes a failure
+  wasirun -timeout 10s guest.wasm argument             a module that is built already
+
 The exit code is the guest's; 124: timeout; 125: could not be run; 134: trap or crash.
 `
 
@@ -98,6 +106,7 @@ type command struct {
 	target  string   // a package or a module
 	args    []string // the guest's
 	trace   bool
+	stats   bool
 	timeout time.Duration
 	memory  uint
 	streams behavior
@@ -108,6 +117,7 @@ func parse(args []string, help io.Writer) (*command, error) {
 	flags := flag.NewFlagSet("wasirun", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.BoolVar(&c.trace, "trace", false, "print each host call and its result to stderr as it happens")
+	flags.BoolVar(&c.stats, "stats", false, "print to stderr, at the end, the host calls by kind, the bytes and the waits")
 	flags.DurationVar(&c.timeout, "timeout", 0, "end the guest after this `time`; 0: never")
 	flags.UintVar(&c.memory, "memory", 0, "let the guest have this many `MiB` of memory at most; 0: 4096")
 	c.streams.define(flags)
@@ -147,8 +157,12 @@ func (c *command) run() (int, error) {
 		defer cancel()
 	}
 	options := host.Options{Clock: engine.Clock(ctx), Handles: maxHandles}
-	if c.trace {
-		options.OnCall = func(call *host.Call) { fmt.Fprintln(os.Stderr, call) }
+	watch := watcher{out: os.Stderr, trace: c.trace, color: wantsColor(os.Stderr)}
+	if c.trace || c.stats {
+		options.OnCall = watch.call
+	}
+	if c.stats {
+		defer watch.printStats()
 	}
 	h := host.New(options)
 	h.SetStdio(host.Stdout, c.streams.plan().Behavior(), os.Stdout, host.IsTerminal(os.Stdout))

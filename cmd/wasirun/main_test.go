@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -173,9 +175,14 @@ func TestFlags(t *testing.T) {
 					want += line + "\n"
 				}
 			}
-			assert.Equal(t, want, stderr)
+			assert.Equal(t, want, untimed(stderr))
 		})
 	}
+}
+
+// untimed returns a trace without its columns of times and the space between the others.
+func untimed(trace string) string {
+	return regexp.MustCompile(`(?m)^ *[0-9.]+ms +[0-9.]+[nµm]?s  (\S+) +`).ReplaceAllString(trace, "$1.")
 }
 
 // Both streams are those of the flags, each for itself.
@@ -338,6 +345,7 @@ func TestPackage(t *testing.T) {
 	exit, stdout, stderr = run(t, "-permit", "1", "-stall", "3", "-trace", "./examples/log")
 	assert.Zero(t, exit)
 	assert.Equal(t, want, stdout)
+	stderr = untimed(stderr)
 	assert.Equal(t, len(want), strings.Count(stderr, ".write(1)\n"))
 	assert.GreaterOrEqual(t, strings.Count(stderr, ".block\n"), 3*len(want))
 }
@@ -362,7 +370,59 @@ func TestStandardOutputWithoutReader(t *testing.T) {
 	assert.Equal(t, "stdout.get-stdout = output-stream(1)\n"+
 		"output-stream(1).check-write = 1048576\n"+
 		"output-stream(1).write(4) = closed\n"+
-		"output-stream(1).check-write = closed\n", stderr.String())
+		"output-stream(1).check-write = closed\n", untimed(stderr.String()))
+}
+
+func TestStats(t *testing.T) {
+	exit, stdout, stderr := run(t, "-stats", "-permit", "4", "-delay", "1ms", "-stall", "1", module(t, blocker))
+	assert.Zero(t, exit)
+	assert.Equal(t, "0123456789", stdout)
+	assert.Regexp(t, `^ *calls +time +function
+ +1 +\S+ +output-stream.blocking-write-and-flush
+ +1 +\S+ +stdout.get-stdout
+10 bytes written, 1 waits of \S+ms in all, the longest \S+ms
+$`, stderr)
+}
+
+// onTerminal runs a shell command on a pseudo-terminal and returns what it shows.
+func onTerminal(t *testing.T, env []string, command string) string {
+	t.Helper()
+	script, err := exec.LookPath("script")
+	if err != nil {
+		t.Skip("no program script: install the Debian package bsdutils")
+	}
+	cmd := exec.Command(script, "-q", "-e", "-c", command, "/dev/null")
+	cmd.Dir = "../.."
+	cmd.Env = append(os.Environ(), append(env, "SHELL=/bin/sh")...)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err)
+	return strings.ReplaceAll(string(out), "\r\n", "\n")
+}
+
+func TestColorOnlyOnATerminal(t *testing.T) {
+	command := wasirun + " -trace -permit 0,9 " + module(t, asker)
+	plain := []string{"TERM=xterm", "NO_COLOR="}
+	assert.Contains(t, onTerminal(t, plain, command), "check-write\x1b[33m = 0\x1b[0m\n")
+	assert.NotContains(t, onTerminal(t, []string{"TERM=xterm", "NO_COLOR=1"}, command), "\x1b")
+	assert.NotContains(t, onTerminal(t, []string{"TERM=dumb", "NO_COLOR="}, command), "\x1b")
+	assert.NotContains(t, onTerminal(t, plain, command+" 2>&1 | cat"), "\x1b")
+}
+
+// A BufWriter is in line mode on a terminal, and not on a pipe.
+func TestLineModeOnATerminal(t *testing.T) {
+	command := wasirun + " -stats ./cmd/wasirun/testdata/lines"
+	count := func(shown string) int {
+		m := regexp.MustCompile(`(?m)^ +(\d+) +\S+ +output-stream\.(blocking-write-and-flush|flush)$`).FindAllStringSubmatch(shown, -1)
+		total := 0
+		for _, flushes := range m {
+			n, err := strconv.Atoi(flushes[1])
+			require.NoError(t, err)
+			total += n
+		}
+		return total
+	}
+	assert.Equal(t, 3, count(onTerminal(t, nil, command)), "one for each line")
+	assert.Equal(t, 1, count(onTerminal(t, nil, command+" 2>&1 | cat")), "one at the end")
 }
 
 // A guest that waits for input that does not come is left when its time is over.

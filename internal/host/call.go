@@ -95,27 +95,38 @@ type Call struct {
 
 // String returns the call as one would write it: who, what, with what, and the result.
 func (c *Call) String() string {
-	s := ops[c.Op].owner
-	if c.Handle != 0 {
-		s = fmt.Sprintf("%s(%d)", s, c.Handle)
+	s := c.Who() + "." + c.What()
+	if outcome := c.Outcome(); outcome != "" {
+		s += " = " + outcome
 	}
-	s += "." + c.Func()
-	switch c.Result {
-	case Trapped:
-		return s + " = trap"
-	case Done:
-		return s
-	case Handle:
-		return s + " = " + c.made()
-	case LastOperationFailed:
-		return fmt.Sprintf("%s = last-operation-failed(error(%d))", s, c.Value)
-	default:
-		return s + " = " + c.Outcome()
-	}
+	return s
 }
 
-// Func returns the function's name with its argument.
-func (c *Call) Func() string {
+// Who returns the resource that the function is a method of, with its handle, or the
+// interface of the function.
+func (c *Call) Who() string {
+	if c.Handle == 0 {
+		return ops[c.Op].owner
+	}
+	return fmt.Sprintf("%s(%d)", ops[c.Op].owner, c.Handle)
+}
+
+// Name returns the function with its resource or interface.
+func (c *Call) Name() string { return ops[c.Op].owner + "." + ops[c.Op].name }
+
+// Taken returns how many bytes the host took in the call.
+func (c *Call) Taken() uint64 {
+	switch c.Op {
+	case OpWrite, OpWriteZeroes, OpBlockingWriteAndFlush, OpBlockingWriteZeroesAndFlush:
+		if c.Result == Done {
+			return c.Arg
+		}
+	}
+	return 0
+}
+
+// What returns the function with its argument.
+func (c *Call) What() string {
 	switch c.Op {
 	case OpWrite, OpWriteZeroes, OpBlockingWriteAndFlush, OpBlockingWriteZeroesAndFlush:
 		return fmt.Sprintf("%s(%d)", c.Op, c.Arg)
@@ -128,13 +139,15 @@ func (c *Call) Func() string {
 	}
 }
 
-// Outcome returns the result without handles: "" if there is none to speak of.
+// Outcome returns the result, or "" if there is none to speak of.
 func (c *Call) Outcome() string {
 	switch c.Result {
 	case Trapped:
 		return "trap"
 	case Permit:
 		return fmt.Sprint(c.Value)
+	case Handle:
+		return c.made()
 	case Bool:
 		return fmt.Sprint(c.Value != 0)
 	case Instant:
@@ -142,10 +155,19 @@ func (c *Call) Outcome() string {
 	case Closed:
 		return "closed"
 	case LastOperationFailed:
-		return "last-operation-failed"
+		return fmt.Sprintf("last-operation-failed(error(%d))", c.Value)
 	default:
 		return ""
 	}
+}
+
+// Waits reports whether the call is one that may wait.
+func (c *Call) Waits() bool {
+	switch c.Op {
+	case OpBlock, OpPoll, OpBlockingFlush, OpBlockingWriteAndFlush, OpBlockingWriteZeroesAndFlush:
+		return true
+	}
+	return false
 }
 
 func (c *Call) made() string {

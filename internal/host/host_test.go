@@ -1136,14 +1136,14 @@ func TestCallString(t *testing.T) {
 	}
 }
 
-func TestCallOutcome(t *testing.T) {
-	for want, c := range map[string]host.Call{
-		"trap":                  {},
-		"":                      {Result: host.Handle, Value: 3},
-		"last-operation-failed": {Result: host.LastOperationFailed, Value: 3},
-	} {
-		assert.Equal(t, want, c.Outcome())
+func TestCallWaits(t *testing.T) {
+	var waiting []string
+	for op := range host.OpSubscribeInstant + 1 {
+		if c := (host.Call{Op: op}); c.Waits() {
+			waiting = append(waiting, op.String())
+		}
 	}
+	assert.Equal(t, []string{"blocking-write-and-flush", "blocking-write-zeroes-and-flush", "blocking-flush", "block", "poll"}, waiting)
 }
 
 func TestNamed(t *testing.T) {

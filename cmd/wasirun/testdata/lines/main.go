@@ -1,0 +1,16 @@
+// Lines writes three lines through a BufWriter, whose mode is up to the terminal.
+package main
+
+import (
+	"fmt"
+
+	"github.com/wasio-dev/wasio"
+)
+
+func main() {
+	w := wasio.NewBufWriter(wasio.Stdout())
+	defer w.Close()
+	for i := range 3 {
+		fmt.Fprintln(w, "line", i)
+	}
+}
