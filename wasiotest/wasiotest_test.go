@@ -315,6 +315,7 @@ func TestWhatAStreamRecords(t *testing.T) {
 		"output-stream(1).check-write = 3",
 	}, s.Calls())
 	before := len(s.Calls())
+	assert.Error(t, w.Flush())
 	assert.Error(t, w.Close())
 	assert.Equal(t, []string{
 		"output-stream(1).flush = last-operation-failed(error(3))",
