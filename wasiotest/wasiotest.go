@@ -198,6 +198,14 @@ func (p Plan) model() (host.Plan, error) {
 	if p.FlushWaits != nil {
 		m.FlushWaits = p.FlushWaits
 	}
+	for _, n := range p.FlushWaits {
+		if n < 0 {
+			return m, fmt.Errorf("a flush cannot take %d waits", n)
+		}
+	}
+	if p.Delay < 0 {
+		return m, fmt.Errorf("a delay of %v is negative", p.Delay)
+	}
 	if p.Delay != 0 {
 		m.Delay = p.Delay
 	}
@@ -208,6 +216,9 @@ func (p Plan) model() (host.Plan, error) {
 		}
 		if f.Then < ThenClosed || f.Then > ThenWorks {
 			return m, fmt.Errorf("no such After: %d", f.Then)
+		}
+		if f.Call < 0 {
+			return m, fmt.Errorf("there is no call %d", f.Call)
 		}
 		m.Faults = append(m.Faults, host.PlannedFault{At: at, Call: f.Call, Bytes: f.Bytes,
 			Fault: host.Fault{Closed: f.Closed, Text: f.Text, Then: host.After(f.Then)}})

@@ -126,8 +126,11 @@ func TestPlanWithoutSenseIsFatal(t *testing.T) {
 		`wasiotest: no host is known as "toaster" (there are ` + strings.Join(wasiotest.Hosts(), ", ") + ")": {As: "toaster"},
 		`wasiotest: no such point to fail at: "splice" (there are check-write, write, flush, flushed)`:       {Faults: []wasiotest.Fault{{At: "splice"}}},
 		`wasiotest: no such point to fail at: "" (there are check-write, write, flush, flushed)`:             {Faults: []wasiotest.Fault{{}}},
-		`wasiotest: no such After: 3`:  {Faults: []wasiotest.Fault{{At: "write", Then: 3}}},
-		`wasiotest: no such After: -1`: {Faults: []wasiotest.Fault{{At: "write", Then: -1}}},
+		`wasiotest: there is no call -1`:          {Faults: []wasiotest.Fault{{At: "write", Call: -1}}},
+		`wasiotest: a flush cannot take -2 waits`: {FlushWaits: []int{1, -2}},
+		`wasiotest: a delay of -1ns is negative`:  {Delay: -1},
+		`wasiotest: no such After: 3`:             {Faults: []wasiotest.Fault{{At: "write", Then: 3}}},
+		`wasiotest: no such After: -1`:            {Faults: []wasiotest.Fault{{At: "write", Then: -1}}},
 	} {
 		var f fakeT
 		f.run(func(t testing.TB) { wasiotest.NewStream(t, plan) })

@@ -1236,3 +1236,19 @@ func TestPollableDroppedDuringTheWait(t *testing.T) {
 	trap := trapOf(t, func() { h.Block(p) })
 	assert.Equal(t, "handle 1 is unknown, or was dropped", trap.Reason)
 }
+
+// A guest that never flushes does not use up the memory of its host.
+func TestHeldBytesAreBounded(t *testing.T) {
+	g := newGuest(host.Plan{Permits: []uint64{1 << 30}, Traits: host.Traits{Hold: true}})
+	much := make([]byte, 128<<20)
+	for range 2 {
+		g.CheckWrite(g.s)
+		g.Write(g.s, much)
+	}
+	g.CheckWrite(g.s)
+	assert.PanicsWithError(t, "wasi host: trap: more than 268435456 bytes written and not flushed\n"+
+		"\toutput-stream(1).check-write = 1073741824\n\toutput-stream(1).write(134217728)\n"+
+		"\toutput-stream(1).check-write = 1073741824\n\toutput-stream(1).write(134217728)\n"+
+		"\toutput-stream(1).check-write = 1073741824\n\toutput-stream(1).write(1) = trap",
+		func() { g.Write(g.s, []byte{1}) })
+}

@@ -93,6 +93,10 @@ func (h *Host) open(s *sink) uint32 {
 // maxPiece is what an engine carries in one call: Wasmtime's limit.
 const maxPiece = 128 << 20
 
+// maxHeld is how many bytes a stream that holds what is not flushed takes, so that a
+// guest cannot use up the memory of its host.
+const maxHeld = 256 << 20
+
 // CheckWrite is output-stream.check-write.
 func (h *Host) CheckWrite(handle uint32) Result {
 	c := h.begin(OpCheckWrite, handle)
@@ -324,6 +328,9 @@ func (h *Host) accept(s *sink, contents []byte, c *Call) bool {
 	h.spins = 0
 	s.accepted += uint64(len(contents))
 	if s.Hold {
+		if len(s.held)+len(contents) > maxHeld {
+			h.fail("more than %d bytes written and not flushed", maxHeld)
+		}
 		s.held = append(s.held, contents...)
 		s.cuts = append(s.cuts, len(s.held))
 		return false
