@@ -15,7 +15,7 @@ func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) (code int) {
 	out := wasio.NewBufWriter(wasio.Stdout())
-	defer out.Close() // runs at a return, and when a panic comes through
+	defer out.Close() // runs at a return, and at a panic too, but with TinyGo
 
 	// log.Fatal runs no deferred call, but it writes a message first.
 	log.SetOutput(wasio.Tie(out, wasio.Stderr()))
