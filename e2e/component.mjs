@@ -1,0 +1,25 @@
+// Makes a component of a core module for WASI preview 1:
+//
+//	node component.mjs WIT WORLD core.wasm component.wasm
+//
+// It is `jco embed` and `jco new --wasi-command` in one, because `jco embed` of jco 1.35
+// finds no WIT: its tool reads files through WASI, and is given no folder to read.
+import { readFile, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+
+const [wit, worldName, core, out] = process.argv.slice(2);
+
+const jco = createRequire(createRequire(import.meta.url).resolve("@bytecodealliance/jco"));
+const transpile = jco.resolve("@bytecodealliance/jco-transpile/wasm-tools");
+const { _addPreopen } = await import(
+	pathToFileURL(createRequire(transpile).resolve("@bytecodealliance/preview2-shim/filesystem"))
+);
+const { componentEmbed, componentNew } = await import(pathToFileURL(transpile));
+
+_addPreopen("/", "/");
+const embedded = await componentEmbed({ binary: await readFile(core), witPath: resolve(wit), worldName });
+const adapter = new URL("../lib/wasi_snapshot_preview1.command.wasm", pathToFileURL(jco.resolve("@bytecodealliance/jco")));
+const adapters = [["wasi_snapshot_preview1", await readFile(adapter)]];
+await writeFile(out, await componentNew(embedded, adapters));

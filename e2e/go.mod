@@ -1,0 +1,15 @@
+module github.com/wasio-dev/wasio/e2e
+
+go 1.26.0
+
+replace github.com/wasio-dev/wasio => ../
+
+require (
+	github.com/bytecodealliance/wasm-tools-go v0.3.2
+	github.com/bytecodealliance/wasmtime-go/v44 v44.0.0
+	github.com/stretchr/testify v1.12.1
+	github.com/wasio-dev/wasio v0.0.0-00010101000000-000000000000
+	go.bytecodealliance.org/cm v0.3.0
+)
+
+require go.yaml.in/yaml/v3 v3.0.5 // indirect

@@ -1,0 +1,237 @@
+// Cases is a guest that does what its first argument names, on standard output. What it
+// finds out besides goes to standard error.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/wasio-dev/wasio"
+	"github.com/wasio-dev/wasio/generated/wasi/cli/stdout"
+	"github.com/wasio-dev/wasio/generated/wasi/io/streams"
+	"go.bytecodealliance.org/cm"
+)
+
+var cases = map[string]func(n int){
+	"nothing":  func(int) {},
+	"write":    write,
+	"buffered": buffered,
+	"copied":   copied,
+	"lines":    lines,
+	"turns":    turns,
+	"both":     both,
+	"panic":    panics,
+	"fatal":    fatal,
+	"handles":  handles,
+	"fail":     fail,
+	"failures": failures,
+	"waits":    waits,
+	"hang":     hang,
+}
+
+func main() {
+	name, n := "nothing", 0
+	if len(os.Args) > 1 {
+		name = os.Args[1]
+	}
+	if len(os.Args) > 2 {
+		n, _ = strconv.Atoi(os.Args[2])
+	}
+	run, ok := cases[name]
+	if !ok {
+		report("no case is named %q", name)
+		os.Exit(1)
+	}
+	run(n)
+}
+
+func report(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, format+"\n", args...)
+}
+
+// pattern returns n bytes in which every value occurs, newlines too.
+func pattern(n int) []byte {
+	p := make([]byte, n)
+	x := uint32(n)
+	for i := range p {
+		x = x*1664525 + 1013904223
+		p[i] = byte(x >> 24)
+	}
+	return p
+}
+
+// write is a single Write of n bytes.
+func write(n int) {
+	wrote, err := wasio.Stdout().Write(pattern(n))
+	report("n=%d err=%v", wrote, err)
+}
+
+// buffered writes n bytes in pieces of all sizes through a BufWriter.
+func buffered(n int) {
+	w := wasio.NewBufWriterSize(wasio.Stdout(), 5000)
+	p := pattern(n)
+	for size := 1; len(p) > 0; size = size*3%9973 + 1 {
+		wrote, err := w.Write(p[:min(size, len(p))])
+		if err != nil {
+			report("n=%d err=%v", wrote, err)
+		}
+		p = p[wrote:]
+	}
+	report("err=%v", w.Close())
+}
+
+// copied reads n bytes from a reader that returns few at a time.
+func copied(n int) {
+	r, w := io.Pipe()
+	go func() {
+		p := pattern(n)
+		for len(p) > 0 {
+			size := min(1000, len(p))
+			w.Write(p[:size])
+			p = p[size:]
+		}
+		w.Close()
+	}()
+	wrote, err := io.Copy(wasio.Stdout(), r)
+	report("n=%d err=%v", wrote, err)
+}
+
+// lines logs n lines.
+func lines(n int) {
+	log.SetOutput(wasio.Stdout())
+	log.SetFlags(log.Lmsgprefix)
+	for i := range n {
+		log.Printf("line %d of %d", i+1, n)
+	}
+}
+
+// turns uses os.Stdout and wasio.Stdout in turn.
+func turns(n int) {
+	for i := range n {
+		fmt.Fprintf(os.Stdout, "os %d", i)
+		fmt.Fprintf(wasio.Stdout(), ", wasio %d", i)
+		fmt.Fprintf(os.Stdout, ", os again\n")
+		fmt.Fprintf(wasio.Stdout(), "wasio again\n")
+	}
+}
+
+// both writes to both standard streams.
+func both(n int) {
+	for i := range n {
+		fmt.Fprintf(wasio.Stdout(), "out %d\n", i)
+		fmt.Fprintf(wasio.Stderr(), "err %d\n", i)
+	}
+}
+
+// panics leaves a line without an end behind.
+func panics(n int) {
+	lines(n)
+	fmt.Fprint(wasio.Stdout(), "and now")
+	panic("on purpose")
+}
+
+// fatal leaves a line without an end behind, then logs its last one.
+func fatal(n int) {
+	lines(n)
+	fmt.Fprint(wasio.Stdout(), "and now ")
+	log.Fatal("the end")
+}
+
+// handles writes n times through two handles on the same standard output, in turn.
+func handles(n int) {
+	a, b := wasio.NewWriter(stdout.GetStdout()), wasio.NewWriter(stdout.GetStdout())
+	for i := range n {
+		fmt.Fprintf(a, "a %d %x\n", i, pattern(i*100))
+		fmt.Fprintf(b, "b %d %x\n", i, pattern(i*100))
+	}
+	report("a: %v, b: %v", a.Close(), b.Close())
+}
+
+// fail writes pieces of n bytes until one fails, 64 at most.
+func fail(n int) {
+	w := wasio.Stdout()
+	p := pattern(n)
+	total := 0
+	for range 64 {
+		wrote, err := w.Write(p)
+		total += wrote
+		if err == nil {
+			continue
+		}
+		again, same := w.Write(p)
+		e, ok := err.(*wasio.Error)
+		report("n=%d ours=%t closed=%t sticky=%t err=%v", total, ok && e.Op != "",
+			errors.Is(err, io.ErrClosedPipe), again == 0 && same == err && w.Flush() == err, err)
+		return
+	}
+	report("n=%d err=<nil>", total)
+}
+
+// failures opens n handles on a standard output that fails, and writes to each.
+func failures(n int) {
+	out := stdout.GetStdout()
+	before := fresh(out)
+	failed := 0
+	for range n {
+		w := wasio.NewWriter(stdout.GetStdout())
+		if _, err := w.Write([]byte("in vain")); err != nil {
+			failed++
+		}
+		w.Close()
+	}
+	report("failed=%d before=%d after=%d", failed, before, fresh(out))
+}
+
+// waits makes n Writes of a byte each. First it sees whether the host needs a while for
+// one, so that each means to wait.
+func waits(n int) {
+	const rounds = 1000
+	out := stdout.GetStdout()
+	waited := 0
+	for range rounds {
+		out.CheckWrite()
+		out.Write(cm.ToList([]byte("-")))
+		out.Flush()
+		if permit, _, failed := out.CheckWrite().Result(); permit == 0 && !failed {
+			waited++
+			p := out.Subscribe()
+			p.Block()
+			p.ResourceDrop()
+		}
+	}
+	w := wasio.Stdout()
+	before := fresh(out)
+	for range n {
+		if _, err := w.Write([]byte("+")); err != nil {
+			report("err=%v", err)
+			os.Exit(1)
+		}
+	}
+	report("waited=%d/%d before=%d after=%d", waited, rounds, before, fresh(out))
+}
+
+// fresh returns the highest number of some new handles. Engines hand out numbers that
+// have become free before others, so it is higher if handles have been forgotten. A single
+// handle would not do: it could get the number of the last one that was dropped.
+func fresh(out streams.OutputStream) uint32 {
+	var highest uint32
+	for range 16 {
+		p := out.Subscribe()
+		defer p.ResourceDrop()
+		highest = max(highest, cm.Reinterpret[uint32](p))
+	}
+	return highest
+}
+
+// hang writes a line and does not end.
+func hang(int) {
+	fmt.Fprintln(wasio.Stdout(), "famous last words")
+	for {
+		time.Sleep(time.Hour)
+	}
+}

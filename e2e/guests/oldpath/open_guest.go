@@ -1,0 +1,10 @@
+//go:build wasm || tinygo.wasm
+
+package main
+
+import (
+	"github.com/wasio-dev/wasio"
+	"github.com/wasio-dev/wasio/e2e/guests/oldpath/generated/wasi/cli/stdout"
+)
+
+func open() *wasio.Writer { return wasio.NewWriter(stdout.GetStdout()) }
