@@ -26,10 +26,16 @@
 // request handed over.
 //
 // Wasmtime 21 and 22 lose wake-ups on standard output where the embedder uses
-// AsyncStdoutStream (issue 8781), and there a guest that waits on the stream hangs.
+// AsyncStdoutStream (issue 8781), and a guest that waits for the stream alone hangs. With
+// TinyGo a wait looks again every 100 ms; with the Go toolchain it takes
+// [Writer.SetRecheck].
 //
 // With the Go toolchain (GOOS=wasip1) the text of a host's error cannot be had: its
 // rules for imports exclude functions that return a string.
+//
+// What is in a [BufWriter] when the program ends is lost. Deferred calls run at a return,
+// at a panic (but not with TinyGo on wasm), and neither at os.Exit nor log.Fatal: see
+// [Tie].
 package wasio
 
 //go:generate go -C tools tool wit-bindgen-go generate --world imports --package-root github.com/wasio-dev/wasio/generated --out ../generated ../wit

@@ -32,6 +32,7 @@ var cases = map[string]func(n int){
 	"failures": failures,
 	"waits":    waits,
 	"hang":     hang,
+	"deadline": deadline,
 }
 
 func main() {
@@ -234,4 +235,17 @@ func hang(int) {
 	for {
 		time.Sleep(time.Hour)
 	}
+}
+
+// deadline writes 20,000 bytes within n milliseconds, and what is left without a deadline.
+func deadline(n int) {
+	w, p := wasio.Stdout(), pattern(20_000)
+	w.SetWriteDeadline(time.Now().Add(time.Duration(n) * time.Millisecond))
+	wrote, err := w.Write(p)
+	var timeout interface{ Timeout() bool }
+	report("n=%d deadline=%t timeout=%t", wrote, errors.Is(err, os.ErrDeadlineExceeded),
+		errors.As(err, &timeout) && timeout.Timeout())
+	w.SetWriteDeadline(time.Time{})
+	wrote, err = w.Write(p[wrote:])
+	report("n=%d err=%v", wrote, err)
 }
