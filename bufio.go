@@ -219,7 +219,7 @@ func (b *BufWriter) ended(line bool) error {
 
 // addLines adds p, which ends a line, and flushes.
 func (b *BufWriter) addLines(p []byte) (n int, err error) {
-	if b.err == nil && b.n == 0 {
+	if b.n == 0 {
 		return b.pass(p, true)
 	}
 	if n, err = b.add(p); err != nil {

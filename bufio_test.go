@@ -89,6 +89,40 @@ func TestBufWriterPassesLargeWritesOn(t *testing.T) {
 	assert.Zero(t, count(s, "flush"))
 }
 
+func TestBufWriterPassesOnWhatWouldFillIt(t *testing.T) {
+	b, s := newBufWriter(t, 64, wasiotest.Plan{})
+	p := pattern(64)
+	b.Write(p[:63])
+	assert.Empty(t, s.Calls())
+	b.Write(p[63:])
+	assert.Empty(t, s.Calls(), "full, and nothing more to come yet")
+	require.NoError(t, b.Flush())
+	b.Write(p)
+	assert.Equal(t, []string{string(p), string(p)}, s.Records())
+	assert.Zero(t, b.Buffered())
+}
+
+func TestBufWriterUsesAllOfItsBuffer(t *testing.T) {
+	b, s := newBufWriter(t, 16, wasiotest.Plan{})
+	b.WriteString("0123456789abcde")
+	require.NoError(t, b.WriteByte('f'))
+	assert.Empty(t, s.Calls())
+	require.NoError(t, b.Flush())
+	b.WriteString("0123456789ab")
+	_, err := b.WriteRune('😀')
+	require.NoError(t, err)
+	assert.Equal(t, 16, b.Buffered())
+	assert.Equal(t, []string{"0123456789abcdef"}, s.Records())
+}
+
+func TestBufWriterCloseReportsTheWritersError(t *testing.T) {
+	w, _ := newWriter(t, wasiotest.Plan{Capacity: 3})
+	b := wasio.NewBufWriter(w)
+	_, err := w.WriteString("four")
+	require.ErrorIs(t, err, io.ErrClosedPipe)
+	assert.Same(t, err, b.Close(), "there was nothing in the buffer")
+}
+
 func TestBufWriterBytesAndRunes(t *testing.T) {
 	b, s := newBufWriter(t, 16, wasiotest.Plan{Permits: []uint64{3}})
 	var want strings.Builder

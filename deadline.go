@@ -123,12 +123,9 @@ func (l *limits) timeout() error {
 }
 
 func (l *limits) awaitTimed(p poll.Pollable, round int) bool {
-	bound := uint64(0) // nanoseconds; 0 is for ever
-	switch {
-	case l.recheck > 0:
-		bound = uint64(l.recheck)
-	case l.recheck == 0:
-		bound = defaultRecheck
+	bound := uint64(defaultRecheck) // nanoseconds; 0 is for ever
+	if l.recheck != 0 {
+		bound = uint64(max(l.recheck, 0))
 	}
 	if l.ctx != nil && l.ctx.Done() != nil {
 		bound = shorter(bound, maxPause)

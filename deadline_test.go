@@ -170,6 +170,17 @@ func TestBufWriterWithLimitsKeepsToTheProtocol(t *testing.T) {
 	}
 }
 
+func TestBufWriterOwesNoFlushForATimeout(t *testing.T) {
+	b, s := newBufWriter(t, 16, wasiotest.Plan{})
+	b.SetWriteDeadline(time.Now().Add(-time.Second))
+	n, err := b.Write(pattern(100))
+	assertTimeout(t, err)
+	assert.Zero(t, n)
+	b.SetWriteDeadline(time.Time{})
+	require.NoError(t, b.Flush())
+	assert.Empty(t, s.Calls())
+}
+
 func TestWriteContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, s := newWriter(t, slow)

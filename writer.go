@@ -159,12 +159,13 @@ func (u *unflushed) Write(p []byte) (n int, err error) {
 func (w *Writer) pass(p []byte, flush bool) (n int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	switch {
-	case !flush:
+	if !flush {
 		return w.write(p)
-	case len(p) == 0:
+	}
+	if len(p) == 0 {
 		return 0, w.settle()
-	case w.pace != prompt || !w.shared || w.err != nil || len(p) > maxBlocking || w.limits.any():
+	}
+	if w.pace != prompt || !w.shared || w.err != nil || len(p) > maxBlocking || w.limits.any() {
 		return w.writeThrough(p)
 	}
 	if _, e, failed := w.stream.BlockingWriteAndFlush(cm.ToList(p)).Result(); failed {
@@ -273,12 +274,13 @@ func (w *Writer) flush() error {
 
 // settle flushes unless it is settled already how the stream ends.
 func (w *Writer) settle() error {
-	switch {
-	case w.stream == 0:
+	if w.stream == 0 {
 		return errNotOpen
-	case w.err == nil:
+	}
+	if w.err == nil {
 		return w.flush()
-	case w.intact:
+	}
+	if w.intact {
 		return nil
 	}
 	return w.err
