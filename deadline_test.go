@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -121,6 +122,21 @@ func TestDeadlineSetWhileAWriteWaits(t *testing.T) {
 		assert.Equal(t, 4, n)
 		assert.Less(t, time.Since(start), time.Second+10*time.Millisecond)
 		synctest.Wait()
+	})
+}
+
+// A host may block in flush while nobody reads the other end.
+func TestDeadlineThatHasPassedFlushesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, s := newWriter(t, slow)
+		w.SetWriteDeadline(time.Now().Add(time.Second))
+		n, err := w.ReadFrom(strings.NewReader("abcdefghi"))
+		assertTimeout(t, err)
+		assert.EqualValues(t, 4, n)
+		assertTimeout(t, w.Flush())
+		assertTimeout(t, w.Close())
+		assert.Zero(t, count(s, "flush"))
+		assert.Equal(t, "drop", callsOf(s)[len(s.Calls())-1])
 	})
 }
 

@@ -180,14 +180,14 @@ func TestExhaustive(t *testing.T) {
 		}
 		// Each byte and each wait multiplies the behaviors: where there are more of
 		// the one, there are fewer of the other.
-		waits := 3
+		waits := 4
 		switch {
-		case len(sizes) == 3 && total > 4:
-			waits = 0
-		case len(sizes) == 3 && total > 1 || len(sizes) == 2 && total > 4:
+		case len(sizes) == 3 && total > 2:
 			waits = 1
-		case len(sizes) > 1:
+		case len(sizes) == 3 && total > 1 || len(sizes) == 2 && total > 4:
 			waits = 2
+		case len(sizes) > 1 && total > 1:
+			waits = 3
 		}
 		if small {
 			waits = min(waits, 1)

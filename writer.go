@@ -123,7 +123,8 @@ func (w *Writer) Flush() error {
 
 // Close flushes, if that is still to be done, drops the stream handle, and returns the
 // error of the flush, or the one that an earlier call returned. Calls after it return an
-// error that matches [os.ErrClosed], but a second Close does nothing.
+// error that matches [os.ErrClosed], but a second Close does nothing. If the deadline has
+// passed, Close drops the stream without a flush.
 //
 // On [Stdout] and [Stderr] it flushes and no more.
 func (w *Writer) Close() error {
@@ -254,7 +255,12 @@ func after(d uint64) poll.Pollable {
 // flush has the host flush. The stream permits nothing until that is complete, and only
 // then do some hosts report that it has failed.
 func (w *Writer) flush() error {
-	var err error
+	// A host may block in flush while nobody reads the other end, as jco does for
+	// HTTP bodies, so it is not asked when the time is over.
+	err := w.limits.overdue()
+	if err != nil {
+		return err
+	}
 	if _, e, failed := w.stream.Flush().Result(); failed {
 		err = w.fail("flush", e)
 	} else {

@@ -1,0 +1,10 @@
+module github.com/wasio-dev/wasio/examples/httpbody
+
+go 1.25.0
+
+replace github.com/wasio-dev/wasio => ../..
+
+require (
+	github.com/wasio-dev/wasio v0.0.0-00010101000000-000000000000
+	go.bytecodealliance.org/cm v0.3.0
+)

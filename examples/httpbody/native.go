@@ -1,0 +1,13 @@
+//go:build !tinygo.wasm
+
+package main
+
+import (
+	"fmt"
+	"os"
+)
+
+func main() {
+	fmt.Fprintln(os.Stderr, "httpbody needs a host of wasi:http: tinygo build -target=wasip2 -wit-package wit -wit-world httpbody -o httpbody.wasm . && jco serve httpbody.wasm")
+	os.Exit(2)
+}
