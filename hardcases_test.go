@@ -198,6 +198,16 @@ func TestC4PermitLargerThanACallCarries(t *testing.T) {
 	assert.Empty(t, h.Live())
 }
 
+// C8: how often a stream may be ready for nothing is bounded.
+func TestC8RoundsAreCounted(t *testing.T) {
+	w, s := newWriter(t, wasiotest.Plan{Permits: []uint64{0}})
+	_, err := w.WriteString("x")
+	require.ErrorIs(t, err, io.ErrNoProgress)
+	assert.Equal(t, 100, count(s, "check-write"))
+	assert.Equal(t, 100, count(s, "pollable.block"))
+	assert.Equal(t, 100, count(s, "pollable.drop"))
+}
+
 // C25: the stream closes after all bytes were accepted. The write succeeds; the next is
 // refused.
 func TestC25ClosedAfterAllWasTaken(t *testing.T) {
