@@ -91,7 +91,8 @@ func (w *Writer) SetRecheck(every time.Duration) {
 }
 
 // SetWriteDeadline sets the deadline of the Writer. What a Write or Flush that timed out
-// has left in the buffer stays there for the next one.
+// has left in the buffer stays there for the next one. It waits for a call that is under
+// way; that of the Writer itself does not.
 func (b *BufWriter) SetWriteDeadline(t time.Time) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
