@@ -3,7 +3,6 @@ package wasio
 import (
 	"bytes"
 	"io"
-	"sync"
 	"unicode/utf8"
 )
 
@@ -22,7 +21,7 @@ const (
 //
 // The zero BufWriter is ready for use after [BufWriter.Reset].
 type BufWriter struct {
-	mu    sync.Mutex
+	mu    mutex
 	w     *Writer
 	buf   []byte
 	n     int   // bytes in buf
@@ -98,10 +97,23 @@ func (b *BufWriter) Available() int {
 // were written before.
 func (b *BufWriter) Write(p []byte) (n int, err error) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	if len(p) < len(b.buf)-b.n && !b.lines && b.err == nil { // most often
+		n = copy(b.buf[b.n:], p)
+		b.n += n
+		b.mu.Unlock() // to defer it would take longer than the copy
+		return n, nil
+	}
+	if b.lines && b.n == 0 && len(p) > 0 && p[len(p)-1] == '\n' {
+		return b.passLocked(p)
+	}
+	return b.writeLocked(p)
+}
+
+// write is Write where there is more to it than a copy.
+func (b *BufWriter) write(p []byte) (n int, err error) {
 	if b.lines {
 		if end := bytes.LastIndexByte(p, '\n') + 1; end > 0 {
-			if n, err = b.addLines(p[:end]); err != nil {
+			if n, err = b.addLines(p[:end]); err != nil || n == len(p) {
 				return n, err
 			}
 			p = p[end:]
@@ -249,10 +261,23 @@ func (b *BufWriter) pass(p []byte, flush bool) (n int, err error) {
 		b.err = errNotOpen
 		return 0, b.err
 	}
-	n, err = b.w.pass(p, flush)
+	how := unflushedly
+	if flush {
+		how = shortest
+	}
+	n, err = b.w.pass(p, how)
 	b.owed = (b.owed || n > 0) && !(flush && err == nil)
-	if err != nil && !isTimeout(err) {
-		b.err = err
+	if err != nil {
+		b.fail(err)
 	}
 	return n, err
+}
+
+// fail makes an error of the Writer that of b, if it is one that sticks.
+//
+//go:noinline
+func (b *BufWriter) fail(err error) {
+	if !isTimeout(err) {
+		b.err = err
+	}
 }

@@ -123,6 +123,18 @@ func TestBufWriterCloseReportsTheWritersError(t *testing.T) {
 	assert.Same(t, err, b.Close(), "there was nothing in the buffer")
 }
 
+// The Writer under the buffer is used by itself, and sees that the stream has closed, with
+// all of it flushed.
+func TestBufWriterOwesNothingToAClosedStream(t *testing.T) {
+	w, s := newWriter(t, wasiotest.Plan{Capacity: 24})
+	b := wasio.NewBufWriterSize(w, 16)
+	b.Write(pattern(20)) // passed on, not flushed
+	_, err := w.Write(pattern(4))
+	require.NoError(t, err)
+	require.NoError(t, b.Flush())
+	assert.Len(t, s.Bytes(), 24)
+}
+
 func TestBufWriterBytesAndRunes(t *testing.T) {
 	b, s := newBufWriter(t, 16, wasiotest.Plan{Permits: []uint64{3}})
 	var want strings.Builder

@@ -32,12 +32,8 @@ type timed struct {
 var withinLimits = timed{(*limits).timeout, (*limits).awaitTimed}
 
 // overdue returns the error of a deadline that has passed, or of a context that is done.
-func (l *limits) overdue() error {
-	if t := l.timed.Load(); t != nil {
-		return t.overdue(l)
-	}
-	return nil
-}
+// There must be a limit.
+func (l *limits) overdue() error { return l.timed.Load().overdue(l) }
 
 // await waits until p is ready or it is time to look at the stream, the deadline and the
 // context again. It reports whether p is ready; the round is how often it was not.
@@ -110,7 +106,7 @@ func (w *Writer) WriteContext(ctx context.Context, p []byte) (n int, err error) 
 	w.limits.ctx = ctx
 	w.limits.timed.Store(&withinLimits)
 	defer func() { w.limits.ctx = nil }()
-	return w.writeThrough(p)
+	return w.passLocked(p, byPermit)
 }
 
 func (l *limits) timeout() error {

@@ -66,6 +66,7 @@ var (
 	errClosed     = &cause{text: "stream closed by the host", is: io.ErrClosedPipe}
 	errNoProgress = &cause{text: "stream is ready, but permits no bytes", is: io.ErrNoProgress}
 	errNotOpen    = &Error{"write", &cause{text: "writer is not open", looks: alreadyClosed}}
+	errStuck      = &Error{"check-write", errNoProgress}
 	errTimeout    = &Error{"check-write", &cause{text: deadlineExceeded, looks: deadlineExceeded}}
 )
 

@@ -3,7 +3,6 @@ package wasio
 import (
 	"io"
 	"runtime"
-	"sync"
 	"unsafe"
 
 	monotonicclock "github.com/wasio-dev/wasio/generated/wasi/clocks/monotonic-clock"
@@ -30,6 +29,9 @@ const (
 	maxPause = 5_000_000
 )
 
+// What takes the long way and is seldom taken is marked noinline: with TinyGo a function
+// pays at each call for all the pointers that it has room for.
+
 // A Writer is an [io.Writer] on an output stream of WASI 0.2. It writes each piece that
 // the host permits, has the host flush, and waits until that is complete, so what a
 // successful Write was given has left the program.
@@ -44,7 +46,7 @@ const (
 //
 // The zero Writer is a closed one.
 type Writer struct {
-	mu     sync.Mutex
+	mu     mutex
 	stream streams.OutputStream // 0, which no handle is: not open
 	shared bool                 // the program's: Close leaves it open
 	err    error                // the first error that sticks
@@ -92,9 +94,7 @@ func NewWriter[OutputStream ~uint32](stream OutputStream) *Writer {
 // An empty Write does not reach the host. The host has its own copy of p when Write
 // returns.
 func (w *Writer) Write(p []byte) (n int, err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.writeThrough(p)
+	return w.pass(p, byPermit)
 }
 
 // WriteString is Write without a copy of s.
@@ -148,26 +148,27 @@ func (w *Writer) Close() error {
 type unflushed Writer
 
 func (u *unflushed) Write(p []byte) (n int, err error) {
-	return (*Writer)(u).pass(p, false)
+	return (*Writer)(u).pass(p, unflushedly)
 }
 
-// pass hands p to the host for a [BufWriter], and has it flush if it should.
+// A manner is how bytes are passed to the host.
+type manner uint8
+
+const (
+	unflushedly manner = iota // written
+	byPermit                  // written and flushed
+	shortest                  // written and flushed, with as few host calls as it takes
+)
+
+// passLocked passes p to the host.
 //
-// Where it can, it does both in one host call in place of four: on a standard stream
-// which has never made the program wait. On others the longer way tells more. It counts
-// what was taken before a stream closed, takes a closed stream for success with hosts of
-// before WIT 0.2.7 too, and its waits can end where blocking-write-and-flush hangs.
-func (w *Writer) pass(p []byte, flush bool) (n int, err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !flush {
-		return w.write(p)
-	}
-	if len(p) == 0 {
-		return 0, w.settle()
-	}
-	if w.pace != prompt || !w.shared || w.err != nil || len(p) > maxBlocking || w.limits.any() {
-		return w.writeThrough(p)
+// The shortest manner is one host call in place of four: on a standard stream which has
+// never made the program wait. On others the longer way tells more. It counts what was
+// taken before a stream closed, takes a closed stream for success with hosts of before
+// WIT 0.2.7 too, and its waits can end where blocking-write-and-flush hangs.
+func (w *Writer) passLocked(p []byte, how manner) (n int, err error) {
+	if how != shortest || w.pace != prompt || !w.shared || w.err != nil || len(p) == 0 || len(p) > maxBlocking || w.limits.any() {
+		return w.passByPermit(p, how)
 	}
 	if _, e, failed := w.stream.BlockingWriteAndFlush(cm.ToList(p)).Result(); failed {
 		return 0, w.fail("blocking-write-and-flush", e)
@@ -176,10 +177,15 @@ func (w *Writer) pass(p []byte, flush bool) (n int, err error) {
 	return len(p), nil
 }
 
-// writeThrough hands p to the host and has it flush.
-func (w *Writer) writeThrough(p []byte) (n int, err error) {
+// passByPermit passes p to the host the longer way.
+//
+//go:noinline
+func (w *Writer) passByPermit(p []byte, how manner) (n int, err error) {
+	if how == shortest && len(p) == 0 {
+		return 0, w.settle() // what was written before
+	}
 	n, err = w.write(p)
-	if n > 0 && err == nil {
+	if n > 0 && err == nil && how != unflushedly {
 		err = w.flush()
 	}
 	return n, err
@@ -216,8 +222,10 @@ func (w *Writer) write(p []byte) (n int, err error) {
 func (w *Writer) permit() (uint64, error) {
 	idle := 0 // how often the stream was ready for nothing
 	for round := 0; idle < maxIdle; round++ {
-		if err := w.limits.overdue(); err != nil {
-			return 0, err
+		if w.limits.any() {
+			if err := w.limits.overdue(); err != nil {
+				return 0, err
+			}
 		}
 		n, e, failed := w.stream.CheckWrite().Result()
 		if failed {
@@ -230,7 +238,7 @@ func (w *Writer) permit() (uint64, error) {
 			idle++
 		}
 	}
-	w.err = &Error{"check-write", errNoProgress}
+	w.err = errStuck
 	return 0, w.err
 }
 
@@ -238,6 +246,8 @@ func (w *Writer) permit() (uint64, error) {
 // the stream is ready, as the host says. The pollable is new each time, as one from
 // before can be stuck at ready, and is dropped before anything else happens to the
 // stream: a host may trap if a stream goes before its pollables.
+//
+//go:noinline
 func (w *Writer) wait(round int) bool {
 	w.pace = slow
 	runtime.Gosched()
@@ -257,19 +267,25 @@ func after(d uint64) poll.Pollable {
 func (w *Writer) flush() error {
 	// A host may block in flush while nobody reads the other end, as jco does for
 	// HTTP bodies, so it is not asked when the time is over.
-	err := w.limits.overdue()
-	if err != nil {
-		return err
+	var err error
+	if w.limits.any() {
+		if err = w.limits.overdue(); err != nil {
+			return err
+		}
 	}
 	if _, e, failed := w.stream.Flush().Result(); failed {
 		err = w.fail("flush", e)
 	} else {
 		_, err = w.permit()
 	}
-	w.clean = err == nil
-	if w.clean && w.pace == unknown {
-		w.pace = prompt
+	if err == nil {
+		w.clean = true
+		if w.pace == unknown {
+			w.pace = prompt
+		}
+		return nil
 	}
+	w.clean = false
 	// To close a stream that has taken everything is not to fail (WIT of wasi:io
 	// 0.2.7); the next write will be refused.
 	if w.intact = isClosed(err); w.intact {
@@ -293,6 +309,8 @@ func (w *Writer) settle() error {
 }
 
 // fail makes a stream-error the error of the Writer.
+//
+//go:noinline
 func (w *Writer) fail(op string, e streams.StreamError) error {
 	w.err = &Error{op, reasonOf(e)}
 	return w.err
