@@ -33,7 +33,7 @@ const memoryPages = 2048
 // build makes the guest, or its counting variant, and returns it compiled for Wasmtime.
 func build(folder string, with toolchain, counting bool) (string, error) {
 	if !wasmtime.Available {
-		return "", errors.New("Wasmtime needs cgo: install a C compiler, and set CGO_ENABLED=1")
+		return "", errors.New("no cgo, which Wasmtime needs: install a C compiler, and set CGO_ENABLED=1")
 	}
 	module, name := ".", string(with)
 	if counting {
