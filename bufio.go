@@ -19,6 +19,9 @@ const (
 // has the host flush only when asked to, and goes on after a timeout with no byte lost.
 // After any other error every later call returns the same error.
 //
+// Calls of one BufWriter never interleave, but a Write to the Writer itself may come
+// between two pieces of a longer one to the BufWriter.
+//
 // The zero BufWriter is ready for use after [BufWriter.Reset].
 type BufWriter struct {
 	mu    mutex
@@ -144,7 +147,11 @@ func (b *BufWriter) WriteByte(c byte) error {
 func (b *BufWriter) WriteRune(r rune) (size int, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if err := b.room(utf8.UTFMax); err != nil {
+	need := utf8.UTFMax
+	if uint32(r) < utf8.RuneSelf {
+		need = 1
+	}
+	if err := b.room(need); err != nil {
 		return 0, err
 	}
 	size = len(utf8.AppendRune(b.buf[b.n:b.n], r))

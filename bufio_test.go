@@ -108,11 +108,16 @@ func TestBufWriterUsesAllOfItsBuffer(t *testing.T) {
 	require.NoError(t, b.WriteByte('f'))
 	assert.Empty(t, s.Calls())
 	require.NoError(t, b.Flush())
-	b.WriteString("0123456789ab")
-	_, err := b.WriteRune('😀')
+	b.WriteString("0123456789abcde")
+	_, err := b.WriteRune('f')
 	require.NoError(t, err)
 	assert.Equal(t, 16, b.Buffered())
-	assert.Equal(t, []string{"0123456789abcdef"}, s.Records())
+	require.NoError(t, b.Flush())
+	b.WriteString("0123456789ab")
+	_, err = b.WriteRune('😀')
+	require.NoError(t, err)
+	assert.Equal(t, 16, b.Buffered())
+	assert.Equal(t, []string{"0123456789abcdef", "0123456789abcdef"}, s.Records())
 }
 
 func TestBufWriterCloseReportsTheWritersError(t *testing.T) {
