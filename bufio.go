@@ -268,11 +268,11 @@ func (b *BufWriter) pass(p []byte, flush bool) (n int, err error) {
 		b.err = errNotOpen
 		return 0, b.err
 	}
-	how := unflushedly
 	if flush {
-		how = shortest
+		n, err = b.w.push(p)
+	} else {
+		n, err = b.w.pass(p, false)
 	}
-	n, err = b.w.pass(p, how)
 	b.owed = (b.owed || n > 0) && !(flush && err == nil)
 	if err != nil {
 		b.fail(err)

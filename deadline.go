@@ -106,7 +106,7 @@ func (w *Writer) WriteContext(ctx context.Context, p []byte) (n int, err error) 
 	w.limits.ctx = ctx
 	w.limits.timed.Store(&withinLimits)
 	defer func() { w.limits.ctx = nil }()
-	return w.passLocked(p, byPermit)
+	return w.passLocked(p, true)
 }
 
 func (l *limits) timeout() error {

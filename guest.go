@@ -18,11 +18,20 @@ func (m *mutex) Lock() {
 
 func (m *mutex) Unlock() { m.held = false }
 
-// pass passes p to the host. Here a trap ends the program, and nothing is deferred, which
-// takes longer than the lock.
-func (w *Writer) pass(p []byte, how manner) (n int, err error) {
+// Here a trap ends the program, and nothing is deferred, which takes longer than the lock.
+
+// pass is passLocked, under the lock.
+func (w *Writer) pass(p []byte, flush bool) (n int, err error) {
 	w.mu.Lock()
-	n, err = w.passLocked(p, how)
+	n, err = w.passLocked(p, flush)
+	w.mu.Unlock()
+	return n, err
+}
+
+// push is pushLocked, under the lock.
+func (w *Writer) push(p []byte) (n int, err error) {
+	w.mu.Lock()
+	n, err = w.pushLocked(p)
 	w.mu.Unlock()
 	return n, err
 }

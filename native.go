@@ -11,12 +11,21 @@ import (
 
 type mutex = sync.Mutex
 
-// pass passes p to the host. Here a trap of the host is a panic, after which the Writer
-// must not stay locked: a test may close it, deferred.
-func (w *Writer) pass(p []byte, how manner) (n int, err error) {
+// Here a trap of the host is a panic, after which nothing must stay locked: a test may
+// close a Writer in a deferred call.
+
+// pass is passLocked, under the lock.
+func (w *Writer) pass(p []byte, flush bool) (n int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.passLocked(p, how)
+	return w.passLocked(p, flush)
+}
+
+// push is pushLocked, under the lock.
+func (w *Writer) push(p []byte) (n int, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.pushLocked(p)
 }
 
 // writeLocked is write, and unlocks b.

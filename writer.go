@@ -94,7 +94,7 @@ func NewWriter[OutputStream ~uint32](stream OutputStream) *Writer {
 // An empty Write does not reach the host. The host has its own copy of p when Write
 // returns.
 func (w *Writer) Write(p []byte) (n int, err error) {
-	return w.pass(p, byPermit)
+	return w.pass(p, true)
 }
 
 // WriteString is Write without a copy of s.
@@ -148,27 +148,29 @@ func (w *Writer) Close() error {
 type unflushed Writer
 
 func (u *unflushed) Write(p []byte) (n int, err error) {
-	return (*Writer)(u).pass(p, unflushedly)
+	return (*Writer)(u).pass(p, false)
 }
 
-// A manner is how bytes are passed to the host.
-type manner uint8
-
-const (
-	unflushedly manner = iota // written
-	byPermit                  // written and flushed
-	shortest                  // written and flushed, with as few host calls as it takes
-)
-
-// passLocked passes p to the host.
+// passLocked hands p to the host, and has it flush if it should.
 //
-// The shortest manner is one host call in place of four: on a standard stream which has
-// never made the program wait. On others the longer way tells more. It counts what was
-// taken before a stream closed, takes a closed stream for success with hosts of before
-// WIT 0.2.7 too, and its waits can end where blocking-write-and-flush hangs.
-func (w *Writer) passLocked(p []byte, how manner) (n int, err error) {
-	if how != shortest || w.pace != prompt || !w.shared || w.err != nil || len(p) == 0 || len(p) > maxBlocking || w.limits.any() {
-		return w.passByPermit(p, how)
+//go:noinline
+func (w *Writer) passLocked(p []byte, flush bool) (n int, err error) {
+	n, err = w.write(p)
+	if n > 0 && err == nil && flush {
+		err = w.flush()
+	}
+	return n, err
+}
+
+// pushLocked hands p to the host and has it flush, for a [BufWriter].
+//
+// Where it can, it does both in one host call in place of four: on a standard stream
+// which has never made the program wait. On others the longer way tells more. It counts
+// what was taken before a stream closed, takes a closed stream for success with hosts of
+// before WIT 0.2.7 too, and its waits can end where blocking-write-and-flush hangs.
+func (w *Writer) pushLocked(p []byte) (n int, err error) {
+	if w.pace != prompt || !w.shared || w.err != nil || len(p) == 0 || len(p) > maxBlocking || w.limits.any() {
+		return w.pushByPermit(p)
 	}
 	if _, e, failed := w.stream.BlockingWriteAndFlush(cm.ToList(p)).Result(); failed {
 		return 0, w.fail("blocking-write-and-flush", e)
@@ -177,18 +179,12 @@ func (w *Writer) passLocked(p []byte, how manner) (n int, err error) {
 	return len(p), nil
 }
 
-// passByPermit passes p to the host the longer way.
-//
-//go:noinline
-func (w *Writer) passByPermit(p []byte, how manner) (n int, err error) {
-	if how == shortest && len(p) == 0 {
-		return 0, w.settle() // what was written before
+// pushByPermit is the longer way. Without p it flushes what was written before.
+func (w *Writer) pushByPermit(p []byte) (n int, err error) {
+	if len(p) == 0 {
+		return 0, w.settle()
 	}
-	n, err = w.write(p)
-	if n > 0 && err == nil && how != unflushedly {
-		err = w.flush()
-	}
-	return n, err
+	return w.passLocked(p, true)
 }
 
 // write hands p to the host, piece by piece as it permits.

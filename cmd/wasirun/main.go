@@ -168,12 +168,14 @@ func (c *command) run() (int, error) {
 	h.SetStdio(host.Stdout, c.streams.plan().Behavior(), os.Stdout, host.IsTerminal(os.Stdout))
 	h.SetStdio(host.Stderr, c.streams.plan().Behavior(), os.Stderr, host.IsTerminal(os.Stderr))
 	guest := engine.Guest{
-		Module:      module,
-		Args:        append([]string{c.target}, c.args...),
-		Host:        h,
-		Stdin:       os.Stdin,
-		Stdout:      os.Stdout,
-		Stderr:      os.Stderr,
+		Module: module,
+		Args:   append([]string{c.target}, c.args...),
+		Host:   h,
+		// Not as files: wazero would make those non-blocking, and what is written to
+		// them here would fail when a pipe is full.
+		Stdin:       struct{ io.Reader }{os.Stdin},
+		Stdout:      struct{ io.Writer }{os.Stdout},
+		Stderr:      struct{ io.Writer }{os.Stderr},
 		MemoryPages: uint32(c.memory * 16),
 	}
 	ended := make(chan struct{})

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -358,6 +359,28 @@ func TestPackage(t *testing.T) {
 	stderr = untimed(t, stderr)
 	assert.Equal(t, len(want), strings.Count(stderr, ".write(1)\n"))
 	assert.GreaterOrEqual(t, strings.Count(stderr, ".block\n"), 3*len(want))
+}
+
+// A pipe that is full makes wasirun wait, and loses nothing.
+func TestSlowReaders(t *testing.T) {
+	cmd := exec.Command(wasirun, "-trace", "-permit", "16", "./examples/bufio")
+	cmd.Dir = "../.."
+	var stdout bytes.Buffer
+	cmd.Stdout = &stdout
+	pipe, err := cmd.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	trace, err := io.ReadAll(iotest.OneByteReader(pipe))
+	require.NoError(t, err)
+	require.NoError(t, cmd.Wait())
+	require.Greater(t, len(trace), 128<<10, "more than a pipe holds")
+	written := 0
+	for _, m := range regexp.MustCompile(`\.write\((\d+)\)\n`).FindAllStringSubmatch(untimed(t, string(trace)), -1) {
+		n, err := strconv.Atoi(m[1])
+		require.NoError(t, err)
+		written += n
+	}
+	assert.Equal(t, stdout.Len(), written)
 }
 
 func TestArgumentsAndStandardInput(t *testing.T) {
