@@ -116,7 +116,7 @@ func (b *BufWriter) Write(p []byte) (n int, err error) {
 func (b *BufWriter) write(p []byte) (n int, err error) {
 	if b.lines {
 		if end := bytes.LastIndexByte(p, '\n') + 1; end > 0 {
-			if n, err = b.addLines(p[:end]); err != nil || n == len(p) {
+			if n, err = b.addLines(p[:end]); err != nil {
 				return n, err
 			}
 			p = p[end:]

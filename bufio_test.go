@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 	"testing/iotest"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -120,6 +121,22 @@ func TestBufWriterUsesAllOfItsBuffer(t *testing.T) {
 	assert.Equal(t, []string{"0123456789abcdef", "0123456789abcdef"}, s.Records())
 }
 
+func TestBufWriterHasRoomForTheWholeRune(t *testing.T) {
+	for _, r := range []rune{0x7f, 0x80, 0x800, 0x10000} {
+		for left := range 5 {
+			b, s := newBufWriter(t, 16, wasiotest.Plan{})
+			before := strings.Repeat("x", 16-left)
+			b.WriteString(before)
+			n, err := b.WriteRune(r)
+			require.NoError(t, err)
+			assert.Equal(t, utf8.RuneLen(r), n)
+			assert.LessOrEqual(t, b.Buffered(), 16)
+			require.NoError(t, b.Flush())
+			assert.Equal(t, before+string(r), s.String())
+		}
+	}
+}
+
 func TestBufWriterCloseReportsTheWritersError(t *testing.T) {
 	w, _ := newWriter(t, wasiotest.Plan{Capacity: 3})
 	b := wasio.NewBufWriter(w)
@@ -216,6 +233,15 @@ func TestBufWriterLineModeOfLongLines(t *testing.T) {
 	}
 	assert.Equal(t, line+"pre"+line+line, s.String())
 	assert.Equal(t, 4, b.Buffered())
+}
+
+func TestBufWriterLineModeOfNothing(t *testing.T) {
+	b, s := newBufWriter(t, 16, wasiotest.Plan{})
+	b.SetLineMode(true)
+	n, err := b.Write(nil)
+	require.NoError(t, err)
+	assert.Zero(t, n)
+	assert.Empty(t, s.Calls())
 }
 
 func TestBufWriterErrorsStick(t *testing.T) {
