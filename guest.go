@@ -5,7 +5,7 @@ package wasio
 import "runtime"
 
 // A mutex is a [sync.Mutex] for a program with one thread, whose goroutines give way only
-// where they call something. It is there to be fast: with either toolchain a sync.Mutex
+// where they call something. It is there to be fast: with the Go toolchain a sync.Mutex
 // is a quarter of what a short write to a buffer takes.
 type mutex struct{ held bool }
 
