@@ -103,6 +103,10 @@ func BenchmarkSlog(b *testing.B) {
 	}
 }
 
+// racing is set where the race detector is on. It has every sync.Pool forget at random,
+// so that log.Logger allocates.
+var racing bool
+
 // TestCostOfWrites holds every operation to its host calls, and to no allocation.
 func TestCostOfWrites(t *testing.T) {
 	for _, c := range measureds() {
@@ -111,7 +115,7 @@ func TestCostOfWrites(t *testing.T) {
 		before := m.Total()
 		const runs = 2000
 		allocs := testing.AllocsPerRun(runs-1, op) // it warms up with one more
-		assert.Zero(t, allocs, "allocations of %s", c.name)
+		assert.True(t, allocs == 0 || racing && c.name == "log.Logger", "allocations of %s: %v", c.name, allocs)
 		assert.LessOrEqual(t, float64(m.Total()-before)/runs, c.most, "host calls of %s", c.name)
 	}
 }

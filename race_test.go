@@ -1,0 +1,5 @@
+//go:build race
+
+package wasio_test
+
+func init() { racing = true }
