@@ -106,8 +106,17 @@ func (b *BufWriter) Write(p []byte) (n int, err error) {
 		b.mu.Unlock() // to defer it would take longer than the copy
 		return n, nil
 	}
-	if b.lines && b.n == 0 && len(p) > 0 && p[len(p)-1] == '\n' {
-		return b.passLocked(p)
+	// What follows up to writeLocked is what that does too, with fewer calls.
+	if !b.lines && b.n == 0 && len(p) >= len(b.buf) && b.err == nil {
+		return b.passLocked(p, write)
+	}
+	if b.lines && b.n == 0 && !b.owed && len(p) > 0 && p[len(p)-1] == '\n' {
+		w := b.w
+		b.mu.Unlock()
+		if w.atOnce(p) {
+			return len(p), nil
+		}
+		b.mu.Lock()
 	}
 	return b.writeLocked(p)
 }
@@ -202,7 +211,7 @@ func (b *BufWriter) add(p []byte) (n int, err error) {
 	for {
 		rest := p[n:]
 		if b.n == 0 && len(rest) >= len(b.buf) {
-			m, err := b.pass(rest, false)
+			m, err := b.pass(rest, write)
 			return n + m, err
 		}
 		m := copy(b.buf[b.n:], rest)
@@ -211,7 +220,7 @@ func (b *BufWriter) add(p []byte) (n int, err error) {
 		if m == len(rest) {
 			return n, nil
 		}
-		if err := b.drain(false); err != nil {
+		if err := b.drain(write); err != nil {
 			return n, err
 		}
 	}
@@ -223,7 +232,7 @@ func (b *BufWriter) room(n int) error {
 		return b.err
 	}
 	if len(b.buf)-b.n < n {
-		return b.drain(false)
+		return b.drain(write)
 	}
 	return nil
 }
@@ -239,7 +248,7 @@ func (b *BufWriter) ended(line bool) error {
 // addLines adds p, which ends a line, and flushes.
 func (b *BufWriter) addLines(p []byte) (n int, err error) {
 	if b.n == 0 {
-		return b.pass(p, true)
+		return b.pass(p, writeAndFlush)
 	}
 	if n, err = b.add(p); err != nil {
 		return n, err
@@ -252,28 +261,32 @@ func (b *BufWriter) flush() error {
 	if b.err != nil || b.n == 0 && !b.owed {
 		return b.err
 	}
-	return b.drain(true)
+	t := writeAndFlush
+	if b.n == 0 {
+		t = flush
+	}
+	return b.drain(t)
 }
 
-// drain passes on what is buffered. What the host does not take stays.
-func (b *BufWriter) drain(flush bool) error {
-	n, err := b.pass(b.buf[:b.n], flush)
+// drain hands the buffer to the host. What that does not take stays.
+func (b *BufWriter) drain(t task) error {
+	n, err := b.pass(b.buf[:b.n], t)
 	b.n = copy(b.buf, b.buf[n:b.n])
 	return err
 }
 
-// pass hands p to the host, and has it flush if it should.
-func (b *BufWriter) pass(p []byte, flush bool) (n int, err error) {
+// pass is that of the Writer, or faster.
+func (b *BufWriter) pass(p []byte, t task) (n int, err error) {
 	if b.w == nil {
 		b.err = errNotOpen
 		return 0, b.err
 	}
-	if flush {
-		n, err = b.w.push(p)
-	} else {
-		n, err = b.w.pass(p, false)
+	if t == writeAndFlush && b.w.atOnce(p) {
+		b.owed = false
+		return len(p), nil
 	}
-	b.owed = (b.owed || n > 0) && !(flush && err == nil)
+	n, err = b.w.pass(p, t)
+	b.owed = (b.owed || n > 0) && (t == write || err != nil)
 	if err != nil {
 		b.fail(err)
 	}

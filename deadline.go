@@ -14,9 +14,10 @@ import (
 // the sake of package time: with TinyGo it brings 46 KB of package syscall along, which
 // the build tag module.std leaves out, as it does encoding/json of package cm.
 type limits struct {
-	// timed is nil until a limit is set for the first time. A program that sets none
-	// does not link, nor import of its host, what limits take.
-	timed atomic.Pointer[timed]
+	// timed is nil until a limit is set for the first time, and then limited is true. A
+	// program that sets none does not link, nor import of its host, what limits take.
+	timed   atomic.Pointer[timed]
+	limited flag
 
 	deadline atomic.Pointer[time.Time] // nil: none
 	ctx      context.Context           // of the call under way; may be nil
@@ -33,6 +34,8 @@ var withinLimits = timed{(*limits).timeout, (*limits).awaitTimed}
 
 // overdue returns the error of a deadline that has passed, or of a context that is done.
 // There must be a limit.
+//
+//go:noinline
 func (l *limits) overdue() error { return l.timed.Load().overdue(l) }
 
 // await waits until p is ready or it is time to look at the stream, the deadline and the
@@ -45,7 +48,13 @@ func (l *limits) await(p poll.Pollable, round int) bool {
 }
 
 // any reports whether there may be a limit.
-func (l *limits) any() bool { return l.timed.Load() != nil }
+func (l *limits) any() bool { return l.limited.Load() }
+
+// enforce has waits look at the limits from now on.
+func (l *limits) enforce() {
+	l.timed.Store(&withinLimits)
+	l.limited.Store(true)
+}
 
 // SetWriteDeadline sets the time after which calls that write or flush fail with an
 // error that matches [os.ErrDeadlineExceeded] and whose Timeout method returns true. The
@@ -62,7 +71,7 @@ func (w *Writer) SetWriteDeadline(t time.Time) error {
 		w.limits.deadline.Store(nil)
 	} else {
 		w.limits.deadline.Store(&t)
-		w.limits.timed.Store(&withinLimits)
+		w.limits.enforce()
 	}
 	return nil
 }
@@ -83,7 +92,7 @@ func (w *Writer) SetRecheck(every time.Duration) {
 	if every <= 0 {
 		w.limits.recheck = -1
 	}
-	w.limits.timed.Store(&withinLimits)
+	w.limits.enforce()
 }
 
 // SetWriteDeadline sets the deadline of the Writer. What a Write or Flush that timed out
@@ -104,9 +113,9 @@ func (w *Writer) WriteContext(ctx context.Context, p []byte) (n int, err error) 
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.limits.ctx = ctx
-	w.limits.timed.Store(&withinLimits)
+	w.limits.enforce()
 	defer func() { w.limits.ctx = nil }()
-	return w.passLocked(p, true)
+	return w.transfer(p, writeAndFlush)
 }
 
 func (l *limits) timeout() error {

@@ -3,6 +3,6 @@ package wasio
 // NewShared returns a Writer as Stdout does, on a stream of the test's.
 func NewShared(stream uint32) *Writer {
 	w := NewWriter(stream)
-	w.shared = true
+	w.traits = shared
 	return w
 }

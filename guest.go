@@ -10,6 +10,17 @@ import "runtime"
 type mutex struct{ held bool }
 
 func (m *mutex) Lock() {
+	if !m.held {
+		m.held = true
+		return
+	}
+	m.wait()
+}
+
+// wait is Lock where m is held.
+//
+//go:noinline
+func (m *mutex) wait() {
 	for m.held {
 		runtime.Gosched()
 	}
@@ -18,22 +29,28 @@ func (m *mutex) Lock() {
 
 func (m *mutex) Unlock() { m.held = false }
 
+// A flag is an [atomic.Bool] for such a program, where Go would call two functions.
+type flag struct{ set bool }
+
+func (f *flag) Load() bool    { return f.set }
+func (f *flag) Store(to bool) { f.set = to }
+
 // Here a trap ends the program, and nothing is deferred, which takes longer than the lock.
 
-// pass is passLocked, under the lock.
-func (w *Writer) pass(p []byte, flush bool) (n int, err error) {
+// pass is transfer, under the lock.
+func (w *Writer) pass(p []byte, t task) (n int, err error) {
 	w.mu.Lock()
-	n, err = w.passLocked(p, flush)
+	n, err = w.transfer(p, t)
 	w.mu.Unlock()
 	return n, err
 }
 
-// push is pushLocked, under the lock.
-func (w *Writer) push(p []byte) (n int, err error) {
-	w.mu.Lock()
-	n, err = w.pushLocked(p)
-	w.mu.Unlock()
-	return n, err
+// atOnce is atOnceLocked, if nobody has the lock: nothing else runs until it returns.
+func (w *Writer) atOnce(p []byte) bool {
+	if w == nil || w.mu.held {
+		return false
+	}
+	return w.atOnceLocked(p)
 }
 
 // writeLocked is write, and unlocks b.
@@ -45,9 +62,9 @@ func (b *BufWriter) writeLocked(p []byte) (n int, err error) {
 	return n, err
 }
 
-// passLocked is pass with a flush, and unlocks b.
-func (b *BufWriter) passLocked(p []byte) (n int, err error) {
-	n, err = b.pass(p, true)
+// passLocked is pass, and unlocks b.
+func (b *BufWriter) passLocked(p []byte, t task) (n int, err error) {
+	n, err = b.pass(p, t)
 	b.mu.Unlock()
 	return n, err
 }

@@ -22,7 +22,7 @@ type standard struct {
 func (s *standard) open(get func() streams.OutputStream) *Writer {
 	s.once.Do(func() {
 		s.w.stream = get()
-		s.w.shared = true
+		s.w.traits = shared
 	})
 	return &s.w
 }

@@ -29,8 +29,8 @@ const (
 	maxPause = 5_000_000
 )
 
-// What takes the long way and is seldom taken is marked noinline: with TinyGo a function
-// pays at each call for all the pointers that it has room for.
+// What is seldom needed is apart from the rest, and marked noinline: with TinyGo a
+// function pays at each call for all the pointers that it has room for.
 
 // A Writer is an [io.Writer] on an output stream of WASI 0.2. It writes each piece that
 // the host permits, has the host flush, and waits until that is complete, so what a
@@ -48,21 +48,23 @@ const (
 type Writer struct {
 	mu     mutex
 	stream streams.OutputStream // 0, which no handle is: not open
-	shared bool                 // the program's: Close leaves it open
 	err    error                // the first error that sticks
 	intact bool                 // err came when all bytes were flushed, and no call has returned it yet
 	clean  bool                 // a flush was completed since the last byte was written
-	pace   pace                 // of the host
+	traits traits
+	waits  waits
 	limits limits
 }
 
-// pace is what a stream has shown of its host.
-type pace uint8
+// traits are what is known of a stream.
+type traits uint8
 
 const (
-	unknown pace = iota
-	prompt       // it has flushed, and never made the program wait
-	slow         // it has made the program wait
+	shared  traits = 1 << iota // it is the program's: Close leaves it open
+	flushed                    // it has flushed
+	slow                       // it has made the program wait, or failed
+
+	prompt = shared | flushed
 )
 
 var (
@@ -94,7 +96,7 @@ func NewWriter[OutputStream ~uint32](stream OutputStream) *Writer {
 // An empty Write does not reach the host. The host has its own copy of p when Write
 // returns.
 func (w *Writer) Write(p []byte) (n int, err error) {
-	return w.pass(p, true)
+	return w.pass(p, writeAndFlush)
 }
 
 // WriteString is Write without a copy of s.
@@ -118,7 +120,8 @@ func (w *Writer) ReadFrom(r io.Reader) (n int64, err error) {
 func (w *Writer) Flush() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.settle()
+	_, err := w.transfer(nil, flush)
+	return err
 }
 
 // Close flushes, if that is still to be done, drops the stream handle, and returns the
@@ -135,9 +138,9 @@ func (w *Writer) Close() error {
 	}
 	var err error
 	if w.err != nil || !w.clean {
-		err = w.settle()
+		_, err = w.transfer(nil, flush)
 	}
-	if !w.shared {
+	if w.traits&shared == 0 {
 		w.stream.ResourceDrop()
 		w.stream = 0
 	}
@@ -148,109 +151,126 @@ func (w *Writer) Close() error {
 type unflushed Writer
 
 func (u *unflushed) Write(p []byte) (n int, err error) {
-	return (*Writer)(u).pass(p, false)
+	return (*Writer)(u).pass(p, write)
 }
 
-// passLocked hands p to the host, and has it flush if it should.
+// A task is what a call has the host do.
+type task uint8
+
+const (
+	write task = iota
+	writeAndFlush
+	flush
+)
+
+// transfer is the protocol. It hands p to the host, piece by piece as it permits, and
+// then has it flush, as the task says. Without a byte to write it only flushes where that
+// is the task.
+//
+// A permit is for one write, which must come right after: a second write on it traps on
+// hosts of today, and another handle of the same sink can void it. After a flush the
+// stream permits nothing until that is complete, and only then do some hosts report that
+// it has failed.
 //
 //go:noinline
-func (w *Writer) passLocked(p []byte, flush bool) (n int, err error) {
-	n, err = w.write(p)
-	if n > 0 && err == nil && flush {
-		err = w.flush()
-	}
-	return n, err
-}
-
-// pushLocked hands p to the host and has it flush, for a [BufWriter].
-//
-// Where it can, it does both in one host call in place of four: on a standard stream
-// which has never made the program wait. On others the longer way tells more. It counts
-// what was taken before a stream closed, takes a closed stream for success with hosts of
-// before WIT 0.2.7 too, and its waits can end where blocking-write-and-flush hangs.
-func (w *Writer) pushLocked(p []byte) (n int, err error) {
-	if w.pace != prompt || !w.shared || w.err != nil || len(p) == 0 || len(p) > maxBlocking || w.limits.any() {
-		return w.pushByPermit(p)
-	}
-	if _, e, failed := w.stream.BlockingWriteAndFlush(cm.ToList(p)).Result(); failed {
-		return 0, w.fail("blocking-write-and-flush", e)
-	}
-	w.clean = true
-	return len(p), nil
-}
-
-// pushByPermit is the longer way. Without p it flushes what was written before.
-func (w *Writer) pushByPermit(p []byte) (n int, err error) {
-	if len(p) == 0 {
-		return 0, w.settle()
-	}
-	return w.passLocked(p, true)
-}
-
-// write hands p to the host, piece by piece as it permits.
-func (w *Writer) write(p []byte) (n int, err error) {
-	if w.stream == 0 {
-		return 0, errNotOpen
-	}
-	if w.err != nil {
-		w.intact = false
-		return 0, w.err
+func (w *Writer) transfer(p []byte, t task) (n int, err error) {
+	if w.stream == 0 || w.err != nil || w.limits.any() || len(p) == 0 {
+		if done, err := w.refuse(p, t); done {
+			return 0, err
+		}
 	}
 	for n < len(p) {
-		permit, err := w.permit()
-		if err != nil {
-			return n, err
+		permit, e, failed := w.stream.CheckWrite().Result()
+		if failed {
+			return n, w.fail("check-write", e)
+		}
+		if permit == 0 {
+			if err = w.wait(); err != nil {
+				return n, err
+			}
+			continue
 		}
 		// In uint64: a permit can be 1<<64 - 1, and int has 32 bits.
 		size := int(min(permit, uint64(len(p)-n), maxPiece))
 		if _, e, failed := w.stream.Write(cm.ToList(p[n : n+size])).Result(); failed {
 			return n, w.fail("write", e)
 		}
-		w.clean = false
 		n += size
+		w.clean, w.waits = false, waits{}
 	}
-	return n, nil
-}
-
-// permit returns how many bytes the next write may carry, and waits until that is
-// more than none. A permit is for one write, which must come right after: a second
-// write on it traps on hosts of today, and another handle of the same sink can void it.
-func (w *Writer) permit() (uint64, error) {
-	idle := 0 // how often the stream was ready for nothing
-	for round := 0; idle < maxIdle; round++ {
-		if w.limits.any() {
-			if err := w.limits.overdue(); err != nil {
-				return 0, err
-			}
-		}
-		n, e, failed := w.stream.CheckWrite().Result()
+	if t == write {
+		return n, nil
+	}
+	w.clean = false
+	if _, e, failed := w.stream.Flush().Result(); failed {
+		return n, w.failFlushing("flush", e)
+	}
+	for {
+		permit, e, failed := w.stream.CheckWrite().Result()
 		if failed {
-			return 0, w.fail("check-write", e)
+			return n, w.failFlushing("check-write", e)
 		}
-		if n > 0 {
+		if permit > 0 {
+			w.clean, w.waits = true, waits{}
+			w.traits |= flushed
 			return n, nil
 		}
-		if w.wait(round) {
-			idle++
+		if err = w.wait(); err != nil {
+			return n, err
 		}
 	}
-	w.err = errStuck
-	return 0, w.err
 }
 
-// wait returns when the stream may permit bytes again, or earlier; it reports whether
-// the stream is ready, as the host says. The pollable is new each time, as one from
-// before can be stuck at ready, and is dropped before anything else happens to the
-// stream: a host may trap if a stream goes before its pollables.
+// atOnceLocked hands p to the host and has it flush, by one host call in place of four. It
+// reports whether it has done so. It does it for a [BufWriter], where it can: on a standard
+// stream which has never made the program wait. On others the longer way tells more. It
+// counts what was taken before a stream closed, takes a closed stream for success with
+// hosts of before WIT 0.2.7 too, and its waits can end where blocking-write-and-flush
+// hangs.
+func (w *Writer) atOnceLocked(p []byte) bool {
+	if w.traits != prompt || len(p) == 0 || len(p) > maxBlocking || w.limits.any() {
+		return false
+	}
+	if _, e, failed := w.stream.BlockingWriteAndFlush(cm.ToList(p)).Result(); failed {
+		w.fail("blocking-write-and-flush", e) // which the longer way will return
+		return false
+	}
+	w.clean = true
+	return true
+}
+
+// waits counts the waits since the last permit.
+type waits struct {
+	all  int
+	idle int // the stream was ready after them, as the host says
+}
+
+// wait returns when the stream may permit bytes again, or earlier, or says why it will
+// not. The pollable is new each time, as one from before can be stuck at ready, and is
+// dropped before anything else happens to the stream: a host may trap if a stream goes
+// before its pollables.
 //
 //go:noinline
-func (w *Writer) wait(round int) bool {
-	w.pace = slow
+func (w *Writer) wait() error {
+	w.traits |= slow
 	runtime.Gosched()
 	p := w.stream.Subscribe()
-	ready := w.limits.await(p, round)
+	if w.limits.await(p, w.waits.all) {
+		w.waits.idle++
+	}
+	w.waits.all++
 	p.ResourceDrop()
-	return ready
+	if w.waits.idle == maxIdle {
+		w.err = errStuck
+		return w.err
+	}
+	if w.limits.any() {
+		if err := w.limits.overdue(); err != nil {
+			w.waits = waits{}
+			return err
+		}
+	}
+	return nil
 }
 
 // after returns a pollable that is ready after so many nanoseconds.
@@ -258,58 +278,48 @@ func after(d uint64) poll.Pollable {
 	return monotonicclock.SubscribeDuration(monotonicclock.Duration(d))
 }
 
-// flush has the host flush. The stream permits nothing until that is complete, and only
-// then do some hosts report that it has failed.
-func (w *Writer) flush() error {
-	// A host may block in flush while nobody reads the other end, as jco does for
-	// HTTP bodies, so it is not asked when the time is over.
-	var err error
-	if w.limits.any() {
-		if err = w.limits.overdue(); err != nil {
-			return err
+// refuse reports whether there is nothing to do for a task, and why if that is an error.
+// A host may block in flush while nobody reads the other end, as jco does for HTTP bodies,
+// so it is not asked when the time is over.
+//
+//go:noinline
+func (w *Writer) refuse(p []byte, t task) (refused bool, err error) {
+	switch {
+	case w.stream == 0:
+		return true, errNotOpen
+	case w.err != nil:
+		if w.intact && t == flush {
+			return true, nil
 		}
+		w.intact = false
+		return true, w.err
+	case len(p) == 0 && t != flush:
+		return true, nil
+	case w.limits.any():
+		err = w.limits.overdue()
 	}
-	if _, e, failed := w.stream.Flush().Result(); failed {
-		err = w.fail("flush", e)
-	} else {
-		_, err = w.permit()
-	}
-	if err == nil {
-		w.clean = true
-		if w.pace == unknown {
-			w.pace = prompt
-		}
-		return nil
-	}
-	w.clean = false
-	// To close a stream that has taken everything is not to fail (WIT of wasi:io
-	// 0.2.7); the next write will be refused.
-	if w.intact = isClosed(err); w.intact {
-		return nil
-	}
-	return err
-}
-
-// settle flushes unless it is settled already how the stream ends.
-func (w *Writer) settle() error {
-	if w.stream == 0 {
-		return errNotOpen
-	}
-	if w.err == nil {
-		return w.flush()
-	}
-	if w.intact {
-		return nil
-	}
-	return w.err
+	return err != nil, err
 }
 
 // fail makes a stream-error the error of the Writer.
 //
 //go:noinline
 func (w *Writer) fail(op string, e streams.StreamError) error {
+	w.traits |= slow
 	w.err = &Error{op, reasonOf(e)}
 	return w.err
+}
+
+// failFlushing is fail where the stream has taken everything. To close it then is not to
+// fail (WIT of wasi:io 0.2.7); the next write will be refused.
+//
+//go:noinline
+func (w *Writer) failFlushing(op string, e streams.StreamError) error {
+	err := w.fail(op, e)
+	if w.intact = isClosed(err); w.intact {
+		return nil
+	}
+	return err
 }
 
 // bytesOf returns the bytes of s, which must not be changed.
