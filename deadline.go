@@ -4,6 +4,7 @@ package wasio
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,10 +20,19 @@ type limits struct {
 	timed   atomic.Pointer[timed]
 	limited flag
 
-	deadline atomic.Pointer[time.Time] // nil: none
-	ctx      context.Context           // of the call under way; may be nil
-	recheck  time.Duration             // 0: the default; less: never
+	// Times are numbers: whatever can be reached from the type of a Writer is in a guest
+	// that makes an io.Writer of it, and time.Time would be 51 KB with TinyGo.
+
+	deadline atomic.Int64    // nanoseconds since start; 0: none
+	recheck  int64           // nanoseconds; 0: the default; less: never
+	ctx      context.Context // of the call under way; may be nil
 }
+
+// century is for ever.
+const century = 100 * 365 * 24 * time.Hour
+
+// start is when it was first asked for.
+var start = sync.OnceValue(time.Now)
 
 // timed is how a stream is waited for within limits.
 type timed struct {
@@ -68,11 +78,16 @@ func (l *limits) enforce() {
 // The build tag module.std leaves SetWriteDeadline, SetRecheck and WriteContext out.
 func (w *Writer) SetWriteDeadline(t time.Time) error {
 	if t.IsZero() {
-		w.limits.deadline.Store(nil)
-	} else {
-		w.limits.deadline.Store(&t)
-		w.limits.enforce()
+		w.limits.deadline.Store(0)
+		return nil
 	}
+	// As net has it: what the clock on the wall does from now on does not matter.
+	d := time.Since(start()) + max(-1, min(time.Until(t), century))
+	if d == 0 {
+		d = -1 // it has passed, too
+	}
+	w.limits.deadline.Store(int64(d))
+	w.limits.enforce()
 	return nil
 }
 
@@ -88,7 +103,7 @@ func (w *Writer) SetWriteDeadline(t time.Time) error {
 func (w *Writer) SetRecheck(every time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.limits.recheck = every
+	w.limits.recheck = int64(every)
 	if every <= 0 {
 		w.limits.recheck = -1
 	}
@@ -119,13 +134,21 @@ func (w *Writer) WriteContext(ctx context.Context, p []byte) (n int, err error) 
 }
 
 func (l *limits) timeout() error {
-	if t := l.deadline.Load(); t != nil && !time.Now().Before(*t) {
+	if left, ok := l.left(); ok && left <= 0 {
 		return errTimeout
 	}
 	if l.ctx != nil && l.ctx.Err() != nil {
 		return &Error{"check-write", context.Cause(l.ctx)}
 	}
 	return nil
+}
+
+// left returns the nanoseconds until the deadline, if there is one.
+func (l *limits) left() (d int64, ok bool) {
+	if d = l.deadline.Load(); d == 0 {
+		return 0, false
+	}
+	return d - int64(time.Since(start())), true
 }
 
 func (l *limits) awaitTimed(p poll.Pollable, round int) bool {
@@ -136,8 +159,8 @@ func (l *limits) awaitTimed(p poll.Pollable, round int) bool {
 	if l.ctx != nil && l.ctx.Done() != nil {
 		bound = shorter(bound, maxPause)
 	}
-	if t := l.deadline.Load(); t != nil {
-		bound = shorter(bound, uint64(max(time.Until(*t), 1)))
+	if left, ok := l.left(); ok {
+		bound = shorter(bound, uint64(max(left, 1)))
 	}
 	if bound == 0 {
 		p.Block()

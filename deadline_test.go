@@ -87,6 +87,22 @@ func TestDeadlineInThePastMakesNoCall(t *testing.T) {
 	require.NoError(t, err)
 }
 
+func TestDeadlineFarAway(t *testing.T) {
+	for _, past := range []time.Time{{}, time.Unix(0, 0), time.Unix(-1<<55, 0), time.Now().Add(-1).Round(0)} {
+		w, s := newWriter(t, wasiotest.Plan{})
+		w.SetWriteDeadline(past.Add(1)) // time.Time{} is none
+		_, err := w.WriteString("x")
+		assertTimeout(t, err)
+		assert.Empty(t, s.Calls(), past)
+	}
+	for _, future := range []time.Time{time.Unix(1<<55, 0), time.Now().AddDate(1000, 0, 0), time.Now().Add(time.Hour).Round(0)} {
+		w, _ := newWriter(t, wasiotest.Plan{Permits: []uint64{1, 0}})
+		w.SetWriteDeadline(future)
+		_, err := w.WriteString("xyz")
+		assert.NoError(t, err, future)
+	}
+}
+
 func TestDeadlineThatIsNotReached(t *testing.T) {
 	for name, plan := range map[string]wasiotest.Plan{
 		"ready":       {Permits: []uint64{4, 0}, FlushWaits: []int{1}, Hold: true},

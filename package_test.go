@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -39,6 +40,31 @@ func TestImportsArePinned(t *testing.T) {
 	const format = `{{join .Imports "\n"}}`
 	assert.ElementsMatch(t, small, goList(t, guest, "-tags", "module.std", "-f", format, "."))
 	assert.ElementsMatch(t, append(small, "context", "sync/atomic", "time"), goList(t, guest, "-f", format, "."))
+}
+
+// TinyGo puts the methods of every type that can be reached from that of a value in an
+// interface into a guest. Those of time.Time would be 51 KB.
+func TestNoTypeOfPackageTimeIsInAWriter(t *testing.T) {
+	seen := map[reflect.Type]bool{}
+	var visit func(reflect.Type)
+	visit = func(r reflect.Type) {
+		if seen[r] {
+			return
+		}
+		seen[r] = true
+		assert.NotEqual(t, "time", r.PkgPath(), r)
+		switch r.Kind() {
+		case reflect.Array, reflect.Chan, reflect.Map, reflect.Pointer, reflect.Slice:
+			visit(r.Elem())
+		case reflect.Struct:
+			for i := range r.NumField() {
+				visit(r.Field(i).Type)
+			}
+		}
+	}
+	visit(reflect.TypeFor[wasio.Writer]())
+	visit(reflect.TypeFor[wasio.BufWriter]())
+	assert.Greater(t, len(seen), 10)
 }
 
 func TestRequirementsArePinned(t *testing.T) {

@@ -80,6 +80,10 @@ func main() {
 		if bytes > 0 {
 			most = bytes / (rounds * len(row)) / len(row[0].p)
 		}
+		for _, c := range row { // whoever comes first would find the memory cold
+			c.n = 1
+			c.measure()
+		}
 		var turn int64 // how long one round takes
 		for _, c := range row {
 			turn += c.calibrate(target, max(1, most))
