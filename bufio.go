@@ -100,23 +100,26 @@ func (b *BufWriter) Available() int {
 // were written before.
 func (b *BufWriter) Write(p []byte) (n int, err error) {
 	b.mu.Lock()
-	if len(p) < len(b.buf)-b.n && !b.lines && b.err == nil { // most often
-		n = copy(b.buf[b.n:], p)
-		b.n += n
-		b.mu.Unlock() // to defer it would take longer than the copy
-		return n, nil
-	}
-	// What follows up to writeLocked is what that does too, with fewer calls.
-	if !b.lines && b.n == 0 && len(p) >= len(b.buf) && b.err == nil {
-		return b.passLocked(p, write)
-	}
-	if b.lines && b.n == 0 && !b.owed && len(p) > 0 && p[len(p)-1] == '\n' {
-		w := b.w
-		b.mu.Unlock()
-		if w.atOnce(p) {
-			return len(p), nil
+	// What is often done is done here; writeLocked does it too, with more calls.
+	if b.lines {
+		if b.n == 0 && !b.owed && len(p) > 0 && p[len(p)-1] == '\n' {
+			w := b.w
+			b.mu.Unlock()
+			if w.atOnce(p) {
+				return len(p), nil
+			}
+			b.mu.Lock()
 		}
-		b.mu.Lock()
+	} else if b.err == nil {
+		if len(p) < len(b.buf)-b.n {
+			n = copy(b.buf[b.n:], p)
+			b.n += n
+			b.mu.Unlock() // to defer it would take longer than the copy
+			return n, nil
+		}
+		if b.n == 0 && len(p) >= len(b.buf) {
+			return b.passLocked(p, write)
+		}
 	}
 	return b.writeLocked(p)
 }

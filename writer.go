@@ -228,7 +228,7 @@ func (w *Writer) transfer(p []byte, t task) (n int, err error) {
 // hosts of before WIT 0.2.7 too, and its waits can end where blocking-write-and-flush
 // hangs.
 func (w *Writer) atOnceLocked(p []byte) bool {
-	if w.traits != prompt || len(p) == 0 || len(p) > maxBlocking || w.limits.any() {
+	if w.traits != prompt || len(p) > maxBlocking || w.limits.any() {
 		return false
 	}
 	if _, e, failed := w.stream.BlockingWriteAndFlush(cm.ToList(p)).Result(); failed {
