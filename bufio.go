@@ -112,7 +112,7 @@ func (b *BufWriter) Write(p []byte) (n int, err error) {
 		}
 	} else if b.err == nil {
 		if len(p) < len(b.buf)-b.n {
-			n = copy(b.buf[b.n:], p)
+			n = copyShort(b.buf[b.n:], p)
 			b.n += n
 			b.mu.Unlock() // to defer it would take longer than the copy
 			return n, nil

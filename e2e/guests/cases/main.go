@@ -76,7 +76,10 @@ func write(n int) {
 func buffered(n int) {
 	w := wasio.NewBufWriterSize(wasio.Stdout(), 5000)
 	p := pattern(n)
-	for size := 1; len(p) > 0; size = size*3%9973 + 1 {
+	for size := 1; len(p) > 0; size++ {
+		if size > 300 {
+			size *= 3
+		}
 		wrote, err := w.Write(p[:min(size, len(p))])
 		if err != nil {
 			report("n=%d err=%v", wrote, err)
