@@ -117,7 +117,7 @@ func (b *BufWriter) Write(p []byte) (n int, err error) {
 			b.mu.Unlock() // to defer it would take longer than the copy
 			return n, nil
 		}
-		if b.n == 0 && len(p) >= len(b.buf) {
+		if b.n == 0 {
 			return b.passLocked(p, write)
 		}
 	}

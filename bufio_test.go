@@ -101,6 +101,10 @@ func TestBufWriterPassesOnWhatWouldFillIt(t *testing.T) {
 	b.Write(p)
 	assert.Equal(t, []string{string(p), string(p)}, s.Records())
 	assert.Zero(t, b.Buffered())
+	b.Write(p[:60])
+	b.Write(append(p[60:], p...))
+	assert.Len(t, s.Records(), 4)
+	assert.Zero(t, b.Buffered(), "the rest would fill it again")
 }
 
 func TestBufWriterUsesAllOfItsBuffer(t *testing.T) {

@@ -31,8 +31,8 @@ type limits struct {
 // century is for ever.
 const century = 100 * 365 * 24 * time.Hour
 
-// start is when it was first asked for.
-var start = sync.OnceValue(time.Now)
+// start is right before it was first asked for: no deadline is at 0.
+var start = sync.OnceValue(func() time.Time { return time.Now().Add(-1) })
 
 // timed is how a stream is waited for within limits.
 type timed struct {
@@ -82,11 +82,8 @@ func (w *Writer) SetWriteDeadline(t time.Time) error {
 		return nil
 	}
 	// As net has it: what the clock on the wall does from now on does not matter.
-	d := time.Since(start()) + max(-1, min(time.Until(t), century))
-	if d == 0 {
-		d = -1 // it has passed, too
-	}
-	w.limits.deadline.Store(int64(d))
+	left := max(0, min(time.Until(t), century))
+	w.limits.deadline.Store(int64(time.Since(start()) + left))
 	w.limits.enforce()
 	return nil
 }

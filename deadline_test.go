@@ -87,6 +87,19 @@ func TestDeadlineInThePastMakesNoCall(t *testing.T) {
 	require.NoError(t, err)
 }
 
+func TestDeadlineNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // where no time passes until the Write
+		w, s := newWriter(t, wasiotest.Plan{})
+		w.SetWriteDeadline(time.Now())
+		_, err := w.WriteString("x")
+		assertTimeout(t, err)
+		assert.Empty(t, s.Calls())
+		w.SetWriteDeadline(time.Now().Add(1))
+		_, err = w.WriteString("x")
+		assert.NoError(t, err)
+	})
+}
+
 func TestDeadlineFarAway(t *testing.T) {
 	for _, past := range []time.Time{{}, time.Unix(0, 0), time.Unix(-1<<55, 0), time.Now().Add(-1).Round(0)} {
 		w, s := newWriter(t, wasiotest.Plan{})
