@@ -284,18 +284,20 @@ func after(d uint64) poll.Pollable {
 //
 //go:noinline
 func (w *Writer) refuse(p []byte, t task) (refused bool, err error) {
-	switch {
-	case w.stream == 0:
+	if w.stream == 0 {
 		return true, errNotOpen
-	case w.err != nil:
+	}
+	if w.err != nil {
 		if w.intact && t == flush {
 			return true, nil
 		}
 		w.intact = false
 		return true, w.err
-	case len(p) == 0 && t != flush:
+	}
+	if len(p) == 0 && t != flush {
 		return true, nil
-	case w.limits.any():
+	}
+	if w.limits.any() {
 		err = w.limits.overdue()
 	}
 	return err != nil, err
