@@ -2,7 +2,7 @@
 //
 //	go -C e2e run ./bench
 //
-// It takes about five minutes and writes the tables of docs/performance.md and the
+// It takes about six minutes and writes the tables of docs/performance.md and the
 // chart beside it. With -quick it takes less than a minute, and prints the tables only.
 // It needs what the tests of this module need.
 package main
@@ -27,7 +27,7 @@ import (
 
 var (
 	quick     = flag.Bool("quick", false, "measure little, and write no file")
-	processes = flag.Int("processes", 3, "runs of each guest on each host")
+	processes = flag.Int("processes", 4, "runs of each guest on each host")
 	rounds    = flag.Int("rounds", 30, "measurements of each operation in a run; fewer of what takes long")
 	target    = flag.Duration("time", time.Millisecond, "duration of a measurement")
 	keep      = flag.String("guests", "", "a folder to keep the guests in, and to take them from if it has them")
