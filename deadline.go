@@ -72,8 +72,9 @@ func (l *limits) enforce() {
 // goes on where n of the failed call says. If n is all that was to be written, only the
 // flush is outstanding, and the next Write or Flush completes it.
 //
-// A deadline that is set while another call waits counts from its next look at the
-// stream. SetWriteDeadline returns nil always; [net.Conn] has it so.
+// A call looks at the deadline when it begins, and after each wait: one that is set while
+// another call waits counts from then on. Only the time that passes counts, not the clock
+// on the wall. SetWriteDeadline returns nil always; [net.Conn] has it so.
 //
 // The build tag module.std leaves SetWriteDeadline, SetRecheck and WriteContext out.
 func (w *Writer) SetWriteDeadline(t time.Time) error {
