@@ -6,13 +6,15 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/wasio-dev/wasio/e2e/internal/component"
 )
 
 // A deadline ends a Write that the host does not, with as many bytes as it took: the
 // callback permits 8192 and is busy with them for longer than the deadline. Nothing is
 // lost or repeated when the Writer goes on after that.
 func TestDeadline(t *testing.T) {
-	for _, with := range toolchains {
+	for _, with := range component.Toolchains {
 		t.Run(string(with), func(t *testing.T) {
 			need(t, with)
 			t.Parallel()

@@ -17,6 +17,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/wasio-dev/wasio/e2e/internal/component"
 )
 
 // httpLimit is how long a test waits for a server to say something. The guest waits 5
@@ -25,11 +27,11 @@ const httpLimit = time.Minute
 
 // TestHTTPBody has jco serve examples/httpbody on the loopback interface.
 func TestHTTPBody(t *testing.T) {
-	need(t, tinyGo)
+	need(t, component.TinyGo)
 	t.Parallel()
 	wasm := scratch("httpbody.wasm")
-	require.NoError(t, command("env", "-C", "../examples/httpbody", "tinygo", "build", "-target=wasip2",
-		"-wit-package", "wit", "-wit-world", "httpbody", "-o", wasm, "."))
+	require.NoError(t, component.Build(component.TinyGo, "../examples/httpbody", ".", wasm,
+		"-wit-package", "wit", "-wit-world", "httpbody"))
 
 	t.Run("complete", func(t *testing.T) {
 		t.Parallel()

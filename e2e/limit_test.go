@@ -7,13 +7,15 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/wasio-dev/wasio/e2e/internal/component"
 )
 
 // A guest that hangs is killed, and the error says what it did last. What Wasmtime can
 // tell of is the embedder's callback; jco traces every call.
 func TestTimeLimit(t *testing.T) {
-	need(t, stdGo)
-	g, err := build(casesGuest, stdGo)
+	need(t, component.Go)
+	g, err := build(casesGuest, component.Go)
 	require.NoError(t, err)
 	for _, test := range []struct {
 		host  *host
@@ -44,9 +46,9 @@ func TestTimeLimit(t *testing.T) {
 // that is raised, as it is for all other tests. It dies, or forgets what the adapter
 // knows, such as its standard error.
 func TestGoNeedsMemory(t *testing.T) {
-	need(t, stdGo)
+	need(t, component.Go)
 	t.Parallel()
-	g, err := build(casesGuest, goAsItIs)
+	g, err := build(casesGuest, component.GoAsItIs)
 	require.NoError(t, err)
 	right := true
 	for _, size := range []string{"1000000", "4000000", "41943040"} {

@@ -14,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/wasio-dev/wasio/e2e/internal/component"
 )
 
 var update = flag.Bool("update", false, "write the matrix to README.md")
@@ -22,7 +24,7 @@ var update = flag.Bool("update", false, "write the matrix to README.md")
 type row struct {
 	pkg  string
 	args []string
-	only toolchain // if not empty
+	only component.Toolchain // if not empty
 
 	fails    bool   // it ends with exit code 1, or with a trap
 	panics   string // it ends with this panic
@@ -40,7 +42,7 @@ type row struct {
 // A cell is a guest of one toolchain on one host.
 type cell struct {
 	row  *row
-	with toolchain
+	with component.Toolchain
 	host *host
 }
 
@@ -89,7 +91,7 @@ func rows(t *testing.T) []*row {
 		&row{pkg: casesGuest, args: a("fatal", "100"), fails: true},
 		&row{pkg: casesGuest, args: a("fail", "5000"), setup: failsMidway},
 		&row{pkg: casesGuest, args: a("failures", "10000"), setup: alwaysFails},
-		&row{pkg: fileGuest, args: a("written", "100000000"), only: tinyGo, setup: writesFile},
+		&row{pkg: fileGuest, args: a("written", "100000000"), only: component.TinyGo, setup: writesFile},
 		&row{pkg: oldGuest},
 		&row{pkg: casesGuest, args: a("waits", "10000"), setup: waits},
 		&row{pkg: casesGuest, args: a("lines", "100000")},
@@ -101,7 +103,7 @@ func TestMatrix(t *testing.T) {
 	all := rows(t)
 	m := &matrix{cells: make(map[cell]string)}
 	t.Run("run", func(t *testing.T) {
-		for _, with := range toolchains {
+		for _, with := range component.Toolchains {
 			t.Run(string(with), func(t *testing.T) {
 				need(t, with)
 				t.Parallel()
@@ -123,7 +125,7 @@ func TestMatrix(t *testing.T) {
 }
 
 // run fills the row's cells of one toolchain.
-func (r *row) run(t *testing.T, m *matrix, with toolchain) {
+func (r *row) run(t *testing.T, m *matrix, with component.Toolchain) {
 	g, err := build(r.pkg, with)
 	require.NoError(t, err)
 	want, err := r.native()
@@ -180,7 +182,7 @@ func (c *cell) run(t *testing.T, g *guest, want *result) string {
 	got, err := c.host.run(p)
 	require.NoError(t, err)
 
-	exit, panics := 0, c.row.panics != "" && c.with == tinyGo
+	exit, panics := 0, c.row.panics != "" && c.with == component.TinyGo
 	switch {
 	case panics && c.host.stdout != "":
 		exit = exitTrap
@@ -242,7 +244,7 @@ func (m *matrix) set(c cell, text string) {
 func (m *matrix) markdown(all []*row) (text string, complete bool) {
 	var b strings.Builder
 	complete = true
-	for _, with := range toolchains {
+	for _, with := range component.Toolchains {
 		fmt.Fprintf(&b, "\n### %s\n\n| guest |", with)
 		for _, h := range hosts {
 			fmt.Fprintf(&b, " %s |", h.name)

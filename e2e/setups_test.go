@@ -14,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/wasio-dev/wasio/e2e/internal/component"
 )
 
 // The setups of rows whose results are not simply those of the native run.
@@ -63,7 +65,7 @@ func failsMidway(t *testing.T, c *cell, p *process) func(*result) string {
 		}
 		assert.Zero(t, r.exit, "stderr: %s", r.stderr)
 		assert.Contains(t, report, "ours=true closed=false sticky=true")
-		if c.with == tinyGo {
+		if c.with == component.TinyGo {
 			assert.Contains(t, report, reason)
 		} else {
 			assert.Contains(t, report, "last operation failed")
@@ -104,7 +106,7 @@ func pattern(size, writes int) []byte {
 // it when its event loop goes round again. A guest of Go has ended the process before; a
 // guest of TinyGo has returned, and the error, which nobody handles, ends the process.
 func jcoNotices(t *testing.T, c *cell, r *result) {
-	if c.with == stdGo {
+	if c.with == component.Go {
 		assert.Zero(t, r.exit)
 		return
 	}

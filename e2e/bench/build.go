@@ -17,21 +17,8 @@ import (
 	"github.com/wasio-dev/wasio/e2e/internal/wasmtime"
 )
 
-// A toolchain makes guests.
-type toolchain string
-
-const (
-	tinyGo toolchain = "TinyGo"
-	stdGo  toolchain = "Go"
-)
-
-var toolchains = []toolchain{tinyGo, stdGo}
-
-// memoryPages is the initial memory of a guest that Go has compiled: see the README.
-const memoryPages = 2048
-
 // build makes the guest, or its counting variant, and returns it compiled for Wasmtime.
-func build(folder string, with toolchain, counting bool) (string, error) {
+func build(folder string, with component.Toolchain, counting bool) (string, error) {
 	if !wasmtime.Available {
 		return "", errors.New("no cgo, which Wasmtime needs: install a C compiler, and set CGO_ENABLED=1")
 	}
@@ -50,58 +37,18 @@ func build(folder string, with toolchain, counting bool) (string, error) {
 			return "", err
 		}
 	}
-	switch with {
-	case tinyGo:
+	var flags []string
+	if with == component.TinyGo {
 		if _, err := exec.LookPath("tinygo"); err != nil {
 			return "", errors.New("TinyGo is not on the PATH: PATH=$(.ci/tinygo):$PATH installs and adds it")
 		}
-		err := command(module, nil, "tinygo", "build", "-target=wasip2", "-opt=2", "-o", wasm, "./bench/guest")
-		if err != nil {
-			return "", err
-		}
-	case stdGo:
-		core := filepath.Join(folder, name+".core.wasm")
-		if err := command(module, goEnv, "go", "build", "-o", core, "./bench/guest"); err != nil {
-			return "", err
-		}
-		bytes, err := os.ReadFile(core)
-		if err != nil {
-			return "", err
-		}
-		if bytes, err = component.RaiseMemory(bytes, memoryPages); err != nil {
-			return "", err
-		}
-		if err := os.WriteFile(core, bytes, 0o600); err != nil {
-			return "", err
-		}
-		if err := command(".", nil, "node", "component.mjs", "../wit", "imports", core, wasm); err != nil {
-			return "", err
-		}
+		flags = []string{"-opt=2"}
+	}
+	if err := component.Build(with, module, "./bench/guest", wasm, flags...); err != nil {
+		return "", err
 	}
 	_, err := job{From: wasm, To: compiled}.do()
 	return compiled, err
-}
-
-var goEnv = []string{"GOOS=wasip1", "GOARCH=wasm"}
-
-// command runs a tool, which must succeed.
-func command(folder string, env []string, name string, args ...string) error {
-	c := exec.Command(name, args...)
-	c.Dir = folder
-	c.Env = append(os.Environ(), env...)
-	said, err := c.CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, bytes.TrimSpace(said))
-	}
-	return nil
-}
-
-// installed makes sure that jco is there.
-func installed() error {
-	if _, err := os.Stat("node_modules/@bytecodealliance/jco"); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return command(".", nil, "npm", "install", "--no-save", "--no-audit", "--no-fund")
 }
 
 // copyCounting copies what the guest is made of, of this module and of wasio, and puts a

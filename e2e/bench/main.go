@@ -2,7 +2,7 @@
 //
 //	go -C e2e run ./bench
 //
-// It takes about six minutes and writes the tables of docs/performance.md and the
+// It takes about five minutes and writes the tables of docs/performance.md and the
 // chart beside it. With -quick it takes less than a minute, and prints the tables only.
 // It needs what the tests of this module need.
 package main
@@ -22,6 +22,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wasio-dev/wasio/e2e/internal/component"
 	"github.com/wasio-dev/wasio/e2e/internal/wasmtime"
 )
 
@@ -81,7 +82,7 @@ func run() error {
 		*processes, *rounds, *target = 1, 1, 500*time.Microsecond
 		*only = cmp.Or(*only, "no")
 	}
-	if err := installed(); err != nil {
+	if err := component.Install(); err != nil {
 		return err
 	}
 	folder, err := os.MkdirTemp("", "wasio-bench")
@@ -116,11 +117,11 @@ func run() error {
 func measure(folder string) (*results, error) {
 	b := newResults()
 	type variant struct {
-		with     toolchain
+		with     component.Toolchain
 		counting bool
 	}
 	guests := make(map[variant]string)
-	for _, with := range toolchains {
+	for _, with := range component.Toolchains {
 		for _, counting := range []bool{false, true} {
 			if counting && *quick {
 				continue
@@ -135,7 +136,7 @@ func measure(folder string) (*results, error) {
 	}
 	for process := range *processes {
 		for _, h := range hosts {
-			for _, with := range toolchains {
+			for _, with := range component.Toolchains {
 				progress("run %d of %d: %s on %s", process+1, *processes, with, h.name)
 				most := 0
 				if h == realFile {
@@ -155,7 +156,7 @@ func measure(folder string) (*results, error) {
 	if !*quick {
 		progress("counting host calls")
 		for _, h := range hosts {
-			for _, with := range toolchains {
+			for _, with := range component.Toolchains {
 				out, err := h.run(folder, guests[variant{with, true}], "count")
 				if err != nil {
 					return nil, err

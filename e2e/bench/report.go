@@ -11,11 +11,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/wasio-dev/wasio/e2e/internal/component"
 )
 
 // where is on which host a guest of which toolchain ran.
 type where struct {
-	with toolchain
+	with component.Toolchain
 	host host
 }
 
@@ -135,7 +137,7 @@ func (b *results) targets() string {
 	t.WriteString("| null file, times as fast | target | TinyGo | | Go | |\n| --- | --- | ---: | --- | ---: | --- |\n")
 	line := func(what, want string, least [2]float64, get func(at where) float64) {
 		fmt.Fprintf(&t, "| %s | %s", what, want)
-		for i, with := range toolchains {
+		for i, with := range component.Toolchains {
 			got := get(where{with, nullFile})
 			fmt.Fprintf(&t, " | %s | ", ratio(got))
 			if want != "" {
@@ -169,7 +171,7 @@ func (b *results) targets() string {
 		func(at where) float64 { return b.faster(at, "BufWriter", "floor: unflushed", 64<<10) })
 
 	fmt.Fprint(&t, "| Allocations of Writer and BufWriter, any size, and of log.Logger on them | 0")
-	for _, with := range toolchains {
+	for _, with := range component.Toolchains {
 		most := 0.0
 		for w, all := range b.allocs[where{with, nullFile}] {
 			if strings.Contains(w.name, "Writer") && !strings.HasPrefix(w.name, "slog") {
@@ -185,7 +187,7 @@ func (b *results) targets() string {
 // summary has for each toolchain the times on the null file.
 func (b *results) summary() string {
 	var t strings.Builder
-	for _, at := range []where{{tinyGo, nullFile}, {stdGo, nullFile}, {tinyGo, sink}, {stdGo, sink}} {
+	for _, at := range []where{{component.TinyGo, nullFile}, {component.Go, nullFile}, {component.TinyGo, sink}, {component.Go, sink}} {
 		fmt.Fprintf(&t, "### %s, %s\n\n| time per operation |", at.with, at.host.name)
 		for _, size := range sizes {
 			fmt.Fprintf(&t, " %s |", sizeName(size))
@@ -211,7 +213,7 @@ func (b *results) buffers() string {
 	var t strings.Builder
 	t.WriteString("| time per write | 4 KiB | 16 KiB | 64 KiB | 256 KiB |\n| --- | ---: | ---: | ---: | ---: |\n")
 	for _, h := range hosts {
-		for _, with := range toolchains {
+		for _, with := range component.Toolchains {
 			for _, size := range []int{16, 100, 1 << 10, 4 << 10} {
 				fmt.Fprintf(&t, "| %s, %s, %s |", h.name, with, sizeName(size))
 				for _, name := range []string{"BufWriter, 4 KiB", "BufWriter, 16 KiB", "BufWriter", "BufWriter, 256 KiB"} {
@@ -228,7 +230,7 @@ func (b *results) buffers() string {
 func (b *results) details() string {
 	var t strings.Builder
 	for _, h := range hosts {
-		for _, with := range toolchains {
+		for _, with := range component.Toolchains {
 			at := where{with, h}
 			fmt.Fprintf(&t, "<details><summary>%s, %s</summary>\n\n", h.name, with)
 			t.WriteString("| | size | time | MB/s | host calls | allocations | Writer is | BufWriter is |\n" +
@@ -303,7 +305,7 @@ func (b *results) draw() error {
 		Sizes  []int
 		Panels []panel
 	}{Sizes: sizes}
-	for _, with := range toolchains {
+	for _, with := range component.Toolchains {
 		p := panel{Title: string(with)}
 		for _, name := range []string{"BufWriter", "Writer", "BufWriter, lines", "bufio on Writer",
 			"os.Stdout", "loop: blocking", "loop: wait each time", "floor: protocol", "floor: unflushed"} {

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/wasio-dev/wasio/e2e/internal/component"
 )
 
 // programs are what is weighed.
@@ -47,7 +49,7 @@ func sizesOfGuests(folder string) (string, error) {
 			return "", err
 		}
 		fmt.Fprintf(&b, "| %s", p.name)
-		for _, with := range toolchains {
+		for _, with := range component.Toolchains {
 			for _, tag := range []string{"", "module.std"} {
 				if tag != "" && !p.tag {
 					b.WriteString(" | –")
@@ -75,14 +77,14 @@ func sizesOfGuests(folder string) (string, error) {
 
 // weigh returns the size of the program: of TinyGo a component, of Go a core module,
 // which is what it makes.
-func weigh(folder, source string, with toolchain, tag string) (int64, error) {
+func weigh(folder, source string, with component.Toolchain, tag string) (int64, error) {
 	out := filepath.Join(folder, "hello.wasm")
 	tags := "-tags=" + tag
 	var err error
-	if with == tinyGo {
-		err = command(".", nil, "tinygo", "build", "-target=wasip2", "-opt=z", "-no-debug", tags, "-o", out, source)
+	if with == component.TinyGo {
+		err = component.Command("", nil, "tinygo", "build", "-target=wasip2", "-opt=z", "-no-debug", tags, "-o", out, source)
 	} else {
-		err = command(".", goEnv, "go", "build", "-ldflags=-s -w", tags, "-o", out, source)
+		err = component.Command("", component.GoEnv, "go", "build", "-ldflags=-s -w", tags, "-o", out, source)
 	}
 	if err != nil {
 		return 0, err

@@ -1,4 +1,4 @@
-// Package component prepares core modules for becoming components.
+// Package component makes components of Go packages, with both toolchains.
 package component
 
 import (
