@@ -29,7 +29,7 @@ func (m *mutex) wait() {
 
 func (m *mutex) Unlock() { m.held = false }
 
-// A flag is an [atomic.Bool] for such a program, where Go would call two functions.
+// A flag is an [atomic.Bool] for such a program, where Go would make a call.
 type flag struct{ set bool }
 
 func (f *flag) Load() bool    { return f.set }
