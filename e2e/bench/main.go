@@ -91,7 +91,10 @@ func run() error {
 	}
 	defer os.RemoveAll(folder)
 	if *keep != "" {
-		folder = *keep
+		// The counting guest is built in another folder.
+		if folder, err = filepath.Abs(*keep); err != nil {
+			return err
+		}
 	}
 
 	if *only != "only" {
