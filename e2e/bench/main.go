@@ -95,6 +95,9 @@ func run() error {
 		if folder, err = filepath.Abs(*keep); err != nil {
 			return err
 		}
+		if err := os.MkdirAll(folder, 0o777); err != nil {
+			return err
+		}
 	}
 
 	if *only != "only" {
