@@ -21,12 +21,8 @@ type meter struct {
 
 func newMeter(tb testing.TB) *meter {
 	h := host.New(host.Options{})
-	base := h.Expose()
-	w := wasio.NewWriter(base | h.NewStream(host.Behavior{}, io.Discard))
-	tb.Cleanup(func() {
-		w.Close()
-		host.Withdraw(base)
-	})
+	w := wasio.NewWriter(expose(tb, h) | h.NewStream(host.Behavior{}, io.Discard))
+	tb.Cleanup(func() { w.Close() })
 	return &meter{h, w}
 }
 

@@ -3,42 +3,37 @@ package wasio
 import (
 	"bytes"
 	"io"
+	"sync/atomic"
 	"unicode/utf8"
 )
 
 const (
 	defaultBufSize = 64 << 10
-	minBufSize     = 16 // room for a rune, and then some
+	minBufSize     = 16
+	maxEmptyReads  = 100 // that ReadFrom tolerates in a row
 )
 
 // A BufWriter gathers small writes for a [Writer]. When its buffer is full it hands the
-// bytes to the host without having it flush; [BufWriter.Flush] does both, and is owed
-// after the last write. In line mode every line end does.
+// bytes to the host without having it flush. [BufWriter.Flush] does both and must be
+// called after the last write. In line mode every line end does it.
 //
 // It differs from a [bufio.Writer] on the Writer in that it is safe for concurrent use,
-// has the host flush only when asked to, and goes on after a timeout with no byte lost.
-// After any other error every later call returns the same error.
+// has the host flush only when asked to, and goes on after the error of a deadline with no
+// byte lost. After any other error every later call returns the same error.
 //
-// Calls of one BufWriter never interleave, but a Write to the Writer itself may come
-// between two pieces of a longer one to the BufWriter.
+// Calls of one BufWriter never interleave, except that others may come in between while
+// ReadFrom reads from its source. A Write to the Writer itself may come between two pieces
+// of a longer one to the BufWriter.
 //
-// The zero BufWriter is ready for use after [BufWriter.Reset].
+// The zero BufWriter is a closed one. [BufWriter.Reset] opens it.
 type BufWriter struct {
-	mu    mutex
-	w     *Writer
-	buf   []byte
-	n     int   // bytes in buf
-	err   error // the first error
-	lines bool  // line mode
-	owed  bool  // the host has bytes that it was not asked to flush
+	mu    mutex                  // guards all fields, but SetWriteDeadline reads w; locked before w.mu
+	w     atomic.Pointer[Writer] // nil if b is not open
+	buf   []byte                 // cap(buf) is the size; buf is shorter while ReadFrom reads into the rest
+	n     int                    // how many bytes are in buf
+	err   error                  // the first error that sticks
+	lines bool                   // line mode
 }
-
-var (
-	_ io.WriteCloser  = (*BufWriter)(nil)
-	_ io.StringWriter = (*BufWriter)(nil)
-	_ io.ByteWriter   = (*BufWriter)(nil)
-	_ io.ReaderFrom   = (*BufWriter)(nil)
-)
 
 // NewBufWriter returns a BufWriter on w with a buffer of 64 KiB. On [Stdout] or [Stderr]
 // it is in line mode if that is a terminal, as wasi:cli/terminal-stdout says.
@@ -52,7 +47,10 @@ func NewBufWriterSize(w *Writer, size int) *BufWriter {
 	if size <= 0 {
 		size = defaultBufSize
 	}
-	return &BufWriter{w: w, buf: make([]byte, max(size, minBufSize)), lines: isTerminal(w)}
+	b := &BufWriter{buf: make([]byte, max(size, minBufSize))}
+	b.Reset(w)
+	b.lines = w != nil && w.standard != nil && w.standard.isTerminal()
+	return b
 }
 
 // SetLineMode turns line mode on or off. In line mode a write that contains a newline
@@ -63,25 +61,28 @@ func (b *BufWriter) SetLineMode(on bool) {
 	b.lines = on
 }
 
-// Reset discards what is buffered, clears the error, and makes b write to w, with the
-// buffer and the mode that it has. It does not close the Writer that b had.
+// Reset discards the bytes in the buffer, clears the error, and makes b write to w, in the
+// mode that it has. It neither flushes nor closes the Writer that b had. If what b handed
+// to that Writer is still to be flushed, its Close or Flush does it, or that of a
+// BufWriter on it.
 func (b *BufWriter) Reset(w *Writer) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.buf == nil {
 		b.buf = make([]byte, defaultBufSize)
 	}
-	b.w, b.n, b.err, b.owed = w, 0, nil, false
+	b.w.Store(w)
+	b.n, b.err = 0, nil
 }
 
 // Size returns the size of the buffer in bytes.
 func (b *BufWriter) Size() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return len(b.buf)
+	return cap(b.buf)
 }
 
-// Buffered returns how many bytes are in the buffer.
+// Buffered returns the number of bytes in the buffer.
 func (b *BufWriter) Buffered() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -95,47 +96,25 @@ func (b *BufWriter) Available() int {
 	return len(b.buf) - b.n
 }
 
-// Write writes p. It returns the number of bytes that are in the buffer or with the
-// host, which is less than len(p) only with an error. The error may be of bytes that
-// were written before.
+// Write writes p. It returns the number of bytes that are in the buffer or with the host,
+// less than len(p) only with an error, which may be about bytes written before.
 func (b *BufWriter) Write(p []byte) (n int, err error) {
 	b.mu.Lock()
-	// What is often done is done here; writeLocked does it too, with more calls.
-	if b.lines {
-		if b.n == 0 && !b.owed && len(p) > 0 && p[len(p)-1] == '\n' {
-			w := b.w
-			b.mu.Unlock()
-			if w.atOnce(p) {
-				return len(p), nil
-			}
-			b.mu.Lock()
-		}
-	} else if b.err == nil {
-		if len(p) < len(b.buf)-b.n {
-			n = copyShort(b.buf[b.n:], p)
-			b.n += n
-			b.mu.Unlock() // to defer it would take longer than the copy
-			return n, nil
-		}
-		if b.n == 0 {
-			return b.passLocked(p, write)
-		}
+	if !b.lines && b.err == nil && len(p) < len(b.buf)-b.n {
+		n = copyShort(b.buf[b.n:], p)
+		b.n += n
+		b.mu.Unlock() // a deferred call would take longer than the copy
+		return n, nil
 	}
-	return b.writeLocked(p)
+	b.mu.Unlock()
+	return b.writeThrough(p)
 }
 
-// write is Write where there is more to it than a copy.
-func (b *BufWriter) write(p []byte) (n int, err error) {
-	if b.lines {
-		if end := bytes.LastIndexByte(p, '\n') + 1; end > 0 {
-			if n, err = b.addLines(p[:end]); err != nil {
-				return n, err
-			}
-			p = p[end:]
-		}
-	}
-	m, err := b.add(p)
-	return n + m, err
+// writeThrough is Write where more than a copy may be due.
+func (b *BufWriter) writeThrough(p []byte) (n int, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.writeLocked(p)
 }
 
 // WriteString is Write without a copy of s on the way to the buffer.
@@ -143,164 +122,229 @@ func (b *BufWriter) WriteString(s string) (n int, err error) {
 	return b.Write(bytesOf(s))
 }
 
-// WriteByte writes one byte.
+// WriteByte writes one byte. An error means that the byte was not taken. So in line mode,
+// if a deadline passes when the host has taken a newline and not yet flushed it, WriteByte
+// succeeds and the flush is left to the next one.
 func (b *BufWriter) WriteByte(c byte) error {
+	p := [1]byte{c}
+	return b.put(p[:])
+}
+
+// WriteRune writes one code point as UTF-8 and returns its size in bytes. With an error
+// the size is 0 and nothing was taken, as with WriteByte.
+func (b *BufWriter) WriteRune(r rune) (size int, err error) {
+	var p [utf8.UTFMax]byte
+	size = utf8.EncodeRune(p[:], r)
+	if err := b.put(p[:size]); err != nil {
+		return 0, err
+	}
+	return size, nil
+}
+
+// put writes p, a byte or a rune, or returns an error and does not.
+func (b *BufWriter) put(p []byte) (err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if err := b.room(1); err != nil {
+	if err = b.err; err == nil && len(b.buf)-b.n < len(p) {
+		err = b.drainLocked(b.n, false)
+	}
+	if err != nil {
 		return err
 	}
-	b.buf[b.n] = c
-	b.n++
-	return b.ended(c == '\n')
-}
-
-// WriteRune writes one code point as UTF-8 and returns its size in bytes.
-func (b *BufWriter) WriteRune(r rune) (size int, err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	need := utf8.UTFMax
-	if uint32(r) < utf8.RuneSelf {
-		need = 1
+	for _, c := range p { // few, and copy would leave the guest
+		b.buf[b.n] = c
+		b.n++
 	}
-	if err := b.room(need); err != nil {
-		return 0, err
-	}
-	size = len(utf8.AppendRune(b.buf[b.n:b.n], r))
-	b.n += size
-	return size, b.ended(r == '\n')
-}
-
-// ReadFrom writes what r returns until [io.EOF]. It returns the number of bytes as Write
-// does, and the first error of the stream or of r. It does not flush, but for line ends
-// in line mode. Other calls may come in between while it reads.
-func (b *BufWriter) ReadFrom(r io.Reader) (n int64, err error) {
-	if _, err := b.Write(nil); err != nil {
-		return 0, err
-	}
-	return io.Copy(struct{ io.Writer }{b}, r)
-}
-
-// Flush hands what is buffered to the host, has it flush, and waits until that is
-// complete. If nothing was written since the last time, it does nothing.
-func (b *BufWriter) Flush() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.flush()
-}
-
-// Close flushes, closes the Writer, and returns the first error. Calls after it return
-// an error that matches [os.ErrClosed], but a second Close does nothing.
-func (b *BufWriter) Close() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.w == nil {
+	if !b.lines || p[0] != '\n' {
 		return nil
 	}
-	err := b.flush()
-	if cerr := b.w.Close(); err == nil {
-		err = cerr
+	err = b.drainLocked(b.n, true)
+	if err != nil && b.n > 0 {
+		b.n-- // the newline, which is the last byte
+	} else if isTimeout(err) {
+		return nil
 	}
-	b.w, b.n, b.err = nil, 0, errNotOpen
 	return err
 }
 
-// add puts p into the buffer and, as often as that is full, hands it to the host. What
-// finds the buffer empty and would fill it goes to the host as it is.
-func (b *BufWriter) add(p []byte) (n int, err error) {
-	if b.err != nil {
-		return 0, b.err
-	}
-	for {
-		rest := p[n:]
-		if b.n == 0 && len(rest) >= len(b.buf) {
-			m, err := b.pass(rest, write)
-			return n + m, err
-		}
-		m := copy(b.buf[b.n:], rest)
-		b.n += m
-		n += m
-		if m == len(rest) {
-			return n, nil
-		}
-		if err := b.drain(write); err != nil {
-			return n, err
+// ReadFrom writes what r returns until [io.EOF]. It reads into the buffer, and returns the
+// number of bytes that are in the buffer or with the host and the first error of the
+// stream or of r. It does not flush, except for line ends in line mode.
+//
+// Other calls may come in between while it reads. If one of them is a ReadFrom, that one
+// reads into memory of its own, of which a deadline may lose up to 512 bytes.
+func (b *BufWriter) ReadFrom(r io.Reader) (n int64, err error) {
+	for empty := 0; err == nil; empty++ {
+		var m int
+		m, err = b.readOnce(r)
+		n += int64(m)
+		if m > 0 {
+			empty = 0
+		} else if empty == maxEmptyReads && err == nil {
+			err = io.ErrNoProgress
 		}
 	}
-}
-
-// room makes the buffer have room for n bytes, which must not be more than minBufSize.
-func (b *BufWriter) room(n int) error {
-	if b.err != nil {
-		return b.err
-	}
-	if len(b.buf)-b.n < n {
-		return b.drain(write)
-	}
-	return nil
-}
-
-// ended flushes if the line that was just written is at an end and that matters.
-func (b *BufWriter) ended(line bool) error {
-	if line && b.lines {
-		return b.flush()
-	}
-	return nil
-}
-
-// addLines adds p, which ends a line, and flushes.
-func (b *BufWriter) addLines(p []byte) (n int, err error) {
-	if b.n == 0 {
-		return b.pass(p, writeAndFlush)
-	}
-	if n, err = b.add(p); err != nil {
-		return n, err
-	}
-	return n, b.flush()
-}
-
-// flush hands what is buffered to the host and has it flush.
-func (b *BufWriter) flush() error {
-	if b.err != nil || b.n == 0 && !b.owed {
-		return b.err
-	}
-	t := writeAndFlush
-	if b.n == 0 {
-		t = flush
-	}
-	return b.drain(t)
-}
-
-// drain hands the buffer to the host. What that does not take stays.
-func (b *BufWriter) drain(t task) error {
-	n, err := b.pass(b.buf[:b.n], t)
-	b.n = copy(b.buf, b.buf[n:b.n])
-	return err
-}
-
-// pass is that of the Writer, or faster.
-func (b *BufWriter) pass(p []byte, t task) (n int, err error) {
-	if b.w == nil {
-		b.err = errNotOpen
-		return 0, b.err
-	}
-	if t == writeAndFlush && b.w.atOnce(p) {
-		b.owed = false
-		return len(p), nil
-	}
-	n, err = b.w.pass(p, t)
-	b.owed = (b.owed || n > 0) && (t == write || err != nil)
-	if err != nil {
-		b.fail(err)
+	if err == io.EOF {
+		err = nil
 	}
 	return n, err
 }
 
-// fail makes an error of the Writer that of b, if it is one that sticks.
+// readOnce writes what one Read of r returns. While r reads, it has the free end of the
+// buffer, and other calls have the rest, with room for a rune.
+func (b *BufWriter) readOnce(r io.Reader) (n int, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err = b.err; err == nil && b.n == cap(b.buf) {
+		err = b.drainLocked(b.n, false)
+	}
+	if err != nil {
+		return 0, err
+	}
+	var p []byte
+	taken := len(b.buf) < cap(b.buf) // by another ReadFrom
+	if taken {
+		p = make([]byte, 512)
+	} else {
+		end := max(b.n, utf8.UTFMax)
+		p, b.buf = b.buf[end:], b.buf[:end]
+	}
+	func() {
+		b.mu.Unlock()
+		defer func() { // also if r panics
+			b.mu.Lock()
+			if !taken {
+				b.buf = b.buf[:cap(b.buf)]
+			}
+		}()
+		n, err = r.Read(p)
+	}()
+	werr := b.err
+	if werr != nil { // since r began to read
+		n = 0
+	} else if taken {
+		n, werr = b.writeLocked(p[:n])
+	} else {
+		b.n += copy(b.buf[b.n:], p[:n])
+		if end := b.lineEndLocked(b.buf[:b.n]); end > 0 {
+			werr = b.drainLocked(end, true)
+		}
+	}
+	if werr != nil {
+		err = werr
+	}
+	return n, err
+}
+
+// Flush hands the bytes in the buffer to the host, has it flush, and waits until the flush
+// is complete. If nothing was written since the last flush, it does nothing.
+func (b *BufWriter) Flush() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.flushLocked()
+}
+
+// Close flushes, closes the Writer, and returns the first error. Later calls return an
+// error that matches [os.ErrClosed], except that a second Close does nothing.
 //
-//go:noinline
-func (b *BufWriter) fail(err error) {
-	if !isTimeout(err) {
+// If the deadline of [Stdout] or [Stderr] has passed, b stays open, as its Writer does,
+// and keeps the bytes in the buffer.
+func (b *BufWriter) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	w := b.w.Load()
+	if w == nil {
+		return nil
+	}
+	err := b.flushLocked()
+	if w.standard != nil && isTimeout(err) {
+		return err
+	}
+	if cerr := w.Close(); err == nil {
+		err = cerr
+	}
+	b.w.Store(nil)
+	b.n, b.err = 0, notOpen("write")
+	return err
+}
+
+// writeLocked is Write.
+func (b *BufWriter) writeLocked(p []byte) (n int, err error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	if end := b.lineEndLocked(p); end > 0 {
+		if n, err = b.appendLocked(p[:end]); err == nil {
+			err = b.drainLocked(b.n, true)
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+	m, err := b.appendLocked(p[n:])
+	return n + m, err
+}
+
+// lineEndLocked returns the end of the last line in p that must be flushed, or 0.
+func (b *BufWriter) lineEndLocked(p []byte) int {
+	if !b.lines {
+		return 0
+	}
+	return bytes.LastIndexByte(p, '\n') + 1
+}
+
+// appendLocked puts p into the buffer, which it drains whenever it is full. A write that
+// would fill an empty buffer bypasses it.
+func (b *BufWriter) appendLocked(p []byte) (n int, err error) {
+	for b.n > 0 || len(p)-n < len(b.buf) {
+		m := copy(b.buf[b.n:], p[n:])
+		b.n += m
+		n += m
+		if n == len(p) {
+			return n, nil
+		}
+		if err := b.drainLocked(b.n, false); err != nil {
+			return n, err
+		}
+	}
+	m, err := b.handLocked(p[n:], false)
+	return n + m, err
+}
+
+// flushLocked is Flush.
+func (b *BufWriter) flushLocked() error {
+	if b.w.Load() == nil {
+		return notOpen("flush")
+	}
+	if b.err != nil {
+		return b.err
+	}
+	return b.drainLocked(b.n, true)
+}
+
+// drainLocked hands the first n bytes in the buffer to the host. Those that the host does
+// not take stay.
+func (b *BufWriter) drainLocked(n int, flush bool) error {
+	m, err := b.handLocked(b.buf[:n], flush)
+	b.n = copy(b.buf, b.buf[m:b.n])
+	return err
+}
+
+// handLocked hands p to the host, and has it flush if flush is set, unless there is
+// nothing to flush.
+func (b *BufWriter) handLocked(p []byte, flush bool) (n int, err error) {
+	w := b.w.Load()
+	if w == nil {
+		return 0, notOpen("write")
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(p) == 0 && w.state != owed {
+		return 0, nil
+	}
+	n, err = w.transferLocked(p, flush)
+	if err != nil && !isTimeout(err) {
 		b.err = err
 	}
+	return n, err
 }

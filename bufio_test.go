@@ -326,9 +326,7 @@ func TestBufWriterZeroValue(t *testing.T) {
 	require.NoError(t, b.Close())
 	assert.Equal(t, "ready", s.String())
 
-	var unused wasio.BufWriter
-	assert.NoError(t, unused.Flush())
-	assert.NoError(t, unused.Close())
+	assert.NoError(t, new(wasio.BufWriter).Close())
 }
 
 func TestBufWriterClose(t *testing.T) {

@@ -4,8 +4,6 @@ package wasio_test
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"net"
 	"os"
 	"strings"
@@ -193,28 +191,6 @@ func TestBufWriterDeadline(t *testing.T) {
 	})
 }
 
-// blocking-write-and-flush has no end but the host's.
-func TestBufWriterWithLimitsKeepsToTheProtocol(t *testing.T) {
-	for name, limit := range map[string]func(*wasio.Writer){
-		"deadline":   func(w *wasio.Writer) { w.SetWriteDeadline(time.Now().Add(time.Hour)) },
-		"recheck":    func(w *wasio.Writer) { w.SetRecheck(time.Second) },
-		"no recheck": func(w *wasio.Writer) { w.SetRecheck(0) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			w, s := newShared(t, wasiotest.Plan{})
-			b := wasio.NewBufWriter(w)
-			b.SetLineMode(true)
-			b.WriteString("one\n")
-			b.WriteString("two\n")
-			assert.Equal(t, 1, count(s, "blocking-write-and-flush"))
-			limit(w)
-			b.WriteString("three\n")
-			assert.Equal(t, 1, count(s, "blocking-write-and-flush"))
-			assert.Equal(t, "one\ntwo\nthree\n", s.String())
-		})
-	}
-}
-
 func TestBufWriterOwesNoFlushForATimeout(t *testing.T) {
 	b, s := newBufWriter(t, 16, wasiotest.Plan{})
 	b.SetWriteDeadline(time.Now().Add(-time.Second))
@@ -226,38 +202,6 @@ func TestBufWriterOwesNoFlushForATimeout(t *testing.T) {
 	assert.Empty(t, s.Calls())
 }
 
-func TestWriteContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w, s := newWriter(t, slow)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		start := time.Now()
-		n, err := w.WriteContext(ctx, []byte("abcdefghi"))
-		assert.Equal(t, 4, n)
-		assert.ErrorIs(t, err, context.DeadlineExceeded)
-		assert.True(t, err.(net.Error).Timeout())
-		assert.Less(t, time.Since(start), time.Second+10*time.Millisecond)
-
-		why := errors.New("the user has left")
-		ctx2, cancel2 := context.WithCancelCause(t.Context())
-		time.AfterFunc(time.Second, func() { cancel2(why) })
-		n, err = w.WriteContext(ctx2, []byte("efghi"))
-		assert.Zero(t, n)
-		assert.ErrorIs(t, err, why)
-		assert.False(t, err.(net.Error).Timeout())
-
-		n, err = w.WriteContext(context.Background(), []byte("efghi"))
-		require.NoError(t, err)
-		assert.Equal(t, 5, n)
-		n, err = w.WriteContext(ctx, []byte("late"))
-		assert.Zero(t, n)
-		assert.ErrorIs(t, err, context.DeadlineExceeded)
-		_, err = w.WriteString("j")
-		require.NoError(t, err, "the context was that call's")
-		assert.Equal(t, "abcdefghij", s.String())
-	})
-}
-
 // C36: a host that loses its wake-ups, as Wasmtime 21 and 22 (issue 8781). A guest that
 // waits for the stream alone hangs, which the model host makes a trap.
 func TestC36LostWakeUps(t *testing.T) {
@@ -267,8 +211,7 @@ func TestC36LostWakeUps(t *testing.T) {
 	p := pattern(1000)
 	run := func(recheck time.Duration) (out bytes.Buffer, trap *host.Trap) {
 		h := host.New(host.Options{})
-		base := h.Expose()
-		defer host.Withdraw(base)
+		base := expose(t, h)
 		defer func() {
 			if r := recover(); r != nil {
 				trap = r.(*host.Trap)

@@ -2,29 +2,30 @@ package wasio
 
 import (
 	"io"
+	"unsafe"
 
 	"github.com/wasio-dev/wasio/generated/wasi/io/streams"
 )
 
-// An Error says which operation of an output stream did not succeed, and why. Every
-// error that a [Writer] or [BufWriter] returns is one, but for those that ReadFrom
-// passes on from its source.
+// An Error says which operation of an output stream did not succeed, and why. All errors
+// of a [Writer] or [BufWriter] have this type, except those of the source of a ReadFrom.
 type Error struct {
 	// Op is the operation of wasi:io/streams that reported the failure:
-	// "check-write", "write", "flush" or "blocking-write-and-flush". A host may
-	// report a failed write or flush at any later operation.
+	// "check-write", "write" or "flush". A host may report a failed write or flush at
+	// any later operation. If the Writer is not open, Op is "write", "flush" or
+	// "set-write-deadline", after the method.
 	Op string
 
 	// Err is the reason. [errors.Is] matches it, and the Error, with
 	//   - [io.ErrClosedPipe] if the host has closed the stream;
-	//   - [io.ErrNoProgress] if the host keeps saying that the stream is ready, and
-	//     never permits a byte;
+	//   - [io.ErrNoProgress] if the host says for about a second that the stream is
+	//     ready and never permits a byte;
 	//   - [os.ErrClosed] if the Writer was closed, or never opened;
 	//   - [os.ErrDeadlineExceeded] if the deadline has passed.
 	//
-	// Any other reason is the host's (last-operation-failed in the WIT). Its text is
-	// for people, not to be matched, and with the Go toolchain a plain sentence: the
-	// host's own words take a function that returns a string, which Go cannot import.
+	// Any other reason is the host's (last-operation-failed in the WIT): the error that
+	// the function of [Writer.SetReason] returned or else, with TinyGo, a text for
+	// people. The Go toolchain cannot import the function that returns the text.
 	Err error
 }
 
@@ -39,63 +40,76 @@ func (e *Error) Timeout() bool {
 	return ok && t.Timeout()
 }
 
-// Temporary returns e.Timeout(). [net.Error] has it.
+// Temporary returns e.Timeout(). It makes Error a [net.Error].
 func (e *Error) Temporary() bool { return e.Timeout() }
 
-// A cause is the reason of an Error: a sentence, and what errors.Is matches it with. The
-// values of package os are matched by their texts: to have them, even from io/fs, brings
-// packages os, syscall and time into a guest that may do without.
+// A cause is a reason that wasio knows, or a text of the host's.
 type cause struct {
-	text  string
-	is    error  // may be nil
-	looks string // the text of an error in package os, or ""
+	text   string
+	is     error  // what errors.Is matches it with; may be nil
+	osText string // the text of the error in package os that it matches, or ""
 }
 
-func (c *cause) Error() string        { return c.text }
-func (c *cause) Unwrap() error        { return c.is }
-func (c *cause) Is(target error) bool { return c.looks != "" && c.looks == target.Error() }
-func (c *cause) Timeout() bool        { return c.looks == deadlineExceeded }
+func (c *cause) Error() string { return c.text }
+func (c *cause) Unwrap() error { return c.is }
+func (c *cause) Timeout() bool { return c.osText == deadlineExceeded }
 
 const (
-	alreadyClosed    = "file already closed" // os.ErrClosed
-	deadlineExceeded = "i/o timeout"         // os.ErrDeadlineExceeded
+	alreadyClosed    = "file already closed" // os.ErrClosed, made by errors.New
+	deadlineExceeded = "i/o timeout"         // os.ErrDeadlineExceeded, a pointer to a type of its own
 )
+
+// Is matches the errors of package os by their texts: to import them, even from io/fs,
+// would link packages os, syscall and time into a guest that may do without them. It asks
+// no other type of error for its text, which may panic, as (&net.OpError{}).Error does.
+func (c *cause) Is(target error) bool {
+	typ, value := wordsOf(target)
+	sample, _ := wordsOf(io.EOF)
+	_, timeout := target.(interface {
+		Timeout() bool
+		Temporary() bool
+	})
+	_, wraps := target.(interface{ Unwrap() error })
+	return (c.osText == alreadyClosed && typ == sample ||
+		c.osText == deadlineExceeded && timeout && !wraps && value != nil) && c.osText == target.Error()
+}
+
+// wordsOf returns the two words of an interface value, with Go and TinyGo: its type, and a
+// pointer to its value.
+func wordsOf(err error) (typ, value unsafe.Pointer) {
+	words := (*[2]unsafe.Pointer)(unsafe.Pointer(&err))
+	return words[0], words[1]
+}
 
 var (
-	errFailed     = &cause{text: "last operation failed"}
-	errClosed     = &cause{text: "stream closed by the host", is: io.ErrClosedPipe}
-	errNoProgress = &cause{text: "stream is ready, but permits no bytes", is: io.ErrNoProgress}
-	errNotOpen    = &Error{"write", &cause{text: "writer is not open", looks: alreadyClosed}}
-	errStuck      = &Error{"check-write", errNoProgress}
-	errTimeout    = &Error{"check-write", &cause{text: deadlineExceeded, looks: deadlineExceeded}}
+	errClosed  = &cause{text: "stream closed by the host", is: io.ErrClosedPipe}
+	errNotOpen = &cause{text: "writer is not open", osText: alreadyClosed}
+	errStuck   = &Error{"check-write", &cause{text: "stream is ready, but permits no bytes", is: io.ErrNoProgress}}
+	errTimeout = &Error{"check-write", &cause{text: deadlineExceeded, osText: deadlineExceeded}}
 )
 
-// reasonOf returns what a stream-error says, and drops the error handle in it.
-func reasonOf(e streams.StreamError) *cause {
+// notOpen returns the error of a call for op on a writer that is not open.
+func notOpen(op string) error { return &Error{op, errNotOpen} }
+
+// isTimeout reports whether err is the error of a deadline, which does not stick. It
+// compares pointers: with TinyGo, comparing interfaces links 11 KB of reflection.
+func isTimeout(err error) bool {
+	e, _ := err.(*Error)
+	return e == errTimeout
+}
+
+// reasonOf returns the reason in a stream-error and drops the error handle in it.
+func (w *Writer) reasonOf(e streams.StreamError) (err error) {
 	failure := e.LastOperationFailed()
 	if failure == nil {
 		return errClosed
 	}
-	text := textOf(*failure)
-	failure.ResourceDrop()
-	if text == "" {
-		return errFailed
+	defer failure.ResourceDrop() // also if w.reason panics
+	if w.reason != nil {
+		err = w.reason(uint32(*failure))
 	}
-	return &cause{text: text}
-}
-
-// isClosed reports whether err, of a Writer, says that the host has closed the stream.
-func isClosed(err error) bool { return causeOf(err) == errClosed }
-
-// isTimeout reports whether err, of a Writer, is a deadline's and so does not stick.
-func isTimeout(err error) bool { c := causeOf(err); return c != nil && c.Timeout() }
-
-// causeOf returns the cause of an error of a Writer, if there is one. Causes are compared
-// as pointers: with TinyGo, to compare interfaces brings 11 KB of reflection.
-func causeOf(err error) *cause {
-	if e, ok := err.(*Error); ok {
-		c, _ := e.Err.(*cause)
-		return c
+	if err == nil {
+		err = &cause{text: textOf(*failure)}
 	}
-	return nil
+	return err
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/wasio-dev/wasio"
@@ -209,11 +210,13 @@ func TestExhaustive(t *testing.T) {
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
 			for s := range work {
-				n, err := explore(s.sizes, s.hold, s.waits)
-				behaviors.Add(n)
-				if err != nil {
-					t.Errorf("writes of %v, hold %v: %v", s.sizes, s.hold, err)
-				}
+				synctest.Test(t, func(t *testing.T) { // pauses take no time
+					n, err := explore(s.sizes, s.hold, s.waits)
+					behaviors.Add(n)
+					if err != nil {
+						t.Errorf("writes of %v, hold %v: %v", s.sizes, s.hold, err)
+					}
+				})
 			}
 		})
 	}
@@ -232,8 +235,12 @@ func explore(sizes []int, hold bool, waits int) (behaviors uint64, err error) {
 	var c choices
 	for more := true; more; more = c.advance() {
 		h := host.New(host.Options{Clock: new(host.VirtualClock), Keep: 8})
-		e := &explorer{host: h, base: h.Expose()}
-		err := e.check(sizes, hold, &anyHost{choices: &c, waits: waits})
+		base, err := h.Expose()
+		if err != nil {
+			return behaviors, err
+		}
+		e := &explorer{host: h, base: base}
+		err = e.check(sizes, hold, &anyHost{choices: &c, waits: waits})
 		host.Withdraw(e.base)
 		if err == nil && len(h.Live()) > 0 {
 			err = fmt.Errorf("not dropped: %v", h.Live())

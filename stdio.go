@@ -13,39 +13,44 @@ import (
 	"go.bytecodealliance.org/cm"
 )
 
-// standard is a stream of the program, opened when it is first asked for.
-type standard struct {
-	once sync.Once
-	w    Writer
-}
+// standard has what differs between the standard streams. A program without a BufWriter
+// links no implementation of isTerminal.
+type standard interface{ isTerminal() bool }
 
-func (s *standard) open(get func() streams.OutputStream) *Writer {
-	s.once.Do(func() {
-		s.w.stream = get()
-		s.w.traits = shared
-	})
-	return &s.w
-}
+type (
+	standardOutput struct{}
+	standardError  struct{}
+)
 
-var standardOut, standardErr standard
+var (
+	stdoutWriter, stderrWriter Writer
+	openStdout, openStderr     sync.Once
+)
 
 // Stdout returns the Writer on the standard output of the program: always the same one,
 // on one handle. Its Close flushes and leaves it open. Where the program does not run as
 // a WebAssembly guest, it is the standard output of the process.
-func Stdout() *Writer { return standardOut.open(stdout.GetStdout) }
+func Stdout() *Writer {
+	openStdout.Do(func() { stdoutWriter.open(stdout.GetStdout(), standardOutput{}) })
+	return &stdoutWriter
+}
 
 // Stderr returns the Writer on the standard error output of the program, as Stdout does.
-func Stderr() *Writer { return standardErr.open(stderr.GetStderr) }
+func Stderr() *Writer {
+	openStderr.Do(func() { stderrWriter.open(stderr.GetStderr(), standardError{}) })
+	return &stderrWriter
+}
 
-// isTerminal reports whether w is on a standard stream that is a terminal.
-func isTerminal(w *Writer) bool {
-	var terminal cm.Option[terminaloutput.TerminalOutput]
-	switch w {
-	case &standardOut.w:
-		terminal = terminalstdout.GetTerminalStdout()
-	case &standardErr.w:
-		terminal = terminalstderr.GetTerminalStderr()
-	}
+func (w *Writer) open(stream streams.OutputStream, s standard) {
+	w.standard = s
+	w.handle.Store(uint32(stream))
+}
+
+func (standardOutput) isTerminal() bool { return isSome(terminalstdout.GetTerminalStdout()) }
+func (standardError) isTerminal() bool  { return isSome(terminalstderr.GetTerminalStderr()) }
+
+// isSome reports whether there is a terminal, and drops its handle.
+func isSome(terminal cm.Option[terminaloutput.TerminalOutput]) bool {
 	handle := terminal.Some()
 	if handle == nil {
 		return false
@@ -55,13 +60,14 @@ func isTerminal(w *Writer) bool {
 }
 
 // Tie returns a writer to w that flushes b before each Write. As the output of the
-// standard logger, with w on another stream, it keeps the order of the two, and has
-// log.Fatal end the program with nothing lost:
+// standard logger, with w on another stream, it keeps the order of the two, and log.Fatal
+// ends the program with nothing lost:
 //
 //	out := wasio.NewBufWriter(wasio.Stdout())
 //	log.SetOutput(wasio.Tie(out, wasio.Stderr()))
 //
-// An error of the flush is left for b to return at its next call.
+// It leaves the error of a flush to the next call of b. A stream that takes no bytes holds
+// up Write, and with it log.Fatal, for as long as b.SetWriteDeadline allows.
 func Tie(b *BufWriter, w io.Writer) io.Writer { return &tied{b, w} }
 
 type tied struct {

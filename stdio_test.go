@@ -2,12 +2,10 @@ package wasio_test
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -37,16 +35,19 @@ func capture(t *testing.T, standard **os.File) func() string {
 	}
 }
 
+// standardStreams has both, for tests of what holds for either.
+var standardStreams = []struct {
+	name string
+	file **os.File
+	get  func() *wasio.Writer
+	set  func(testing.TB, wasiotest.Plan) *wasiotest.Stream
+}{
+	{"Stdout", &os.Stdout, wasio.Stdout, wasiotest.SetStdout},
+	{"Stderr", &os.Stderr, wasio.Stderr, wasiotest.SetStderr},
+}
+
 func TestStandardStreams(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		file **os.File
-		get  func() *wasio.Writer
-		op   host.Op
-	}{
-		{"Stdout", &os.Stdout, wasio.Stdout, host.OpGetStdout},
-		{"Stderr", &os.Stderr, wasio.Stderr, host.OpGetStderr},
-	} {
+	for _, c := range standardStreams {
 		t.Run(c.name, func(t *testing.T) {
 			written := capture(t, c.file)
 			w := c.get()
@@ -56,7 +57,6 @@ func TestStandardStreams(t *testing.T) {
 			fmt.Fprintln(c.get(), "three")
 			assert.Equal(t, "one\ntwo\nthree\n", written())
 			assert.Same(t, w, c.get())
-			assert.EqualValues(t, 1, host.Process().Count(c.op), "one handle for the program")
 
 			b := wasio.NewBufWriter(c.get())
 			b.WriteString("four")
@@ -67,11 +67,41 @@ func TestStandardStreams(t *testing.T) {
 	}
 }
 
+// A stream whose reader is slow does not hold up the other one.
+func TestBlockedStdoutLeavesStderrAlone(t *testing.T) {
+	for i, blocked := range standardStreams {
+		free := standardStreams[1-i]
+		t.Run(blocked.name, func(t *testing.T) {
+			blocked.get() // before the file is a full pipe
+			r, pipe, err := os.Pipe()
+			require.NoError(t, err)
+			before := *blocked.file
+			*blocked.file = pipe
+			written := capture(t, free.file)
+			done := make(chan error)
+			go func() {
+				_, err := blocked.get().Write(make([]byte, 1<<20)) // more than a pipe holds
+				done <- err
+			}()
+			_, err = io.ReadFull(r, make([]byte, 1)) // the Write is under way
+			require.NoError(t, err)
+			_, err = free.get().WriteString("not blocked")
+			require.NoError(t, err)
+			assert.Equal(t, "not blocked", written())
+			_, err = io.CopyN(io.Discard, r, 1<<20-1)
+			require.NoError(t, err)
+			require.NoError(t, <-done)
+			*blocked.file = before
+			pipe.Close()
+			r.Close()
+		})
+	}
+}
+
 // A pipe whose reader has gone closes the stream.
 func TestStreamOnPipeWithoutReader(t *testing.T) {
 	h := host.New(host.Options{})
-	base := h.Expose()
-	defer host.Withdraw(base)
+	base := expose(t, h)
 	r, pipe := io.Pipe()
 	w := wasio.NewWriter(base | h.NewStream(host.Behavior{}, pipe))
 	require.NoError(t, r.Close())
@@ -82,135 +112,97 @@ func TestStreamOnPipeWithoutReader(t *testing.T) {
 	assert.Empty(t, h.Live())
 }
 
-// newShared returns a Writer on a stream that it has as Stdout has its own.
-func newShared(t *testing.T, plan wasiotest.Plan) (*wasio.Writer, *wasiotest.Stream) {
-	t.Helper()
-	s := wasiotest.NewStream(t, plan)
-	t.Cleanup(func() { wasio.NewWriter(s.Handle()).Close() }) // NewShared's does not drop it
-	return wasio.NewShared(s.Handle()), s
-}
-
-func TestSharedWriterStaysOpen(t *testing.T) {
-	w, s := newShared(t, wasiotest.Plan{FlushWaits: []int{0, 1, 0}})
-	for _, text := range []string{"still", " ", "open"} { // the second one waits
-		require.NoError(t, w.Close())
-		require.NoError(t, w.Close())
-		_, err := w.WriteString(text)
-		require.NoError(t, err)
+func TestStandardStreamStaysOpen(t *testing.T) {
+	for _, c := range standardStreams {
+		s := c.set(t, wasiotest.Plan{FlushWaits: []int{0, 1, 0}})
+		w := c.get()
+		for _, text := range []string{"still", " ", "open"} { // the second one waits
+			require.NoError(t, w.Close())
+			require.NoError(t, w.Close())
+			_, err := w.WriteString(text)
+			require.NoError(t, err)
+		}
+		assert.Equal(t, "still open", s.String())
 	}
-	assert.Equal(t, "still open", s.String())
 }
 
-func TestBufWriterOnPromptStandardStream(t *testing.T) {
-	w, s := newShared(t, wasiotest.Plan{Hold: true})
-	b := wasio.NewBufWriter(w)
-	b.SetLineMode(true)
-	four := []string{"check-write = 1048576", "write(2)", "flush", "check-write = 1048576"}
-	steps := []struct {
+// In line mode each line takes the same calls as a Write, however prompt the stream was
+// so far: a host may lose a wake-up at any line.
+func TestLineModeKeepsToTheProtocol(t *testing.T) {
+	s := wasiotest.SetStdout(t, wasiotest.Plan{Hold: true, Terminal: true})
+	b := wasio.NewBufWriter(wasio.Stdout())
+	written := func(n int) []string {
+		return []string{"check-write = 1048576", fmt.Sprintf("write(%d)", n), "flush", "check-write = 1048576"}
+	}
+	for i, step := range []struct {
 		write func()
 		want  []string
 	}{
-		{func() { b.WriteString("a\n") }, four}, // shows that the stream is prompt
-		{func() { b.WriteString("b\n") }, []string{"blocking-write-and-flush(2)"}},
-		{func() { b.WriteByte('c'); b.WriteByte('\n') }, []string{"blocking-write-and-flush(2)"}},
+		{func() { b.WriteString("a\n") }, written(2)},
+		{func() { b.WriteString("b\n") }, written(2)},
+		{func() { b.WriteByte('c'); b.WriteByte('\n') }, written(2)},
 		{func() { b.WriteString("de") }, nil},
-		{func() { b.Flush() }, []string{"blocking-write-and-flush(2)"}},
+		{func() { b.Flush() }, written(2)},
 		{func() { b.Flush() }, nil},
-		{func() { b.Write(append(bytes.Repeat([]byte{'x'}, 4095), '\n')) }, []string{"blocking-write-and-flush(4096)"}},
-		{func() { b.Write(append(bytes.Repeat([]byte{'x'}, 4096), '\n')) },
-			[]string{"check-write = 1048576", "write(4097)", "flush", "check-write = 1048576"}},
-		{func() { w.WriteString("w\n") }, four}, // a Writer keeps to the protocol
-	}
-	for i, step := range steps {
+		{func() { b.Write(append(bytes.Repeat([]byte{'x'}, 4096), '\n')) }, written(4097)},
+		{func() { wasio.Stdout().WriteString("w\n") }, written(2)},
+	} {
 		before := len(s.Calls())
 		step.write()
 		assert.Equal(t, step.want, append([]string(nil), callsOf(s)[before:]...), "step %d", i)
 	}
-	long := strings.Repeat("x", 4095)
-	assert.Equal(t, "a\nb\nc\nde"+long+"\nx"+long+"\nw\n", s.String())
 	require.NoError(t, b.Close())
 }
 
-func TestBufWriterOnSlowStandardStream(t *testing.T) {
+// CONTRACT row 25: on a standard stream it is an error that the host closes the stream
+// after it has taken all bytes. It is not a body of known length: its reader has gone.
+func TestC25StandardStreamClosedAfterAllWasTaken(t *testing.T) {
 	for name, plan := range map[string]wasiotest.Plan{
-		"at the first flush": {FlushWaits: []int{1, 0, 0, 0}},
-		"at a later flush":   {FlushWaits: []int{0, 1, 0, 0}},
+		"exactly full":          {Capacity: 5},
+		"closed by flush":       {Faults: []wasiotest.Fault{{At: "flush", Closed: true}}},
+		"closed while flushing": {FlushWaits: []int{1}, Faults: []wasiotest.Fault{{At: "flushed", Closed: true}}},
+		"closed, and all lost":  {Hold: true, Faults: []wasiotest.Fault{{At: "flushed", Closed: true, Lost: true}}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			w, s := newShared(t, plan)
-			b := wasio.NewBufWriter(w)
-			w.WriteString("first\n")
-			w.WriteString("second\n") // the program has waited once by now
-			b.SetLineMode(true)
-			for range 4 {
-				b.WriteString("line\n")
+		for _, c := range standardStreams {
+			for _, way := range ways {
+				t.Run(name+"/"+c.name+"/"+way.name, func(t *testing.T) {
+					s := c.set(t, plan)
+					n, err := way.write(c.get(), []byte("line\n"))
+					assert.Equal(t, 5, n)
+					require.ErrorIs(t, err, io.ErrClosedPipe)
+					before := len(s.Calls())
+					n, again := c.get().WriteString("more\n")
+					assert.Zero(t, n)
+					assert.Same(t, err, again)
+					assert.Same(t, err, c.get().Flush())
+					assert.Same(t, err, c.get().Close())
+					assert.Len(t, s.Calls(), before)
+				})
 			}
-			assert.Zero(t, count(s, "blocking-write-and-flush"))
-			assert.Equal(t, 6, count(s, "flush"))
-		})
+		}
 	}
-}
-
-func TestBufWriterErrorsOnStandardStream(t *testing.T) {
-	for name, fault := range map[string]wasiotest.Fault{
-		"failed":          {At: "write", Call: 2},
-		"failed in flush": {At: "flushed", Call: 2},
-		"closed":          {At: "write", Call: 2, Closed: true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w, s := newShared(t, wasiotest.Plan{Faults: []wasiotest.Fault{fault}})
-			b := wasio.NewBufWriter(w)
-			b.SetLineMode(true)
-			_, err := b.WriteString("one\n")
-			require.NoError(t, err)
-			_, err = b.WriteString("two\n")
-			var e *wasio.Error
-			require.ErrorAs(t, err, &e)
-			assert.Equal(t, "blocking-write-and-flush", e.Op)
-			assert.Equal(t, fault.Closed, errors.Is(err, io.ErrClosedPipe))
-			before := len(s.Calls())
-			_, again := b.WriteString("three\n")
-			assert.Same(t, err, again)
-			_, again = w.WriteString("three\n")
-			assert.Same(t, err, again)
-			assert.Same(t, err, b.Close())
-			assert.Len(t, s.Calls(), before)
-		})
-	}
-	t.Run("closed by what it took", func(t *testing.T) {
-		w, s := newShared(t, wasiotest.Plan{Capacity: 8})
-		b := wasio.NewBufWriter(w)
-		b.SetLineMode(true)
-		b.WriteString("one\n")
-		_, err := b.WriteString("two\n")
-		require.NoError(t, err)
-		_, err = b.WriteString("three\n")
-		assert.ErrorIs(t, err, io.ErrClosedPipe)
-		assert.Equal(t, "one\ntwo\n", s.String())
-	})
 }
 
 func TestLineModeOnTerminals(t *testing.T) {
-	for fd, c := range map[int]struct {
-		file **os.File
-		get  func() *wasio.Writer
-	}{
-		host.Stdout: {&os.Stdout, wasio.Stdout},
-		host.Stderr: {&os.Stderr, wasio.Stderr},
-	} {
+	for _, c := range standardStreams {
 		for _, isTerminal := range []bool{true, false} {
-			written := capture(t, c.file)
-			w := c.get() // opened before the host below forgets the stream
-			host.Process().SetTerminal(fd, isTerminal)
-			live := host.Process().Live()
-			b := wasio.NewBufWriter(w)
-			assert.Equal(t, live, host.Process().Live(), "the terminal's handle is dropped")
-			b.WriteString("line\n")
-			assert.Equal(t, isTerminal, written() == "line\n")
-			require.NoError(t, b.Flush())
-			assert.Equal(t, "line\n", written())
+			t.Run(fmt.Sprint(c.name, isTerminal), func(t *testing.T) {
+				s := c.set(t, wasiotest.Plan{Terminal: isTerminal, Handles: 2})
+				for range 3 { // the handle of the terminal is dropped
+					b := wasio.NewBufWriter(c.get())
+					b.WriteString("line\n")
+					assert.Equal(t, isTerminal, b.Buffered() == 0)
+					require.NoError(t, b.Flush())
+				}
+				assert.Equal(t, "line\nline\nline\n", s.String())
+			})
 		}
 	}
+	w, _ := newWriter(t, wasiotest.Plan{})
+	b := wasio.NewBufWriter(w)
+	b.WriteString("line\n")
+	assert.Equal(t, 5, b.Buffered(), "no other stream is a terminal")
+	require.NoError(t, b.Close())
 }
 
 func TestTie(t *testing.T) {

@@ -1,35 +1,84 @@
-//go:build !tinygo.wasm
-
 package wasio
 
 import (
-	ioerror "github.com/wasio-dev/wasio/generated/wasi/io/error"
+	"runtime"
+	"sync/atomic"
+
 	"github.com/wasio-dev/wasio/generated/wasi/io/poll"
 )
 
-// What takes functions that return a list or a string is done without them here: the Go
-// toolchain refuses to import them.
+// Durations are numbers of nanoseconds: with TinyGo, package time adds 46 KB to a guest.
+const (
+	minPause  int64 = 20_000        // the first pause
+	maxPause  int64 = 5_000_000     // the longest pause
+	maxPaused int64 = 1_000_000_000 // all pauses for a stream that is ready and permits nothing
+	atOnce    int64 = 1_000_000     // a wait that is shorter was none
+)
 
-// defaultRecheck is how many nanoseconds a wait may last that has no limit; 0: any.
-const defaultRecheck = 0
-
-// awaitDefault waits until p is ready, without limit, and returns true.
-func awaitDefault(p poll.Pollable) bool {
-	p.Block()
-	return true
+// waits describes the waits since the host last permitted a byte.
+type waits struct {
+	n      int   // their number
+	paused int64 // the pauses after those, from the second on, that returned at once
 }
 
-// awaitBounded looks whether p is ready, and if not pauses for a time that grows with
-// the round. It reports whether p was ready.
-func awaitBounded(p poll.Pollable, bound uint64, round int) bool {
-	if p.Ready() {
-		return true
+// waitLocked returns when the stream may permit bytes again, or earlier, or says why it
+// will not. Each wait takes a new pollable, as one from before a flush can be stuck at
+// ready, and drops it before any other call: a host may trap if a stream is dropped
+// before its pollables.
+//
+// A host may say that a stream is ready which permits nothing ("may return prematurely",
+// says Wasmtime of pollable.block). From the second time in a row on, waitLocked pauses.
+//
+//go:noinline
+func (w *Writer) waitLocked() error {
+	runtime.Gosched() // now, since the host blocks the whole program
+	bound, again, began := w.bound(), w.waits.n > 0, int64(0)
+	if again {
+		began = now()
 	}
-	pause := after(min(minPause<<min(round, 8), maxPause, bound))
-	pause.Block()
-	pause.ResourceDrop()
-	return false
+	p := w.stream().Subscribe()
+	var ready bool
+	if bound == defaultRecheck {
+		ready = await(p)
+	} else {
+		ready = (*awaitLimited.Load())(p, bound, w.waits.n)
+	}
+	p.ResourceDrop()
+	w.waits.n++
+	if again && ready && now()-began < atOnce {
+		d := min(max(w.waits.paused, minPause), maxPause, bound) // twice as long each time
+		w.waits.paused += d
+		pause(d)
+	}
+	switch {
+	case w.overdue():
+		w.waits = waits{}
+		return errTimeout
+	case w.waits.paused >= maxPaused && w.deadline.Load() == 0: // else the deadline decides
+		w.err, w.state = errStuck, owed
+		return w.err
+	}
+	return nil
 }
 
-// textOf returns what the host says of a failure, or "".
-func textOf(ioerror.Error) string { return "" }
+// awaitLimited is awaitWithin once a limit is set. A program that sets none does not link
+// it, nor import what it takes from the host.
+var awaitLimited atomic.Pointer[func(p poll.Pollable, bound int64, round int) (ready bool)]
+
+// bound returns how long a wait that begins now may last.
+func (w *Writer) bound() int64 {
+	bound := int64(defaultRecheck)
+	if recheck := w.recheck.Load(); recheck != 0 {
+		bound = recheck
+	}
+	if d := w.deadline.Load(); d != 0 {
+		bound = min(bound, max(d-now(), 1))
+	}
+	return bound
+}
+
+// overdue reports whether the deadline has passed.
+func (w *Writer) overdue() bool {
+	d := w.deadline.Load()
+	return d != 0 && d <= now()
+}

@@ -1,5 +1,3 @@
-//go:build !wasm && !tinygo.wasm
-
 // Package wasiotest gives tests an output stream of WASI 0.2 that behaves as they say:
 // small permits, waits, failures, a stream that closes. It is to writers on WASI what
 // [testing/iotest] is to readers.
@@ -22,9 +20,11 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	_ "github.com/wasio-dev/wasio" // sets host.SwapWriter
 	"github.com/wasio-dev/wasio/internal/host"
 )
 
@@ -69,12 +69,19 @@ type Plan struct {
 	// NeverReady makes pollable.ready return false always, though block works.
 	NeverReady bool
 
+	// Premature makes a pollable ready at once, though the stream takes Delay to permit
+	// anything. It implies Background.
+	Premature bool
+
 	// LoseWakeups makes a wait on the stream's pollable alone hang unless the stream
 	// is ready when it begins, as in Wasmtime 21 and 22 (issue 8781). It takes a
 	// Delay to matter.
 	LoseWakeups bool
 
-	// Handles is how many handles may be live at once; 0: as many as one likes.
+	// Terminal makes the stream of SetStdout or SetStderr a terminal.
+	Terminal bool
+
+	// Handles is how many handles may be live at once; 0 is any number.
 	Handles int
 }
 
@@ -93,6 +100,9 @@ type Fault struct {
 
 	// Closed makes the error closed, and not last-operation-failed.
 	Closed bool
+
+	// Lost makes a stream that closes lose what it holds and has not flushed.
+	Lost bool
 
 	// Text is what the host says of the failure.
 	Text string
@@ -160,17 +170,28 @@ func (s *sink) Write(p []byte) (int, error) {
 // keep is how many calls a stream remembers.
 const keep = 1 << 16
 
-// NewStream returns a stream that behaves as the plan says. When the test ends, it must
-// have been dropped (by the Close of its Writer), and so must all that was made of it. A
-// plan that makes no sense ends the test.
+// NewStream returns a stream that behaves as the plan says. When the test ends, the stream
+// must have been dropped (the Close of its Writer does it), and so must all that was made
+// of it. NewStream fails the test at once if the plan makes no sense, or if more than 4093
+// streams are in use.
 func NewStream(t testing.TB, plan Plan) *Stream {
 	t.Helper()
-	p, err := plan.model()
+	s, err := newStream(t, plan)
 	if err != nil {
 		t.Fatal("wasiotest:", err)
 	}
+	return s
+}
+
+func newStream(t testing.TB, plan Plan) (*Stream, error) {
+	p, err := plan.model()
+	if err != nil {
+		return nil, err
+	}
 	s := &Stream{host: host.New(host.Options{Handles: plan.Handles, Keep: keep})}
-	s.base = s.host.Expose()
+	if s.base, err = s.host.Expose(); err != nil {
+		return nil, err
+	}
 	s.handle = s.base | s.host.NewStream(p.Behavior(), &s.sink)
 	t.Cleanup(func() {
 		host.Withdraw(s.base)
@@ -178,6 +199,55 @@ func NewStream(t testing.TB, plan Plan) *Stream {
 			t.Errorf("wasiotest: %v", trap)
 		} else if live := s.host.Live(); len(live) > 0 {
 			t.Errorf("wasiotest: not dropped: %s", strings.Join(live, ", "))
+		}
+	})
+	return s, nil
+}
+
+// SetStdout makes [wasio.Stdout] write to a new stream that behaves as the plan says, and
+// makes its Writer what it is in a program that has just started: without an error, a
+// deadline or a function of SetReason. When the test ends, the Writer is on the standard
+// output of the process again, and just as new.
+//
+// A test that calls SetStdout must not run in parallel with another that does.
+//
+// [wasio.Stdout]: https://pkg.go.dev/github.com/wasio-dev/wasio#Stdout
+func SetStdout(t testing.TB, plan Plan) *Stream {
+	t.Helper()
+	return setStandard(t, host.Stdout, plan)
+}
+
+// SetStderr does for [wasio.Stderr] what SetStdout does for Stdout.
+//
+// [wasio.Stderr]: https://pkg.go.dev/github.com/wasio-dev/wasio#Stderr
+func SetStderr(t testing.TB, plan Plan) *Stream {
+	t.Helper()
+	return setStandard(t, host.Stderr, plan)
+}
+
+// inUse notes which standard streams a test has set.
+var inUse [2]atomic.Bool
+
+func setStandard(t testing.TB, fd int, plan Plan) *Stream {
+	t.Helper()
+	used := &inUse[fd-1]
+	if !used.CompareAndSwap(false, true) {
+		t.Fatal("wasiotest: another test that runs now has set the stream")
+	}
+	s, err := newStream(t, plan)
+	if err != nil {
+		used.Store(false)
+		t.Fatal("wasiotest:", err)
+	}
+	s.host.SetTerminal(fd, plan.Terminal)
+	base := host.SwapStandard(fd, s.base)
+	handle := host.SwapWriter(fd, s.handle)
+	t.Cleanup(func() { // before that of newStream
+		host.SwapWriter(fd, handle)
+		host.SwapStandard(fd, base)
+		used.Store(false)
+		if s.host.Trapped() == nil && len(s.host.Live()) == 1 {
+			s.host.DropStream(s.handle &^ s.base) // which Close of the Writer does not do
 		}
 	})
 	return s
@@ -221,13 +291,14 @@ func (p Plan) model() (host.Plan, error) {
 			return m, fmt.Errorf("there is no call %d", f.Call)
 		}
 		m.Faults = append(m.Faults, host.PlannedFault{At: at, Call: f.Call, Bytes: f.Bytes,
-			Fault: host.Fault{Closed: f.Closed, Text: f.Text, Then: host.After(f.Then)}})
+			Fault: host.Fault{Closed: f.Closed, Lost: f.Lost, Text: f.Text, Then: host.After(f.Then)}})
 	}
 	m.Capacity = p.Capacity
 	m.Hold = m.Hold || p.Hold
 	m.Background = m.Background || p.Background
 	m.Latch = m.Latch || p.Latch
 	m.NeverReady = m.NeverReady || p.NeverReady
+	m.Premature = m.Premature || p.Premature
 	m.LoseWakeups = m.LoseWakeups || p.LoseWakeups
 	return m, nil
 }

@@ -24,7 +24,7 @@ import (
 	"github.com/wasio-dev/wasio/internal/host"
 )
 
-// build compiles a package for wasip1.
+// build compiles a package for GOOS=wasip1 and returns the module.
 func build(pkg string) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "engine")
 	if err != nil {
@@ -34,27 +34,29 @@ func build(pkg string) ([]byte, error) {
 	out := filepath.Join(dir, "guest.wasm")
 	cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", out, pkg)
 	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
-	if said, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("%w: %s", err, said)
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%w: %s", err, output)
 	}
 	return os.ReadFile(out)
 }
 
-// goGuest is the program in testdata, compiled once.
-var goGuest = sync.OnceValues(func() ([]byte, error) { return build("./testdata/guest") })
+// testGuest returns the module of testdata/guest, which is compiled once.
+var testGuest = sync.OnceValues(func() ([]byte, error) { return build("./testdata/guest") })
 
-// A result is how a guest ended and what came of it.
+// A result is the outcome of a run of testdata/guest.
 type result struct {
-	exit                   int
-	err                    error
-	stream, stdout, stderr string // wasio's standard output, and the files
-	host                   *host.Host
+	exit   int
+	err    error
+	stream string // written through wasio.Stdout
+	stdout string // written through os.Stdout
+	stderr string // written through either standard error
+	host   *host.Host
 }
 
-// runGuest runs the program in testdata with its standard output on a stream of the plan.
+// runGuest runs testdata/guest. Its wasio.Stdout is a stream that follows the plan p.
 func runGuest(t *testing.T, o host.Options, p host.Plan, stdin io.Reader, args ...string) result {
 	t.Helper()
-	module, err := goGuest()
+	module, err := testGuest()
 	require.NoError(t, err)
 	var stream, stdout, stderr bytes.Buffer
 	h := host.New(o)
@@ -65,11 +67,11 @@ func runGuest(t *testing.T, o host.Options, p host.Plan, stdin io.Reader, args .
 	return result{exit, err, stream.String(), stdout.String(), stderr.String(), h}
 }
 
-// hard is a plan of small permits, waits and slow flushes.
-var hard = host.Plan{Permits: []uint64{7, 0, 0, 1, 0, 64}, FlushWaits: []int{2, 0}, Traits: host.Traits{Hold: true}}
+// slow is a plan with small permits, waits and slow flushes.
+var slow = host.Plan{Permits: []uint64{7, 0, 0, 1, 0, 64}, FlushWaits: []int{2, 0}, Traits: host.Traits{Hold: true}}
 
 func TestGuestPrints(t *testing.T) {
-	for name, plan := range map[string]host.Plan{"synchronous": {}, "hard to please": hard} {
+	for name, plan := range map[string]host.Plan{"synchronous": {}, "slow": slow} {
 		t.Run(name, func(t *testing.T) {
 			r := runGuest(t, host.Options{}, plan, nil, "print", "héllo", "component", "world")
 			require.NoError(t, r.err)
@@ -77,7 +79,7 @@ func TestGuestPrints(t *testing.T) {
 			assert.Equal(t, "héllo component world", r.stream)
 			assert.Equal(t, "to stderr", r.stderr)
 			assert.Empty(t, r.stdout)
-			assert.Len(t, r.host.Live(), 2, "the standard streams")
+			assert.Len(t, r.host.Live(), 2, "only the standard streams are left")
 		})
 	}
 }
@@ -89,7 +91,7 @@ func TestGuestWritesMuch(t *testing.T) {
 	}{
 		{"3000000", host.Plan{}},
 		{"3000000", host.Plan{Permits: []uint64{1 << 20, 0}, FlushWaits: []int{1}, Traits: host.Traits{Hold: true}}},
-		{"20000", hard},
+		{"20000", slow},
 	} {
 		r := runGuest(t, host.Options{}, c.plan, nil, "large", c.size)
 		require.NoError(t, r.err)
@@ -122,7 +124,7 @@ func TestGuestEnds(t *testing.T) {
 		{[]string{"exit", "0"}, 0, ""},
 		{[]string{"exit", "3"}, 3, ""},
 		{[]string{"exit", "255"}, 255, ""},
-		{[]string{"panic"}, 2, "panic: no way on"},
+		{[]string{"panic"}, 2, "panic: on purpose"},
 		{[]string{"deadlock"}, 2, "fatal error: all goroutines are asleep - deadlock!"},
 		{[]string{"sleep"}, 0, ""},
 		{nil, 2, "panic: runtime error: index out of range [1] with length 1"},
@@ -143,14 +145,14 @@ func TestGuestHasRandomNumbers(t *testing.T) {
 	assert.NotEqual(t, a.stdout, b.stdout)
 }
 
-// What goes through os.Stdout and what goes through wasio stay in order, if they lead to
-// one file.
+// TestGuestAlternatesStandardOutputs checks that writes to os.Stdout and wasio.Stdout stay
+// in order if both end in the same place.
 func TestGuestAlternatesStandardOutputs(t *testing.T) {
-	module, err := goGuest()
+	module, err := testGuest()
 	require.NoError(t, err)
 	var out bytes.Buffer
 	h := host.New(host.Options{})
-	h.SetStdio(host.Stdout, hard.Behavior(), &out, false)
+	h.SetStdio(host.Stdout, slow.Behavior(), &out, false)
 	exit, err := engine.Run(t.Context(), engine.Guest{Module: module, Args: []string{"guest", "alternate"}, Host: h, Stdout: &out, Cache: cache})
 	require.NoError(t, err)
 	assert.Zero(t, exit)
@@ -163,8 +165,8 @@ func TestGuestAlternatesStandardOutputs(t *testing.T) {
 
 func TestGuestWritesFromManyGoroutines(t *testing.T) {
 	for name, plan := range map[string]host.Plan{
-		"synchronous":    {},
-		"hard to please": {Permits: []uint64{11, 0, 3}, FlushWaits: []int{1}},
+		"synchronous": {},
+		"slow":        {Permits: []uint64{11, 0, 3}, FlushWaits: []int{1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := runGuest(t, host.Options{}, plan, nil, "together")
@@ -182,24 +184,25 @@ func TestGuestWritesFromManyGoroutines(t *testing.T) {
 	}
 }
 
-// A Write that must wait lets another goroutine run before it blocks the program.
+// TestGuestLetsOthersRunBeforeItWaits checks that a Write that must wait lets another
+// goroutine run before it blocks the program.
 func TestGuestLetsOthersRunBeforeItWaits(t *testing.T) {
 	var events []string
-	note := writerFunc(func(p []byte) (int, error) {
+	record := writerFunc(func(p []byte) (int, error) {
 		events = append(events, string(p))
 		return len(p), nil
 	})
-	module, err := goGuest()
+	module, err := testGuest()
 	require.NoError(t, err)
 	h := host.New(host.Options{OnCall: func(c *host.Call) {
 		if c.Op == host.OpBlock {
 			events = append(events, "block")
 		}
 	}})
-	// Go's scheduler may, once in 61 times, take up again the goroutine that has just
-	// stood back; not twice.
-	h.SetStdio(host.Stdout, host.Plan{Permits: []uint64{0, 0, 100}}.Behavior(), note, false)
-	_, err = engine.Run(t.Context(), engine.Guest{Module: module, Args: []string{"guest", "yield"}, Host: h, Stdout: note, Cache: cache})
+	// Go's scheduler checks its global queue every 61st time, and may then resume the
+	// goroutine that has just yielded. It does not do so twice in a row.
+	h.SetStdio(host.Stdout, host.Plan{Permits: []uint64{0, 0, 100}}.Behavior(), record, false)
+	_, err = engine.Run(t.Context(), engine.Guest{Module: module, Args: []string{"guest", "yield"}, Host: h, Stdout: record, Cache: cache})
 	require.NoError(t, err)
 	require.Contains(t, events, "another goroutine\n")
 	require.Contains(t, events, "after a wait\n")
@@ -236,14 +239,14 @@ func TestGuestIsToldOfFailures(t *testing.T) {
 			r := runGuest(t, host.Options{}, c.plan, nil, "failing")
 			require.NoError(t, r.err)
 			assert.Equal(t, c.exit, r.exit)
-			assert.Equal(t, c.want+"0"+c.want[1:], r.stdout, "once and again")
+			assert.Equal(t, c.want+"0"+c.want[1:], r.stdout, "first and second Write")
 			assert.Equal(t, []string{"output-stream(1)"}, r.host.Live())
 		})
 	}
 }
 
-// C36: on a host that loses wake-ups a guest that waits for the stream alone hangs, and
-// that is seen.
+// TestGuestHangIsATrap checks that the model host reports a hang as a trap (C36). On a
+// host that loses wake-ups, a guest hangs if it waits for the stream alone.
 func TestGuestHangIsATrap(t *testing.T) {
 	plan, err := host.Named("wasmtime-22-async")
 	require.NoError(t, err)
@@ -253,8 +256,9 @@ func TestGuestHangIsATrap(t *testing.T) {
 	assert.Equal(t, "the guest hangs: it waits for a wake-up that never comes", trap.Reason)
 }
 
-// C40: a function that a guest does not use is not imported, since some hosts lack it.
-// What deadlines take, pollable.ready and a clock, is not here: hello sets none.
+// TestHelloImportsWhatItUses checks that a guest imports only the functions that it uses,
+// since some hosts lack the others (C40). Hello sets no deadline, so it imports neither
+// pollable.ready nor a clock.
 func TestHelloImportsWhatItUses(t *testing.T) {
 	module, err := build("../../examples/hello")
 	require.NoError(t, err)
@@ -281,14 +285,14 @@ func TestHelloImportsWhatItUses(t *testing.T) {
 	}, imported)
 }
 
-// A scenario is a script and the plan of the stream that it meets.
+// A scenario is a script and the plan of the stream that it writes to.
 type scenario struct {
 	plan   host.Plan
 	script string
 }
 
-// scenarioOf draws a scenario by a seed.
-func scenarioOf(seed uint64) scenario {
+// randomScenario returns a scenario that depends on the seed alone.
+func randomScenario(seed uint64) scenario {
 	r := rand.New(rand.NewPCG(seed, 8781))
 	var s scenario
 	for range r.IntN(8) {
@@ -333,25 +337,25 @@ func scenarioOf(seed uint64) scenario {
 	return s
 }
 
-// An outcome is all that can be seen of a scenario.
+// An outcome is everything that can be observed of a scenario.
 type outcome struct {
 	Results string
 	Bytes   string
 	Calls   []string
 }
 
-var handlesOf = regexp.MustCompile(`(output-stream|pollable|error)\((\d+)\)`)
+var handlePattern = regexp.MustCompile(`(output-stream|pollable|error)\((\d+)\)`)
 
-// normal returns calls with handles numbered as they appear, but for those that get
-// standard output.
-func normal(calls []host.Call) []string {
+// normalize formats calls with their handles renumbered in order of appearance. It omits
+// calls of get-stdout.
+func normalize(calls []host.Call) []string {
 	numbers := make(map[string]string)
 	var lines []string
 	for _, c := range calls {
 		if c.Op == host.OpGetStdout {
 			continue
 		}
-		lines = append(lines, handlesOf.ReplaceAllStringFunc(c.String(), func(s string) string {
+		lines = append(lines, handlePattern.ReplaceAllStringFunc(c.String(), func(s string) string {
 			if numbers[s] == "" {
 				numbers[s] = fmt.Sprintf("%s#%d", s[:strings.Index(s, "(")], len(numbers))
 			}
@@ -361,23 +365,25 @@ func normal(calls []host.Call) []string {
 	return lines
 }
 
-func runNatively(s scenario) outcome {
+// runNatively runs a scenario in this process.
+func runNatively(t *testing.T, s scenario) outcome {
 	var calls []host.Call
 	var out bytes.Buffer
 	h := host.New(host.Options{OnCall: func(c *host.Call) { calls = append(calls, *c) }})
-	base := h.Expose()
+	base, err := h.Expose()
+	require.NoError(t, err)
 	defer host.Withdraw(base)
 	results := script.Run(wasio.NewWriter(base|h.NewStream(s.plan.Behavior(), &out)), s.script)
-	return outcome{results, out.String(), normal(calls)}
+	return outcome{results, out.String(), normalize(calls)}
 }
 
-// feeder hands a guest the scripts, one for each time that it reads, and changes its
-// standard output at the same time.
+// A feeder is the standard input of a guest that runs scripts. Each Read returns the next
+// script and replaces the guest's standard output by a stream that follows its plan.
 type feeder struct {
 	host      *host.Host
 	scenarios []scenario
-	calls     [][]host.Call
-	outs      []*bytes.Buffer
+	calls     [][]host.Call   // by scenario
+	outs      []*bytes.Buffer // by scenario
 }
 
 func (f *feeder) Read(p []byte) (int, error) {
@@ -391,14 +397,14 @@ func (f *feeder) Read(p []byte) (int, error) {
 	return copy(p, f.scenarios[n].script+"\n"), nil
 }
 
-// The same calls of wasio bring about the same calls of the host, the same results and
-// the same bytes in a guest as natively.
+// TestGuestDoesWhatNativeProgramsDo checks that a script makes the same host calls,
+// returns the same results and writes the same bytes in a guest and in this process.
 func TestGuestDoesWhatNativeProgramsDo(t *testing.T) {
 	var f feeder
 	for seed := range uint64(120) {
-		f.scenarios = append(f.scenarios, scenarioOf(seed))
+		f.scenarios = append(f.scenarios, randomScenario(seed))
 	}
-	module, err := goGuest()
+	module, err := testGuest()
 	require.NoError(t, err)
 	f.host = host.New(host.Options{OnCall: func(c *host.Call) {
 		last := &f.calls[len(f.calls)-1]
@@ -414,8 +420,8 @@ func TestGuestDoesWhatNativeProgramsDo(t *testing.T) {
 	assert.Empty(t, f.host.Live())
 	var bytes, failed int
 	for i, s := range f.scenarios {
-		want := runNatively(s)
-		got := outcome{results[i], f.outs[i].String(), normal(f.calls[i])}
+		want := runNatively(t, s)
+		got := outcome{results[i], f.outs[i].String(), normalize(f.calls[i])}
 		require.Equal(t, want, got, "seed %d: %s on %+v", i, s.script, s.plan)
 		bytes += len(got.Bytes)
 		if strings.Contains(got.Results, "wasio: ") {
@@ -424,6 +430,6 @@ func TestGuestDoesWhatNativeProgramsDo(t *testing.T) {
 	}
 	t.Logf("%d scripts, %d bytes, %d with an error", len(results), bytes, failed)
 	assert.Greater(t, bytes, 10_000)
-	assert.Greater(t, failed, 10, "of either sort there are enough")
-	assert.Less(t, failed, len(results)/2)
+	assert.Greater(t, failed, 10, "too few scripts end in an error")
+	assert.Less(t, failed, len(results)/2, "too many scripts end in an error")
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// The handle numbers go round at 2^24, and around those that live.
+// The handle numbers go round at 2^20, and around those that live.
 func TestHandlesGoRound(t *testing.T) {
 	h := New(Options{})
 	s := h.NewStream(Behavior{}, io.Discard)

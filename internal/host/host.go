@@ -91,9 +91,8 @@ type (
 	terminal struct{}              // wasi:cli/terminal-output.terminal-output
 )
 
-// maxHandle leaves the top bits of a handle to the face for native programs, which
-// tells hosts apart by them.
-const maxHandle = 1<<24 - 1
+// maxHandle leaves the upper bits of a handle to Expose, which tells hosts apart by them.
+const maxHandle = 1<<(32-hostBits) - 1
 
 // New returns a host with an empty table, whose standard output and error stream go
 // nowhere until they are set.

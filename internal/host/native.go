@@ -4,8 +4,6 @@ package host
 
 import (
 	"os"
-	"sync"
-	"sync/atomic"
 	"unsafe"
 
 	terminaloutput "github.com/wasio-dev/wasio/generated/wasi/cli/terminal-output"
@@ -13,22 +11,22 @@ import (
 	"go.bytecodealliance.org/cm"
 )
 
-// Where no host imports the program's functions, the generated declarations without
-// a body get one here. A handle of a native program has the number of its host in its
-// top eight bits; host 0 is the process's own.
-
-var (
-	natives  [256]atomic.Pointer[Host]
-	nativeMu sync.Mutex
-)
-
-const nativeShift = 24
+// Where no host provides the functions that package generated imports, they get their
+// bodies here.
 
 func init() {
-	h := New(Options{})
-	h.SetStdio(Stdout, Behavior{}, file{&os.Stdout}, IsTerminal(os.Stdout))
-	h.SetStdio(Stderr, Behavior{}, file{&os.Stderr}, IsTerminal(os.Stderr))
-	natives[0].Store(h)
+	for _, f := range []struct {
+		fd   int
+		file **os.File
+	}{{Stdout, &os.Stdout}, {Stderr, &os.Stderr}} {
+		h := New(Options{}) // one for each, so that neither waits for the other
+		h.SetStdio(f.fd, Behavior{}, file{f.file}, IsTerminal(*f.file))
+		base, err := h.Expose()
+		if err != nil {
+			panic(err)
+		}
+		SwapStandard(f.fd, base)
+	}
 }
 
 // file is the file that a variable holds when it is written to: a program may put
@@ -36,35 +34,6 @@ func init() {
 type file struct{ current **os.File }
 
 func (f file) Write(p []byte) (int, error) { return (*f.current).Write(p) }
-
-// Expose makes the handles of h usable by the generated bindings of this process,
-// with base added to each. It is undone by Withdraw.
-func (h *Host) Expose() (base uint32) {
-	nativeMu.Lock()
-	defer nativeMu.Unlock()
-	for i := range natives {
-		if natives[i].CompareAndSwap(nil, h) {
-			return uint32(i) << nativeShift
-		}
-	}
-	panic("host: too many hosts at once")
-}
-
-// Withdraw takes back an Expose that returned base.
-func Withdraw(base uint32) { natives[base>>nativeShift].Store(nil) }
-
-// Process is the host of the process itself, to which the functions without a handle
-// go.
-func Process() *Host { return natives[0].Load() }
-
-// owner finds the host of a handle, and the handle in it.
-func owner(handle uint32) (h *Host, base, own uint32) {
-	base = handle &^ maxHandle
-	if h = natives[base>>nativeShift].Load(); h == nil {
-		panic(&Trap{Reason: "a handle of a host that is gone"})
-	}
-	return h, base, handle & maxHandle
-}
 
 func streamError(base uint32, r Result) streams.StreamError {
 	if r.Kind == Closed {
@@ -86,33 +55,47 @@ func setPlain(result *plainResult, base uint32, r Result) {
 // The bodies, one for each function in generated.
 
 //go:linkname getStdout github.com/wasio-dev/wasio/generated/wasi/cli/stdout.wasmimport_GetStdout
-func getStdout() uint32 { return Process().GetStdout() }
+func getStdout() uint32 {
+	h, base := Standard(Stdout)
+	return base | h.GetStdout()
+}
 
 //go:linkname getStderr github.com/wasio-dev/wasio/generated/wasi/cli/stderr.wasmimport_GetStderr
-func getStderr() uint32 { return Process().GetStderr() }
+func getStderr() uint32 {
+	h, base := Standard(Stderr)
+	return base | h.GetStderr()
+}
 
 //go:linkname getTerminalStdout github.com/wasio-dev/wasio/generated/wasi/cli/terminal-stdout.wasmimport_GetTerminalStdout
 func getTerminalStdout(result *cm.Option[terminaloutput.TerminalOutput]) {
-	setTerminal(result, Process().GetTerminalStdout())
+	h, base := Standard(Stdout)
+	setTerminal(result, base, h.GetTerminalStdout())
 }
 
 //go:linkname getTerminalStderr github.com/wasio-dev/wasio/generated/wasi/cli/terminal-stderr.wasmimport_GetTerminalStderr
 func getTerminalStderr(result *cm.Option[terminaloutput.TerminalOutput]) {
-	setTerminal(result, Process().GetTerminalStderr())
+	h, base := Standard(Stderr)
+	setTerminal(result, base, h.GetTerminalStderr())
 }
 
-func setTerminal(result *cm.Option[terminaloutput.TerminalOutput], handle uint32) {
+func setTerminal(result *cm.Option[terminaloutput.TerminalOutput], base, handle uint32) {
 	*result = cm.None[terminaloutput.TerminalOutput]()
 	if handle != 0 {
-		*result = cm.Some(cm.Reinterpret[terminaloutput.TerminalOutput](handle))
+		*result = cm.Some(cm.Reinterpret[terminaloutput.TerminalOutput](base | handle))
 	}
 }
 
 //go:linkname dropTerminal github.com/wasio-dev/wasio/generated/wasi/cli/terminal-output.wasmimport_TerminalOutputResourceDrop
-func dropTerminal(handle uint32) { Process().DropTerminal(handle) }
+func dropTerminal(handle uint32) {
+	h, _, own := owner(handle)
+	h.DropTerminal(own)
+}
+
+//go:linkname now github.com/wasio-dev/wasio/generated/wasi/clocks/monotonic-clock.wasmimport_Now
+func now() uint64 { return clock.Now() }
 
 //go:linkname subscribeDuration github.com/wasio-dev/wasio/generated/wasi/clocks/monotonic-clock.wasmimport_SubscribeDuration
-func subscribeDuration(when uint64) uint32 { return Process().SubscribeDuration(when) }
+func subscribeDuration(when uint64) uint32 { return clock.SubscribeDuration(when) }
 
 //go:linkname dropError github.com/wasio-dev/wasio/generated/wasi/io/error.wasmimport_ErrorResourceDrop
 func dropError(handle uint32) {
@@ -155,12 +138,6 @@ func checkWrite(handle uint32, result *cm.Result[uint64, uint64, streams.StreamE
 func write(handle uint32, data *uint8, size uint32, result *plainResult) {
 	h, base, own := owner(handle)
 	setPlain(result, base, h.Write(own, unsafe.Slice(data, size)))
-}
-
-//go:linkname blockingWriteAndFlush github.com/wasio-dev/wasio/generated/wasi/io/streams.wasmimport_OutputStreamBlockingWriteAndFlush
-func blockingWriteAndFlush(handle uint32, data *uint8, size uint32, result *plainResult) {
-	h, base, own := owner(handle)
-	setPlain(result, base, h.BlockingWriteAndFlush(own, unsafe.Slice(data, size)))
 }
 
 //go:linkname flush github.com/wasio-dev/wasio/generated/wasi/io/streams.wasmimport_OutputStreamFlush

@@ -51,6 +51,7 @@ func PointOf(name string) (Point, error) {
 // A Fault is a failure of a stream.
 type Fault struct {
 	Closed bool   // the error is closed, not last-operation-failed
+	Lost   bool   // a stream that closes loses what it holds and has not flushed
 	Text   string // what to-debug-string returns
 	Then   After
 }

@@ -32,6 +32,8 @@ func (h *Host) left(p *pollable) time.Duration {
 		return never
 	case p.stream == nil:
 		return p.at - h.options.Clock.Now()
+	case p.stream.Premature:
+		return 0
 	default:
 		return h.remaining(p.stream.sink)
 	}

@@ -42,6 +42,10 @@ type Traits struct {
 	// NeverReady makes pollable.ready return false always; block works.
 	NeverReady bool
 
+	// Premature makes a pollable ready at once, though the stream takes Delay to permit
+	// anything. It implies Background.
+	Premature bool
+
 	// LoseWakeups makes a stream that becomes ready wake nobody who waits on its
 	// pollable alone, or in a blocking function, as in Wasmtime 21 and 22 (issue
 	// 8781). It implies Background.
@@ -81,7 +85,7 @@ func newSink(b Behavior, out io.Writer) *sink {
 	if b.Script == nil {
 		b.Script = Plan{}.Behavior().Script
 	}
-	b.Background = b.Background || b.LoseWakeups
+	b.Background = b.Background || b.LoseWakeups || b.Premature
 	return &sink{Behavior: b, out: out}
 }
 
@@ -277,11 +281,13 @@ func (s *sink) strike(f *Fault) {
 	s.flushing, s.waits = false, 0
 	if f.Closed {
 		s.closed = true
-		s.deliver()
 	} else {
 		s.pending = f
-		s.held, s.cuts = s.held[:0], s.cuts[:0]
 	}
+	if f.Closed && !f.Lost {
+		s.deliver()
+	}
+	s.held, s.cuts = s.held[:0], s.cuts[:0]
 }
 
 // grant returns how many bytes are permitted now.

@@ -4,6 +4,10 @@ package monotonicclock
 
 // This file contains wasmimport and wasmexport declarations for "wasi:clocks@0.2.0".
 
+//go:wasmimport wasi:clocks/monotonic-clock@0.2.0 now
+//go:noescape
+func wasmimport_Now() (result0 uint64)
+
 //go:wasmimport wasi:clocks/monotonic-clock@0.2.0 subscribe-duration
 //go:noescape
 func wasmimport_SubscribeDuration(when0 uint64) (result0 uint32)

@@ -15,6 +15,13 @@ import (
 // See [poll.Pollable] for more information.
 type Pollable = poll.Pollable
 
+// Instant represents the u64 "wasi:clocks/monotonic-clock@0.2.0#instant".
+//
+// A time of the clock, in nanoseconds since some moment that does not change.
+//
+//	type instant = u64
+type Instant uint64
+
 // Duration represents the u64 "wasi:clocks/monotonic-clock@0.2.0#duration".
 //
 // A length of time, in nanoseconds.
@@ -22,9 +29,22 @@ type Pollable = poll.Pollable
 //	type duration = u64
 type Duration uint64
 
+// Now represents the imported function "now".
+//
+// The time now.
+//
+//	now: func() -> instant
+//
+//go:nosplit
+func Now() (result Instant) {
+	result0 := wasmimport_Now()
+	result = (Instant)((uint64)(result0))
+	return
+}
+
 // SubscribeDuration represents the imported function "subscribe-duration".
 //
-// A pollable that is ready once so much time has passed from this call on.
+// A pollable that is ready once so much time has passed since the call.
 //
 //	subscribe-duration: func(when: duration) -> pollable
 //

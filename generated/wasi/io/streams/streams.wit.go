@@ -2,7 +2,7 @@
 
 // Package streams represents the imported interface "wasi:io/streams@0.2.0".
 //
-// Byte streams to and from a host; only the way out is bound here.
+// Byte streams to and from a host. Only output streams are bound here.
 package streams
 
 import (
@@ -82,21 +82,6 @@ type OutputStream cm.Resource
 func (self OutputStream) ResourceDrop() {
 	self0 := cm.Reinterpret[uint32](self)
 	wasmimport_OutputStreamResourceDrop((uint32)(self0))
-	return
-}
-
-// BlockingWriteAndFlush represents the imported method "blocking-write-and-flush".
-//
-// Writes up to 4096 bytes and flushes, and returns when that is complete. If
-// the stream closes in doing so, that is no error.
-//
-//	blocking-write-and-flush: func(contents: list<u8>) -> result<_, stream-error>
-//
-//go:nosplit
-func (self OutputStream) BlockingWriteAndFlush(contents cm.List[uint8]) (result cm.Result[StreamError, struct{}, StreamError]) {
-	self0 := cm.Reinterpret[uint32](self)
-	contents0, contents1 := cm.LowerList(contents)
-	wasmimport_OutputStreamBlockingWriteAndFlush((uint32)(self0), (*uint8)(contents0), (uint32)(contents1), &result)
 	return
 }
 

@@ -1,0 +1,112 @@
+//go:build tinygo.wasm
+
+package wasio
+
+import (
+	"unsafe"
+
+	monotonicclock "github.com/wasio-dev/wasio/generated/wasi/clocks/monotonic-clock"
+	ioerror "github.com/wasio-dev/wasio/generated/wasi/io/error"
+	"github.com/wasio-dev/wasio/generated/wasi/io/poll"
+	"go.bytecodealliance.org/cm"
+)
+
+// These functions return a list or a string. In package generated the Go toolchain would
+// refuse them.
+
+//go:wasmimport wasi:io/poll@0.2.0 poll
+//go:noescape
+func pollList(in *poll.Pollable, n uint32, ready *cm.List[uint32])
+
+//go:wasmimport wasi:io/error@0.2.0 [method]error.to-debug-string
+//go:noescape
+func toDebugString(e uint32, text *string)
+
+// never is longer than any wait.
+const never = 1<<63 - 1
+
+// defaultRecheck is how long a wait lasts at most, in nanoseconds, before the Writer
+// looks at the stream again.
+const defaultRecheck = 5_000_000
+
+// alarm is the pollable of a clock, or 0. All waits of the program share it until it
+// fires, so that most of them make no host call for it.
+var alarm poll.Pollable
+
+// await waits until p is ready, or for defaultRecheck at most, and reports whether p is
+// ready.
+func await(p poll.Pollable) (ready bool) { return awaitWithin(p, defaultRecheck, 0) }
+
+// awaitWithin waits until p is ready, or for bound nanoseconds or defaultRecheck at most,
+// and reports whether p is ready. When a clock wakes poll, it looks at p itself, even if
+// the host lost the wake-up.
+func awaitWithin(p poll.Pollable, bound int64, _ int) (ready bool) {
+	if bound == never {
+		p.Block()
+		return true
+	}
+	old := alarm != 0
+	if old && bound < defaultRecheck {
+		alarm.ResourceDrop() // it may be too late
+		old = false
+	}
+	if !old {
+		alarm = subscribe(min(bound, defaultRecheck))
+	}
+	both := [2]poll.Pollable{p, alarm}
+	var indices cm.List[uint32]
+	pollList(&both[0], 2, &indices)
+	fired := false
+	for _, i := range indices.Slice() { // in no promised order
+		ready, fired = ready || i == 0, fired || i == 1
+	}
+	if fired {
+		alarm.ResourceDrop()
+		alarm = 0
+		if old && !ready { // it may have fired before p was there
+			return awaitWithin(p, bound, 0)
+		}
+	}
+	return ready
+}
+
+// subscribe returns the pollable of a clock that is ready after d nanoseconds.
+func subscribe(d int64) poll.Pollable {
+	return monotonicclock.SubscribeDuration(monotonicclock.Duration(d))
+}
+
+// pause returns after d nanoseconds.
+func pause(d int64) {
+	clock := subscribe(d)
+	clock.Block()
+	clock.ResourceDrop()
+}
+
+// now returns the time of a clock that only goes forward, in nanoseconds, and never 0.
+func now() int64 { return int64(monotonicclock.Now()) + 1 }
+
+// textOf returns the host's text for a failure, or one of its own.
+func textOf(e ioerror.Error) string {
+	var text string
+	toDebugString(cm.Reinterpret[uint32](e), &text)
+	if text == "" {
+		text = "last operation failed"
+	}
+	return text
+}
+
+// copyShort is copy into a dst that has room for src. Copy is one instruction of
+// WebAssembly, for which Wasmtime leaves the guest: that takes some 15 ns, in which this
+// loop copies 100 bytes.
+func copyShort(dst, src []byte) int {
+	n := len(src)
+	if n < 8 || n > 256 {
+		return copy(dst, src)
+	}
+	d, s := unsafe.Pointer(unsafe.SliceData(dst)), unsafe.Pointer(unsafe.SliceData(src))
+	for i := 0; i < n-8; i += 8 {
+		*(*uint64)(unsafe.Add(d, i)) = *(*uint64)(unsafe.Add(s, i))
+	}
+	*(*uint64)(unsafe.Add(d, n-8)) = *(*uint64)(unsafe.Add(s, n-8)) // may overlap the last
+	return n
+}

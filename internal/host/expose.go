@@ -1,0 +1,73 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
+
+// A handle of a native program has the number of its host in its upper bits: maxHandle
+// leaves them to that. The number 0 is the host clock, whose handles have nothing to add.
+
+const (
+	hostBits = 12
+	maxHosts = 1 << hostBits
+)
+
+// clock is the host of the functions that belong to no stream.
+var clock = New(Options{})
+
+var (
+	exposed   [maxHosts]atomic.Pointer[Host]
+	exposeMu  sync.Mutex       // held to look for a place in exposed
+	standards [2]atomic.Uint32 // the bases of the hosts of standard output and error
+)
+
+// Expose makes the handles of h usable by the generated bindings of this process, with
+// base added to each. [Withdraw] undoes it. In a guest, and if too many hosts are exposed
+// already, it is an error.
+func (h *Host) Expose() (base uint32, err error) {
+	if runtime.GOARCH == "wasm" {
+		return 0, errors.New("a guest has its streams from its own host; this works on other platforms")
+	}
+	exposeMu.Lock()
+	defer exposeMu.Unlock()
+	for i := 1; i < maxHosts; i++ {
+		if exposed[i].CompareAndSwap(nil, h) {
+			return uint32(i) * (maxHandle + 1), nil
+		}
+	}
+	return 0, fmt.Errorf("%d streams are in use at once, which is the most", maxHosts-1-len(standards))
+}
+
+// Withdraw takes back an Expose that returned base.
+func Withdraw(base uint32) { exposed[base/(maxHandle+1)].Store(nil) }
+
+// owner finds the host of a handle, and the handle in it.
+func owner(handle uint32) (h *Host, base, own uint32) {
+	base, own = handle&^maxHandle, handle&maxHandle
+	if base == 0 {
+		return clock, base, own
+	}
+	if h = exposed[base/(maxHandle+1)].Load(); h == nil {
+		panic(&Trap{Reason: "a handle of a host that is gone"})
+	}
+	return h, base, own
+}
+
+// Standard returns the host of a standard stream of this process, [Stdout] or [Stderr],
+// and the base with which it is exposed.
+func Standard(fd int) (h *Host, base uint32) {
+	h, base, _ = owner(standards[fd-1].Load())
+	return h, base
+}
+
+// SwapStandard makes the host that is exposed with base the one of a standard stream of
+// this process, and returns the base of the one before.
+func SwapStandard(fd int, base uint32) (before uint32) { return standards[fd-1].Swap(base) }
+
+// SwapWriter is set by package wasio. It makes its Writer on a standard stream what it is
+// in a new program, on the handle, and returns the handle that it had.
+var SwapWriter func(fd int, handle uint32) (before uint32)

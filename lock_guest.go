@@ -1,0 +1,31 @@
+//go:build wasm || tinygo.wasm
+
+package wasio
+
+import "runtime"
+
+// A mutex is a lock that goroutines get in the order in which they asked for it: one that
+// writes in a loop does not keep the others out.
+type mutex struct {
+	next    uint32 // the ticket of the next Lock
+	serving uint32 // the ticket of the goroutine that holds the lock, or will
+}
+
+func (m *mutex) Lock() {
+	ticket := m.next
+	m.next++
+	if m.serving != ticket {
+		m.wait(ticket)
+	}
+}
+
+// wait is the slow path of Lock, out of line to keep Lock small enough to be inlined.
+//
+//go:noinline
+func (m *mutex) wait(ticket uint32) {
+	for m.serving != ticket {
+		runtime.Gosched()
+	}
+}
+
+func (m *mutex) Unlock() { m.serving++ }

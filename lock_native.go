@@ -1,0 +1,54 @@
+//go:build !wasm && !tinygo.wasm
+
+package wasio
+
+import (
+	"sync"
+
+	"github.com/wasio-dev/wasio/internal/host"
+)
+
+// A mutex is a lock that goroutines get in the order in which they asked for it. Unlike a
+// goroutine that waits for a [sync.Mutex], one that waits for it is durably blocked in
+// the sense of [testing/synctest].
+type mutex struct {
+	mu      sync.Mutex
+	turn    sync.Cond
+	next    uint32 // the ticket of the next Lock
+	serving uint32 // the ticket of the goroutine that holds the lock, or will
+}
+
+func (m *mutex) Lock() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.turn.L = &m.mu
+	ticket := m.next
+	m.next++
+	for m.serving != ticket {
+		m.turn.Wait()
+	}
+}
+
+func (m *mutex) Unlock() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.serving++
+	m.turn.Broadcast()
+}
+
+// Off wasm no host provides the functions that package generated imports: package host has
+// their bodies. This is how package wasiotest puts a stream in the place of a standard one.
+func init() {
+	host.SwapWriter = func(fd int, handle uint32) (before uint32) {
+		w := Stdout()
+		if fd == host.Stderr {
+			w = Stderr()
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.err, w.state, w.waits, w.reason = nil, fresh, waits{}, nil
+		w.deadline.Store(0)
+		w.recheck.Store(0)
+		return w.handle.Swap(handle)
+	}
+}
