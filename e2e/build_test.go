@@ -13,70 +13,70 @@ import (
 	"github.com/wasio-dev/wasio/e2e/internal/wasmtime"
 )
 
-// A guest is a program made ready to run everywhere.
+// A guest holds the files that a package was built to: either native, or the others.
 type guest struct {
-	native   string // a program for this machine
-	compiled string // a component, compiled for Wasmtime
+	native   string // the program for this machine
 	wasm     string // the component
+	compiled string // the component, compiled for Wasmtime
 	script   string // the component, transpiled by jco for Node
 }
 
-// workshop builds guests, each once in a run of the tests.
-var workshop struct {
+// builds holds the guests that were built so far. The mutex guards all fields.
+var builds struct {
 	sync.Mutex
-	folder string // everything that is made goes here
+	dir    string // a temporary directory for all files of the tests, once there is one
 	guests map[string]func() (*guest, error)
 }
 
-// scratch returns a new path in the workshop's folder.
-func scratch(name string) string {
-	workshop.Lock()
-	defer workshop.Unlock()
-	if workshop.folder == "" {
-		folder, err := os.MkdirTemp("", "wasio-e2e")
+// tempPath returns the path of a file with this name in a new temporary directory.
+func tempPath(name string) string {
+	builds.Lock()
+	defer builds.Unlock()
+	if builds.dir == "" {
+		dir, err := os.MkdirTemp("", "wasio-e2e")
 		if err != nil {
 			panic(err)
 		}
-		workshop.folder = folder
+		builds.dir = dir
 	}
-	folder, err := os.MkdirTemp(workshop.folder, "")
+	dir, err := os.MkdirTemp(builds.dir, "")
 	if err != nil {
 		panic(err)
 	}
-	return filepath.Join(folder, name)
+	return filepath.Join(dir, name)
 }
 
-// build returns the guest that the package is, with the toolchain; "" is for this
-// machine.
-func build(pkg string, with component.Toolchain) (*guest, error) {
-	workshop.Lock()
-	if workshop.guests == nil {
-		workshop.guests = make(map[string]func() (*guest, error))
+// build builds the package with the toolchain, or for this machine if the toolchain is
+// empty. It builds each guest once per run of the tests.
+func build(pkg string, toolchain component.Toolchain) (*guest, error) {
+	builds.Lock()
+	if builds.guests == nil {
+		builds.guests = make(map[string]func() (*guest, error))
 	}
-	key := pkg + " " + string(with)
-	once, ok := workshop.guests[key]
+	key := pkg + " " + string(toolchain)
+	once, ok := builds.guests[key]
 	if !ok {
 		once = sync.OnceValues(func() (*guest, error) {
-			g, err := construct(pkg, with)
+			g, err := buildUncached(pkg, toolchain)
 			if err != nil {
-				err = fmt.Errorf("%s with %s: %w", pkg, with, err)
+				err = fmt.Errorf("%s with %s: %w", pkg, toolchain, err)
 			}
 			return g, err
 		})
-		workshop.guests[key] = once
+		builds.guests[key] = once
 	}
-	workshop.Unlock()
+	builds.Unlock()
 	return once()
 }
 
-// construct does what build does once.
-func construct(pkg string, with component.Toolchain) (*guest, error) {
-	out := scratch(filepath.Base(pkg))
+// buildUncached does the work of build.
+func buildUncached(pkg string, toolchain component.Toolchain) (*guest, error) {
+	out := tempPath(filepath.Base(pkg))
 	g := &guest{native: out, wasm: out + ".wasm", compiled: out + ".compiled"}
-	if with == "" {
+	if toolchain == "" {
 		return g, component.Command("", nil, "go", "build", "-o", g.native, pkg)
 	}
-	if err := component.Build(with, "", pkg, g.wasm); err != nil {
+	if err := component.Build(toolchain, "", pkg, g.wasm); err != nil {
 		return nil, err
 	}
 	return g, g.prepare()
@@ -88,28 +88,30 @@ func (g *guest) prepare() error {
 	if r, err := p.run(); err != nil || r.exit != 0 {
 		return fmt.Errorf("wasmtime compile: %w: %s", err, r.stderr)
 	}
-	// `jco run` transpiles, writes a script, and runs it with Node. The script stays
-	// for the other runs. This one has no arguments, with which no guest does much.
+	// The command jco run transpiles the component, writes a script and runs it with
+	// Node. The tests run the script again later. This first run has no arguments, so
+	// the guest does little.
 	transpiled := filepath.Join(filepath.Dir(g.wasm), "jco")
 	g.script = filepath.Join(transpiled, "_run.js")
 	return component.Command("", nil, "node", jco, "run", "--jco-dir", transpiled, "--jco-import", "setup.mjs", g.wasm)
 }
 
+// jco is the script of the jco command.
 const jco = "node_modules/@bytecodealliance/jco/dist/jco.js"
 
-// need skips the test if a tool is not there that the toolchain needs or the hosts do.
-// On CI that is a failure.
-func need(t *testing.T, with component.Toolchain) {
+// requireTools skips the test if a tool is missing that the toolchain or the hosts need.
+// On CI it fails the test instead.
+func requireTools(t *testing.T, toolchain component.Toolchain) {
 	t.Helper()
-	if f, err := os.Open(tested); err == nil {
+	if f, err := os.Open(stampFile); err == nil {
 		f.Close()
 	}
-	missing := func(what string) {
+	missing := func(message string) {
 		t.Helper()
 		if os.Getenv("CI") == "true" {
-			t.Fatal(what)
+			t.Fatal(message)
 		}
-		t.Skip(what)
+		t.Skip(message)
 	}
 	if !wasmtime.Available {
 		missing("needs cgo for Wasmtime: install a C compiler, and set CGO_ENABLED=1")
@@ -120,7 +122,7 @@ func need(t *testing.T, with component.Toolchain) {
 	if err := component.Install(); err != nil {
 		missing(fmt.Sprintf("needs jco: run `npm install` in e2e (%v)", err))
 	}
-	if _, err := exec.LookPath("tinygo"); err != nil && with == component.TinyGo {
+	if _, err := exec.LookPath("tinygo"); err != nil && toolchain == component.TinyGo {
 		missing("needs TinyGo: PATH=$(../.ci/tinygo):$PATH, or install TinyGo 0.41 and wasm-tools")
 	}
 }

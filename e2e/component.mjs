@@ -1,9 +1,9 @@
-// Makes a component of a core module for WASI preview 1:
+// Converts a core module for WASI preview 1 to a component:
 //
 //	node component.mjs WIT WORLD core.wasm component.wasm
 //
-// It is `jco embed` and `jco new --wasi-command` in one, because `jco embed` of jco 1.35
-// finds no WIT: its tool reads files through WASI, and is given no folder to read.
+// This script combines `jco embed` and `jco new --wasi-command`. The command `jco embed` of
+// jco 1.35 does not work, because it gives its tool no directory from which to read the WIT.
 import { readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { resolve } from "node:path";

@@ -10,28 +10,28 @@ import (
 	"github.com/wasio-dev/wasio/e2e/internal/component"
 )
 
-// A deadline ends a Write that the host does not, with as many bytes as it took: the
-// callback permits 8192 and is busy with them for longer than the deadline. Nothing is
-// lost or repeated when the Writer goes on after that.
+// TestDeadline checks that a deadline ends a Write while the host is busy: the callback
+// permits 8192 bytes, and takes longer than the deadline to accept them. The next Write
+// continues without losing or repeating a byte.
 func TestDeadline(t *testing.T) {
-	for _, with := range component.Toolchains {
-		t.Run(string(with), func(t *testing.T) {
-			need(t, with)
+	for _, toolchain := range component.Toolchains {
+		t.Run(string(toolchain), func(t *testing.T) {
+			requireTools(t, toolchain)
 			t.Parallel()
-			g, err := build(casesGuest, with)
+			g, err := build(casesGuest, toolchain)
 			require.NoError(t, err)
 			p := callback.process(g, []string{"deadline", "50"}, "")
 			p.task.Run.Sink.Delay = time.Second
 			r, err := callback.run(p)
 			require.NoError(t, err)
 			assert.Equal(t, "n=8192 deadline=true timeout=true\nn=11808 err=<nil>\n", string(r.stderr))
-			sameBytes(t, pattern(20_000, 1), r.stdout)
+			assertStdout(t, pattern(20_000, 1), r.stdout)
 
 			p = callback.process(g, []string{"deadline", "60000"}, "")
 			r, err = callback.run(p)
 			require.NoError(t, err)
 			assert.Equal(t, "n=20000 deadline=false timeout=false\nn=0 err=<nil>\n", string(r.stderr))
-			sameBytes(t, pattern(20_000, 1), r.stdout)
+			assertStdout(t, pattern(20_000, 1), r.stdout)
 		})
 	}
 }

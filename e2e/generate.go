@@ -1,9 +1,9 @@
-// Package e2e runs guests on real hosts. It has nothing but tests; README.md says what
-// they have found.
+// Package e2e tests guests on real hosts. README.md describes the tests and their results.
 package e2e
 
-// The guest file has the generator that wasio has. Oldpath has the one from before its
-// module was renamed, which needs wasm-tools on the PATH (../.ci/tinygo has it).
+// The bindings of the guest file come from the same generator as those of wasio. The
+// bindings of oldpath come from the generator under its old module path, which needs
+// wasm-tools in the PATH. The script ../.ci/tinygo installs wasm-tools.
 //
 //go:generate rm -rf guests/file/generated guests/oldpath/generated
 //go:generate go -C ../tools tool wit-bindgen-go generate --world file --package-root github.com/wasio-dev/wasio/e2e/guests/file/generated --out ../e2e/guests/file/generated ../e2e/guests/file/wit

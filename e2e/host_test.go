@@ -8,12 +8,12 @@ import (
 	"github.com/wasio-dev/wasio/e2e/internal/wasmtime"
 )
 
-// A host runs guests, with one kind of standard output.
+// A host runs guests with one kind of standard output.
 type host struct {
 	name   string
-	stdout wasmtime.Kind // Wasmtime's; "": this is jco
+	stdout wasmtime.Kind // for Wasmtime; empty for jco
 	sink   wasmtime.Sink
-	file   bool // jco's standard output is a file, not a pipe
+	file   bool // for jco: standard output is a file, not a pipe
 }
 
 var (
@@ -29,8 +29,9 @@ var (
 	hosts = []*host{inherited, file, nothing, callback, slow, grudging, jcoPipe, jcoFile}
 )
 
-// process returns the process that runs the guest on the host.
-func (h *host) process(g *guest, args []string, folder string) *process {
+// process returns a process that runs the guest on the host. The guest gets access to dir
+// if that is not empty.
+func (h *host) process(g *guest, args []string, dir string) *process {
 	p := &process{limit: time.Minute}
 	if h.stdout != "" {
 		p.task.Run = &wasmtime.Run{
@@ -38,23 +39,23 @@ func (h *host) process(g *guest, args []string, folder string) *process {
 			Args:      append([]string{"guest"}, args...),
 			Stdout:    h.stdout,
 			Sink:      h.sink,
-			Folder:    folder,
+			Dir:       dir,
 		}
 		if h.stdout == wasmtime.File {
-			p.task.Run.File = scratch("stdout")
+			p.task.Run.File = tempPath("stdout")
 		}
 		return p
 	}
 	p.task.Exec = append([]string{"node", g.script}, args...)
-	p.env = []string{"GUEST_FOLDER=" + folder}
+	p.env = []string{"GUEST_DIR=" + dir}
 	p.trace = func() string { return jcoTrace(g, args) }
 	if h.file {
-		p.stdout.File = scratch("stdout")
+		p.stdout.File = tempPath("stdout")
 	}
 	return p
 }
 
-// run runs the process that the host made.
+// run runs a process that h.process returned.
 func (h *host) run(p *process) (*result, error) {
 	r, err := p.run()
 	if err == nil && h.stdout == wasmtime.File {
@@ -63,8 +64,7 @@ func (h *host) run(p *process) (*result, error) {
 	return r, err
 }
 
-// jcoTrace runs a guest once more, and returns the last calls that it makes in a few
-// seconds.
+// jcoTrace runs a guest again for a few seconds, and returns its last host calls.
 func jcoTrace(g *guest, args []string) string {
 	again := process{
 		task:  task{Exec: append([]string{"node", jco, "run", "--jco-trace", g.wasm}, args...)},
@@ -75,5 +75,5 @@ func jcoTrace(g *guest, args []string) string {
 		return err.Error()
 	}
 	lines := strings.Split(strings.TrimSpace(string(r.stderr)), "\n")
-	return "the last calls, when run again:\n" + strings.Join(lines[max(0, len(lines)-20):], "\n")
+	return "last host calls of a second run:\n" + strings.Join(lines[max(0, len(lines)-20):], "\n")
 }

@@ -21,15 +21,15 @@ import (
 	"github.com/wasio-dev/wasio/e2e/internal/component"
 )
 
-// httpLimit is how long a test waits for a server to say something. The guest waits 5
+// httpLimit is how long a test waits for output of a server. The guest itself waits 5
 // seconds for a client.
 const httpLimit = time.Minute
 
-// TestHTTPBody has jco serve examples/httpbody on the loopback interface.
+// TestHTTPBody serves examples/httpbody with jco on the loopback interface.
 func TestHTTPBody(t *testing.T) {
-	need(t, component.TinyGo)
+	requireTools(t, component.TinyGo)
 	t.Parallel()
-	wasm := scratch("httpbody.wasm")
+	wasm := tempPath("httpbody.wasm")
 	require.NoError(t, component.Build(component.TinyGo, "../examples/httpbody", ".", wasm,
 		"-wit-package", "wit", "-wit-world", "httpbody"))
 
@@ -39,17 +39,17 @@ func TestHTTPBody(t *testing.T) {
 		for _, test := range []struct {
 			path              string
 			size              int
-			announced         int64
+			contentLength     int64
 			transferEncodings []string
 		}{
 			{"/", 10 << 20, -1, []string{"chunked"}},
-			// A host may close the stream when it has the announced number of bytes. jco
-			// does not: what wasio does then, TestC25ClosedAfterAllWasTaken shows.
+			// A host may close the stream after the announced number of bytes. jco does
+			// not, so TestC25ClosedAfterAllWasTaken covers that case.
 			{"/length", 1 << 20, 1 << 20, nil},
 			{"/", 10 << 20, -1, []string{"chunked"}},
 		} {
 			response := s.get(t, test.path)
-			assert.Equal(t, test.announced, response.ContentLength)
+			assert.Equal(t, test.contentLength, response.ContentLength)
 			assert.Equal(t, test.transferEncodings, response.TransferEncoding)
 			got, err := io.ReadAll(response.Body)
 			assert.NoError(t, err)
@@ -59,7 +59,7 @@ func TestHTTPBody(t *testing.T) {
 		}
 	})
 
-	// The guest hears of it at its next call, and other requests are answered.
+	// The guest gets an error from its next call. The server still answers other requests.
 	t.Run("client hangs up", func(t *testing.T) {
 		t.Parallel()
 		s := serve(t, wasm, "--jco-import", "http/hangup.mjs")
@@ -67,21 +67,21 @@ func TestHTTPBody(t *testing.T) {
 			s.hangUp(t)
 			assert.Regexp(t, `^/endless: \d+ bytes: the client has hung up$`, s.line(t))
 		}
-		s.getAll(t)
+		s.checkAlive(t)
 	})
 
-	// All the guest sees is that the stream permits nothing any more. Its deadline passes.
+	// The stream never permits another byte, so the guest waits until its deadline.
 	t.Run("client stops reading", func(t *testing.T) {
 		t.Parallel()
 		s := serve(t, wasm, "--jco-import", "http/hangup.mjs")
 		s.get(t, "/endless")
 		assert.Regexp(t, `^/endless: \d+ bytes: the client does not read$`, s.line(t))
-		s.getAll(t)
+		s.checkAlive(t)
 	})
 
-	// The host refuses what goes beyond the announced length, and says so in its own
-	// words, which are not many.
-	t.Run("too much", func(t *testing.T) {
+	// The host rejects bytes beyond the announced length. The text of its error is just
+	// "Error".
+	t.Run("body exceeds its length", func(t *testing.T) {
 		t.Parallel()
 		s := serve(t, wasm, "--jco-import", "http/hangup.mjs")
 		response := s.get(t, "/excess")
@@ -92,16 +92,16 @@ func TestHTTPBody(t *testing.T) {
 		require.NoError(t, err, line)
 		assert.Positive(t, n)
 		assert.LessOrEqual(t, n, 100_000)
-		got := make([]byte, n) // what the guest has counted has arrived
+		got := make([]byte, n) // the bytes that Write counted
 		_, err = io.ReadFull(response.Body, got)
 		require.NoError(t, err)
 		assert.Equal(t, bodyOf(n), got)
-		s.getAll(t)
+		s.checkAlive(t)
 	})
 
-	// Without http/hangup.mjs a client that hangs up is, to the guest, one that does not
-	// read. When the guest drops the body, jco ends: it disposes of it twice.
-	t.Run("client hangs up on jco as it is", func(t *testing.T) {
+	// Without http/hangup.mjs, the guest cannot tell that the client hung up, so its deadline
+	// expires. When the guest drops the body, jco crashes because it disposes of it twice.
+	t.Run("client hangs up, unpatched jco", func(t *testing.T) {
 		t.Parallel()
 		s := serve(t, wasm)
 		s.hangUp(t)
@@ -109,11 +109,11 @@ func TestHTTPBody(t *testing.T) {
 		rest := s.rest(t)
 		assert.True(t, slices.ContainsFunc(rest, func(line string) bool {
 			return strings.HasPrefix(line, "TypeError: Cannot read properties of undefined (reading 'pollState')")
-		}), "jco has got better: %q", rest)
+		}), "jco no longer crashes: %q", rest)
 	})
 }
 
-// bodyOf returns the first bytes of the bodies that the example makes up.
+// bodyOf returns the first size bytes of the bodies that the example generates.
 func bodyOf(size int) []byte {
 	p := make([]byte, size)
 	x := uint32(0)
@@ -124,21 +124,21 @@ func bodyOf(size int) []byte {
 	return p
 }
 
-// A server is a component that jco serves.
+// A server is a running jco that serves a component.
 type server struct {
 	url   string
-	lines chan string // what it writes; closed at its end
+	lines chan string // lines of output; closed when the server ends
 }
 
-// serve starts a server, which the end of the test ends.
+// serve starts a server, which stops at the end of the test.
 func serve(t *testing.T, wasm string, options ...string) *server {
 	t.Helper()
 	const host = "127.0.0.1"
 	_, port, err := net.SplitHostPort(freeAddress(t, host))
 	require.NoError(t, err)
-	args := append([]string{jco, "serve", "--host", host, "--port", port, "--jco-dir", scratch("serve")}, options...)
+	args := append([]string{jco, "serve", "--host", host, "--port", port, "--jco-dir", tempPath("serve")}, options...)
 	cmd := exec.Command("node", append(args, wasm)...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // jco starts another process
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // jco starts a child process
 	stderr, err := cmd.StderrPipe()
 	require.NoError(t, err)
 	cmd.Stdout = cmd.Stderr
@@ -156,12 +156,12 @@ func serve(t *testing.T, wasm string, options ...string) *server {
 		s.rest(t)
 		cmd.Wait()
 	})
-	// It is listening when it says so.
+	// The server prints this line once it is listening.
 	require.Equal(t, fmt.Sprintf("Server listening @ %s:%s...", host, port), s.line(t))
 	return s
 }
 
-// freeAddress returns an address that nobody listens on.
+// freeAddress returns an address with an unused port.
 func freeAddress(t *testing.T, host string) string {
 	t.Helper()
 	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
@@ -170,7 +170,7 @@ func freeAddress(t *testing.T, host string) string {
 	return l.Addr().String()
 }
 
-// line returns the next line that the server writes.
+// line returns the next line of the server's output.
 func (s *server) line(t *testing.T) string {
 	t.Helper()
 	select {
@@ -183,10 +183,10 @@ func (s *server) line(t *testing.T) string {
 	}
 }
 
-// rest returns all lines that are left when the server ends.
+// rest waits for the server to end and returns its remaining lines.
 func (s *server) rest(t *testing.T) (rest []string) {
 	t.Helper()
-	over := time.After(httpLimit)
+	timeout := time.After(httpLimit)
 	for {
 		select {
 		case line, ok := <-s.lines:
@@ -194,14 +194,14 @@ func (s *server) rest(t *testing.T) (rest []string) {
 				return rest
 			}
 			rest = append(rest, line)
-		case <-over:
+		case <-timeout:
 			require.Fail(t, "the server does not end")
 		}
 	}
 }
 
-// get sends a request on a connection of its own, and returns the response when its
-// headers are there. The end of the test closes it, at the latest.
+// get sends a request on a new connection and returns the response, without its body. The
+// body is closed at the end of the test at the latest.
 func (s *server) get(t *testing.T, path string) *http.Response {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), httpLimit)
@@ -216,8 +216,8 @@ func (s *server) get(t *testing.T, path string) *http.Response {
 	return response
 }
 
-// getAll shows that the server still answers.
-func (s *server) getAll(t *testing.T) {
+// checkAlive checks that the server still answers requests.
+func (s *server) checkAlive(t *testing.T) {
 	t.Helper()
 	got, err := io.ReadAll(s.get(t, "/").Body)
 	require.NoError(t, err)
@@ -225,7 +225,7 @@ func (s *server) getAll(t *testing.T) {
 	assert.Equal(t, "/: 10485760 bytes: complete", s.line(t))
 }
 
-// hangUp reads the beginning of a body without an end, and closes the connection.
+// hangUp reads the start of an endless body and closes the connection.
 func (s *server) hangUp(t *testing.T) {
 	t.Helper()
 	response := s.get(t, "/endless")

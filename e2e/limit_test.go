@@ -11,19 +11,19 @@ import (
 	"github.com/wasio-dev/wasio/e2e/internal/component"
 )
 
-// A guest that hangs is killed, and the error says what it did last. What Wasmtime can
-// tell of is the embedder's callback; jco traces every call.
+// TestTimeLimit checks that a guest that hangs is killed, and that the error says what it did
+// last. On Wasmtime, it describes the calls of the callback; on jco, the last host calls.
 func TestTimeLimit(t *testing.T) {
-	need(t, component.Go)
+	requireTools(t, component.Go)
 	g, err := build(casesGuest, component.Go)
 	require.NoError(t, err)
 	for _, test := range []struct {
 		host  *host
 		delay time.Duration // of the callback
-		said  []string
+		want  []string      // substrings of the error
 	}{
-		{callback, 0, []string{`stdout: "famous last words\n"`, "callback: 1 calls; the last had 18 bytes and returned 18"}},
-		{callback, time.Hour, []string{`stdout: ""`, "callback: 1 calls; the last has 18 bytes and has not returned"}},
+		{callback, 0, []string{`stdout: "famous last words\n"`, "callback: 1 calls; the last got 18 bytes and returned 18"}},
+		{callback, time.Hour, []string{`stdout: ""`, "callback: 1 calls; the last got 18 bytes and has not returned"}},
 		{jcoFile, 0, []string{`stdout: "famous last words\n"`, "[method]output-stream.flush", "wasi:io/poll"}},
 	} {
 		t.Run(test.host.name, func(t *testing.T) {
@@ -35,29 +35,29 @@ func TestTimeLimit(t *testing.T) {
 			}
 			_, err := test.host.run(p)
 			require.ErrorContains(t, err, "killed after 3s")
-			for _, said := range test.said {
-				assert.ErrorContains(t, err, said)
+			for _, want := range test.want {
+				assert.ErrorContains(t, err, want)
 			}
 		})
 	}
 }
 
-// A component made by Go goes wrong once it needs more memory than it has at first, unless
-// that is raised, as it is for all other tests. It dies, or forgets what the adapter
-// knows, such as its standard error.
+// TestGoNeedsMemory shows why the other tests raise the initial memory of a component that Go
+// compiled. Without that, a guest that needs more memory crashes, or loses the state of the
+// adapter, such as its standard error.
 func TestGoNeedsMemory(t *testing.T) {
-	need(t, component.Go)
+	requireTools(t, component.Go)
 	t.Parallel()
-	g, err := build(casesGuest, component.GoAsItIs)
+	g, err := build(casesGuest, component.GoUnraised)
 	require.NoError(t, err)
-	right := true
+	ok := true
 	for _, size := range []string{"1000000", "4000000", "41943040"} {
 		p := nothing.process(g, []string{"write", size}, "")
 		r, err := nothing.run(p)
 		require.NoError(t, err)
 		report, _, _ := strings.Cut(string(r.stderr), "\n")
 		t.Logf("%s bytes: exit code %d, stderr %q", size, r.exit, report)
-		right = right && r.exit == 0 && report == "n="+size+" err=<nil>"
+		ok = ok && r.exit == 0 && report == "n="+size+" err=<nil>"
 	}
-	assert.False(t, right, "memory need not be raised any more")
+	assert.False(t, ok, "the initial memory no longer needs to be raised")
 }

@@ -14,37 +14,38 @@ import (
 	"github.com/wasio-dev/wasio/e2e/internal/wasmtime"
 )
 
-// taskVariable is the environment variable that makes the test binary do a task instead
-// of running tests. A guest gets a process of its own, so that it can be killed, and so
-// that standard output is the guest's alone.
+// taskVariable is the environment variable that makes the test binary perform a task instead
+// of running tests. Each guest runs in a separate process, which can be killed and whose
+// standard output belongs to the guest alone.
 const taskVariable = "WASIO_E2E_TASK"
 
-// tested is a file that need opens and the end of the tests makes anew. So go test sees an
-// input that has changed while they ran, and does not keep the result: it does not know
-// that guests are inputs too.
-const tested = "node_modules/.tested"
+// stampFile is a file that requireTools opens and TestMain rewrites after the tests. To go
+// test, it is an input that changed during the tests, so their result is not cached. Caching
+// would be wrong, because go test does not know that the guests are inputs too.
+const stampFile = "node_modules/.tested"
 
 // exitTrap is the exit code of a task whose guest traps.
 const exitTrap = 134
 
-// A task is what such a process does: one of the first three.
+// A task is the work of such a process. One of Run, Exec and Compile is set.
 type task struct {
 	Run     *wasmtime.Run `json:",omitempty"`
-	Exec    []string      `json:",omitempty"` // become this program
+	Exec    []string      `json:",omitempty"` // the command line of a program to execute
 	Compile *compile      `json:",omitempty"`
 
-	FileLimit *uint64 `json:",omitempty"` // no file gets larger than this
-	Memory    string  `json:",omitempty"` // a file to which a Run writes how much memory it had
+	FileLimit *uint64 `json:",omitempty"` // the maximum size of files
+	Memory    string  `json:",omitempty"` // the file to which Run writes its peak memory
 }
 
+// A compile task compiles a component for Wasmtime.
 type compile struct{ From, To string }
 
 func TestMain(m *testing.M) {
 	text, ok := os.LookupEnv(taskVariable)
 	if !ok {
 		code := m.Run()
-		os.RemoveAll(workshop.folder)
-		os.WriteFile(tested, nil, 0o644)
+		os.RemoveAll(builds.dir)
+		os.WriteFile(stampFile, nil, 0o644)
 		os.Exit(code)
 	}
 	var t task
@@ -60,9 +61,10 @@ func TestMain(m *testing.M) {
 	os.Exit(exit)
 }
 
+// do performs the task and returns the exit code of the process.
 func (t *task) do() (exit int, err error) {
 	if t.FileLimit != nil {
-		// Going beyond it is an error then, and not the end of the process.
+		// Without the signal, a write beyond the limit fails instead of ending the process.
 		signal.Ignore(syscall.SIGXFSZ)
 		limit := syscall.Rlimit{Cur: *t.FileLimit, Max: *t.FileLimit}
 		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
@@ -84,7 +86,7 @@ func (t *task) do() (exit int, err error) {
 		return 0, syscall.Exec(program, t.Exec, os.Environ())
 	case t.Run != nil:
 		signal.Ignore(syscall.SIGPIPE) // as the wasmtime command does
-		go tellOnTerm()
+		go reportOnTerm()
 		exit, err := t.Run.Do()
 		if t.Memory != "" {
 			err = errors.Join(err, os.WriteFile(t.Memory, peakMemory(), 0o600))
@@ -94,8 +96,8 @@ func (t *task) do() (exit int, err error) {
 	return 0, errors.New("nothing to do")
 }
 
-// peakMemory returns the most memory that the process has had, in KiB. What the parent
-// could learn of it when it has ended counts the parent's own, from before the exec.
+// peakMemory returns the peak memory of this process in KiB. The resource usage that the
+// parent gets would include the parent's own memory from before the exec.
 func peakMemory() []byte {
 	status, _ := os.ReadFile("/proc/self/status")
 	_, after, _ := bytes.Cut(status, []byte("\nVmHWM:"))
@@ -103,8 +105,9 @@ func peakMemory() []byte {
 	return bytes.TrimSpace(peak)
 }
 
-// tellOnTerm is for a guest whose time is over.
-func tellOnTerm() {
+// reportOnTerm waits for SIGTERM, which a process gets when its time limit expires. It then
+// reports the calls of the callback and exits.
+func reportOnTerm() {
 	term := make(chan os.Signal, 1)
 	signal.Notify(term, syscall.SIGTERM)
 	<-term

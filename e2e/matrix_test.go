@@ -20,30 +20,30 @@ import (
 
 var update = flag.Bool("update", false, "write the matrix to README.md")
 
-// A row is a guest with its arguments, and what is expected of it.
+// A row is a guest with its arguments and its expected behavior.
 type row struct {
 	pkg  string
 	args []string
-	only component.Toolchain // if not empty
+	only component.Toolchain // if not empty, the only toolchain for this guest
 
-	fails    bool   // it ends with exit code 1, or with a trap
-	panics   string // it ends with this panic
-	deferred string // what a deferred call writes then
+	fails    bool   // whether it ends with exit code 1 or a trap
+	panics   string // if not empty, the text of the panic that ends it
+	deferred string // output of a deferred call during the panic
 
-	// stderrDiffers is for guests that report what is not the same everywhere.
+	// stderrDiffers is set if standard error is not the same on all hosts.
 	stderrDiffers bool
 
-	// setup, if it is not nil, changes the process, and returns what to do with its
-	// result instead of comparing it to that of the native run. It returns the text
-	// of the cell.
-	setup func(t *testing.T, c *cell, p *process) func(*result) string
+	// setup, if not nil, modifies the process and returns a function that checks its
+	// result and returns the text of the cell. Without setup, the result must be that
+	// of the native run.
+	setup func(t *testing.T, c *cell, p *process) (check func(*result) string)
 }
 
-// A cell is a guest of one toolchain on one host.
+// A cell is a guest compiled by one toolchain and run on one host.
 type cell struct {
-	row  *row
-	with component.Toolchain
-	host *host
+	row       *row
+	toolchain component.Toolchain
+	host      *host
 }
 
 func (r *row) name() string {
@@ -57,13 +57,13 @@ const (
 	oldGuest   = "./guests/oldpath"
 )
 
-// rows returns the matrix's rows. Every example is one.
+// rows returns the rows of the matrix. Every example has one.
 func rows(t *testing.T) []*row {
 	var all []*row
 	examples, err := os.ReadDir("../examples")
 	require.NoError(t, err)
 	for _, example := range examples {
-		// What is a module of its own is not a command.
+		// An example in a separate module is not a command.
 		_, err := os.Stat(filepath.Join("../examples", example.Name(), "go.mod"))
 		if example.IsDir() && err != nil {
 			all = append(all, &row{pkg: "github.com/wasio-dev/wasio/examples/" + example.Name()})
@@ -98,21 +98,21 @@ func rows(t *testing.T) []*row {
 	)
 }
 
-// TestMatrix runs every guest, made by both toolchains, on every host.
+// TestMatrix runs every guest, compiled by every toolchain, on every host.
 func TestMatrix(t *testing.T) {
 	all := rows(t)
 	m := &matrix{cells: make(map[cell]string)}
 	t.Run("run", func(t *testing.T) {
-		for _, with := range component.Toolchains {
-			t.Run(string(with), func(t *testing.T) {
-				need(t, with)
+		for _, toolchain := range component.Toolchains {
+			t.Run(string(toolchain), func(t *testing.T) {
+				requireTools(t, toolchain)
 				t.Parallel()
-				// The longest rows are the last.
+				// The last rows take the longest, so they start first.
 				for _, r := range slices.Backward(all) {
-					if r.only == "" || r.only == with {
+					if r.only == "" || r.only == toolchain {
 						t.Run(r.name(), func(t *testing.T) {
 							t.Parallel()
-							r.run(t, m, with)
+							r.run(t, m, toolchain)
 						})
 					}
 				}
@@ -120,18 +120,18 @@ func TestMatrix(t *testing.T) {
 		}
 	})
 	if !t.Failed() {
-		m.compare(t, all)
+		m.checkReadme(t, all)
 	}
 }
 
-// run fills the row's cells of one toolchain.
-func (r *row) run(t *testing.T, m *matrix, with component.Toolchain) {
-	g, err := build(r.pkg, with)
+// run fills the cells of the row for one toolchain.
+func (r *row) run(t *testing.T, m *matrix, toolchain component.Toolchain) {
+	g, err := build(r.pkg, toolchain)
 	require.NoError(t, err)
 	want, err := r.native()
 	require.NoError(t, err)
 	for _, h := range hosts {
-		c := &cell{r, with, h}
+		c := &cell{r, toolchain, h}
 		t.Run(h.name, func(t *testing.T) {
 			start := time.Now()
 			text := c.run(t, g, want)
@@ -141,8 +141,8 @@ func (r *row) run(t *testing.T, m *matrix, with component.Toolchain) {
 	}
 }
 
-// native runs the guest on this machine. What it does there is what it has to do
-// everywhere.
+// native runs the guest as a native program. Its result is the expected result on all hosts.
+// The result is nil if the row has a setup.
 func (r *row) native() (*result, error) {
 	g, err := build(r.pkg, "")
 	if err != nil || r.setup != nil {
@@ -152,13 +152,13 @@ func (r *row) native() (*result, error) {
 	return p.run()
 }
 
-// pipeSize is how much a pipe holds on Linux.
+// pipeSize is the capacity of a pipe on Linux.
 const pipeSize = 64 << 10
 
-// The notes of README.md.
+// The texts of cells. The numbers refer to the notes in README.md.
 const (
 	pass      = "pass"
-	toStdout  = "pass ¹" // TinyGo writes the message of a panic to standard output
+	toStdout  = "pass ¹" // TinyGo prints the message of a panic on standard output
 	tailLost  = "64 KiB ²"
 	cannot    = "no error ³"
 	unnoticed = "no error ⁴"
@@ -177,12 +177,12 @@ func (c *cell) run(t *testing.T, g *guest, want *result) string {
 	losesTail := c.host == jcoPipe && len(want.stdout) > pipeSize
 	p.stdout.Late = losesTail
 	if c.host == jcoPipe || c.host == jcoFile {
-		p.limit = 3 * time.Minute // each call of a guest goes to another thread and back
+		p.limit = 3 * time.Minute // each host call goes through another thread
 	}
 	got, err := c.host.run(p)
 	require.NoError(t, err)
 
-	exit, panics := 0, c.row.panics != "" && c.with == component.TinyGo
+	exit, panics := 0, c.row.panics != "" && c.toolchain == component.TinyGo
 	switch {
 	case panics && c.host.stdout != "":
 		exit = exitTrap
@@ -200,7 +200,7 @@ func (c *cell) run(t *testing.T, g *guest, want *result) string {
 		stdout = nil
 	case panics:
 		text = toStdout
-		// jco calls everything a terminal, on which nothing stays in the buffer.
+		// On jco, every standard output is a terminal, so the buffer is empty.
 		if c.row.deferred != "" && c.host.stdout != "" {
 			text, stdout = noDefer, bytes.TrimSuffix(stdout, []byte(c.row.deferred))
 		}
@@ -210,12 +210,13 @@ func (c *cell) run(t *testing.T, g *guest, want *result) string {
 		assert.Less(t, len(got.stdout), len(stdout), "bytes that arrive")
 		text, stdout = tailLost, stdout[:len(got.stdout)]
 	}
-	sameBytes(t, stdout, got.stdout)
+	assertStdout(t, stdout, got.stdout)
 	return text
 }
 
-// sameBytes asserts that they are equal, and shows where they are not.
-func sameBytes(t *testing.T, want, got []byte) {
+// assertStdout asserts that a guest wrote the bytes in want. It reports where the bytes
+// differ.
+func assertStdout(t *testing.T, want, got []byte) {
 	t.Helper()
 	if bytes.Equal(want, got) {
 		return
@@ -224,11 +225,11 @@ func sameBytes(t *testing.T, want, got []byte) {
 	for at < min(len(want), len(got)) && want[at] == got[at] {
 		at++
 	}
-	t.Errorf("stdout has %d bytes, not %d; they differ from byte %d on: %.80q, not %.80q",
+	t.Errorf("stdout has %d bytes, want %d; from byte %d on: %.80q, want %.80q",
 		len(got), len(want), at, got[at:], want[at:])
 }
 
-// A matrix has what was found in each cell.
+// A matrix holds the text of each cell.
 type matrix struct {
 	mu    sync.Mutex
 	cells map[cell]string
@@ -240,12 +241,13 @@ func (m *matrix) set(c cell, text string) {
 	m.cells[c] = text
 }
 
-// markdown returns the matrix as tables, one for each toolchain.
+// markdown returns the matrix as tables, one per toolchain, and whether every cell was
+// measured.
 func (m *matrix) markdown(all []*row) (text string, complete bool) {
 	var b strings.Builder
 	complete = true
-	for _, with := range component.Toolchains {
-		fmt.Fprintf(&b, "\n### %s\n\n| guest |", with)
+	for _, toolchain := range component.Toolchains {
+		fmt.Fprintf(&b, "\n### %s\n\n| guest |", toolchain)
 		for _, h := range hosts {
 			fmt.Fprintf(&b, " %s |", h.name)
 		}
@@ -253,8 +255,8 @@ func (m *matrix) markdown(all []*row) (text string, complete bool) {
 		for _, r := range all {
 			fmt.Fprintf(&b, "| %s |", r.name())
 			for _, h := range hosts {
-				text, ok := m.cells[cell{r, with, h}]
-				if r.only != "" && r.only != with {
+				text, ok := m.cells[cell{r, toolchain, h}]
+				if r.only != "" && r.only != toolchain {
 					text, ok = "– ⁵", true
 				}
 				complete = complete && ok
@@ -271,38 +273,39 @@ const (
 	matrixEnd   = "<!-- end of matrix -->\n"
 )
 
-// compare fails the test if README.md does not have the matrix that was found.
-func (m *matrix) compare(t *testing.T, all []*row) {
-	found, complete := m.markdown(all)
-	fmt.Print(found)
+// checkReadme fails the test if the matrix in README.md is not m. With the flag -update, it
+// writes m to README.md.
+func (m *matrix) checkReadme(t *testing.T, all []*row) {
+	measured, complete := m.markdown(all)
+	fmt.Print(measured)
 	if !complete {
-		t.Log("not every cell was measured; README.md is not compared")
+		t.Log("not every cell was measured, so README.md is not checked")
 		return
 	}
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
 	before, rest, ok := strings.Cut(string(readme), matrixBegin)
 	written, after, ok2 := strings.Cut(rest, matrixEnd)
-	require.True(t, ok && ok2, "README.md has no place for the matrix")
+	require.True(t, ok && ok2, "README.md does not have the markers of the matrix")
 	if *update {
-		readme = []byte(before + matrixBegin + found + matrixEnd + after)
+		readme = []byte(before + matrixBegin + measured + matrixEnd + after)
 		require.NoError(t, os.WriteFile("README.md", readme, 0o644))
 		return
 	}
-	was, is := strings.Split(written, "\n"), strings.Split(found, "\n")
-	for _, line := range was {
-		if !slices.Contains(is, line) {
-			t.Errorf("README.md says what was not measured: %s", line)
+	have, want := strings.Split(written, "\n"), strings.Split(measured, "\n")
+	for _, line := range have {
+		if !slices.Contains(want, line) {
+			t.Errorf("README.md has a line that was not measured: %s", line)
 		}
 	}
-	for _, line := range is {
-		if !slices.Contains(was, line) {
-			t.Errorf("README.md does not say what was measured: %s", line)
+	for _, line := range want {
+		if !slices.Contains(have, line) {
+			t.Errorf("README.md lacks a line that was measured: %s", line)
 		}
 	}
 	if !t.Failed() {
-		assert.Equal(t, found, written)
+		assert.Equal(t, measured, written)
 	} else {
-		t.Log("go test -run TestMatrix -update writes it")
+		t.Log("run go test -run TestMatrix -update to write the matrix to README.md")
 	}
 }

@@ -12,33 +12,34 @@ import (
 	"time"
 )
 
-// A reader says how a process's standard output is read.
-type reader struct {
-	File string // it is this file, instead of a pipe
-	Late bool   // the pipe is read only after the end
-	Stop *int   // the pipe is closed after so many bytes
+// A stdoutMode says where the standard output of a process goes. By default it is a pipe, read
+// as the process writes.
+type stdoutMode struct {
+	File string // if not empty, standard output is this file
+	Late bool   // the pipe is read after the process has ended
+	Stop *int   // if not nil, the pipe is closed after this many bytes
 }
 
-// A process is something to run with a time limit.
+// A process is a task to run with a time limit.
 type process struct {
 	task   task
 	env    []string // added to the environment
-	stdout reader
+	stdout stdoutMode
 	limit  time.Duration
 
-	// trace, if it is not nil, finds out what the process did last, by running it
-	// again if it must.
+	// trace, if not nil, describes what the process did last. It may run the process
+	// again to find out.
 	trace func() string
 }
 
-// A result is what a process leaves behind.
+// A result is the outcome of a process.
 type result struct {
 	exit           int
 	stdout, stderr []byte
 }
 
-// run runs the process in a test binary of its own. The error is one of running it, or
-// says what it did last before its time was over.
+// run runs the process, which starts as a copy of the test binary. If the time limit expires,
+// the error says what the process did last.
 func (p *process) run() (*result, error) {
 	text, err := json.Marshal(p.task)
 	if err != nil {
@@ -67,20 +68,20 @@ func (p *process) run() (*result, error) {
 	stdout.start()
 
 	signal := func(s syscall.Signal) func() { return func() { syscall.Kill(-command.Process.Pid, s) } }
-	// With the first the process may still say something.
-	over := time.AfterFunc(p.limit, signal(syscall.SIGTERM))
-	dead := time.AfterFunc(p.limit+2*time.Second, signal(syscall.SIGKILL))
+	// After SIGTERM, the process may still report what it was doing.
+	term := time.AfterFunc(p.limit, signal(syscall.SIGTERM))
+	kill := time.AfterFunc(p.limit+2*time.Second, signal(syscall.SIGKILL))
 	err = command.Wait()
-	dead.Stop()
-	inTime := over.Stop()
+	kill.Stop()
+	inTime := term.Stop()
 
 	r := &result{exit: command.ProcessState.ExitCode(), stdout: stdout.finish(), stderr: stderr.Bytes()}
 	if !inTime {
-		said := fmt.Sprintf("killed after %v\nstdout: %s\nstderr: %s", p.limit, tail(r.stdout), tail(r.stderr))
+		message := fmt.Sprintf("killed after %v\nstdout: %s\nstderr: %s", p.limit, tail(r.stdout), tail(r.stderr))
 		if p.trace != nil {
-			said += "\n" + p.trace()
+			message += "\n" + p.trace()
 		}
-		return r, errors.New(said)
+		return r, errors.New(message)
 	}
 	if err != nil && !errors.As(err, new(*exec.ExitError)) {
 		return r, err
@@ -88,30 +89,33 @@ func (p *process) run() (*result, error) {
 	return r, nil
 }
 
-// A capture is a standard output, and what has been read of it.
+// A capture collects a standard output.
 type capture struct {
-	reader
+	stdoutMode
 	read, write *os.File
 	done        chan []byte
 }
 
-func (r reader) open() (c *capture, err error) {
-	c = &capture{reader: r, done: make(chan []byte, 1)}
-	if r.File != "" {
-		c.write, err = os.Create(r.File)
+// open opens the file or pipe for a standard output.
+func (m stdoutMode) open() (c *capture, err error) {
+	c = &capture{stdoutMode: m, done: make(chan []byte, 1)}
+	if m.File != "" {
+		c.write, err = os.Create(m.File)
 	} else {
 		c.read, c.write, err = os.Pipe()
 	}
 	return c, err
 }
 
+// start starts to read the pipe, unless c.Late is set.
 func (c *capture) start() {
 	if c.read != nil && !c.Late {
-		go c.take()
+		go c.readPipe()
 	}
 }
 
-func (c *capture) take() {
+// readPipe reads the pipe to its end, or to c.Stop, and closes it.
+func (c *capture) readPipe() {
 	defer c.read.Close()
 	var r io.Reader = c.read
 	if c.Stop != nil {
@@ -121,22 +125,23 @@ func (c *capture) take() {
 	c.done <- all
 }
 
+// finish returns the whole output. It is called once, when the process has ended.
 func (c *capture) finish() []byte {
 	if c.read == nil {
 		all, _ := os.ReadFile(c.File)
 		return all
 	}
 	if c.Late {
-		c.take()
+		c.readPipe()
 	}
 	return <-c.done
 }
 
-// tail returns the end of what a guest has written, for a message.
+// tail returns the end of an output, formatted for a message.
 func tail(p []byte) string {
-	const most = 2000
-	if len(p) <= most {
+	const limit = 2000
+	if len(p) <= limit {
 		return fmt.Sprintf("%q", p)
 	}
-	return fmt.Sprintf("%d bytes, the last %q", len(p), p[len(p)-most:])
+	return fmt.Sprintf("%d bytes, the last %q", len(p), p[len(p)-limit:])
 }

@@ -1,4 +1,5 @@
-// jco gives a guest no folder of its own accord. `jco run --jco-import` loads this first.
+// Gives the guest the directory $GUEST_DIR, since jco gives it none by default. The flag
+// --jco-import makes `jco run` load this file first.
 import { createRequire } from "node:module";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
@@ -6,7 +7,7 @@ import { pathToFileURL } from "node:url";
 const jco = createRequire(createRequire(import.meta.url).resolve("@bytecodealliance/jco"));
 const shim = jco.resolve("@bytecodealliance/preview2-shim/filesystem");
 
-if (process.env.GUEST_FOLDER) {
+if (process.env.GUEST_DIR) {
 	const { _addPreopen } = await import(pathToFileURL(shim));
-	_addPreopen("/", process.env.GUEST_FOLDER);
+	_addPreopen("/", process.env.GUEST_DIR);
 }

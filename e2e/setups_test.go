@@ -18,9 +18,9 @@ import (
 	"github.com/wasio-dev/wasio/e2e/internal/component"
 )
 
-// The setups of rows whose results are not simply those of the native run.
+// The functions failsMidway, alwaysFails, waits and writesFile are setups of rows.
 
-// failsMidway has standard output fail after 102,500 bytes, in the 21st Write of 5000.
+// failsMidway makes standard output fail after 102,500 bytes, in the 21st Write of 5000.
 func failsMidway(t *testing.T, c *cell, p *process) func(*result) string {
 	const piece, writes, failAt = 5000, 64, 102500
 	take, limit := 100000, uint64(failAt)
@@ -47,10 +47,10 @@ func failsMidway(t *testing.T, c *cell, p *process) func(*result) string {
 		_, err := fmt.Sscanf(report, "n=%d", &n)
 		require.NoError(t, err, "stderr: %s", r.stderr)
 		written := pattern(piece, writes)
-		assert.True(t, bytes.HasPrefix(written, r.stdout), "what arrives is what was written first")
+		assert.True(t, bytes.HasPrefix(written, r.stdout), "stdout is not a prefix of what the guest wrote")
 
 		if reason == "" {
-			// The host does not tell the guest.
+			// The host does not report the failure to the guest.
 			assert.Equal(t, len(written), n)
 			assert.Contains(t, report, "err=<nil>")
 			switch c.host {
@@ -60,30 +60,30 @@ func failsMidway(t *testing.T, c *cell, p *process) func(*result) string {
 			case jcoFile:
 				assert.Len(t, r.stdout, failAt)
 			}
-			jcoNotices(t, c, r)
+			assertJcoExit(t, c, r)
 			return unnoticed
 		}
 		assert.Zero(t, r.exit, "stderr: %s", r.stderr)
 		assert.Contains(t, report, "ours=true closed=false sticky=true")
-		if c.with == component.TinyGo {
+		if c.toolchain == component.TinyGo {
 			assert.Contains(t, report, reason)
 		} else {
 			assert.Contains(t, report, "last operation failed")
 		}
 		switch c.host {
 		case inherited:
-			// A pipe's reader is gone while the pipe is still full of what it
-			// did not take.
+			// When the reader closes the pipe, the pipe still holds bytes that were
+			// written but not read.
 			assert.Len(t, r.stdout, take)
 			assert.GreaterOrEqual(t, n, take-piece)
 			assert.LessOrEqual(t, n, take+pipeSize+piece)
-			assert.Zero(t, n%piece, "n=%d is not a number of whole pieces", n)
+			assert.Zero(t, n%piece, "n=%d is not a multiple of the piece size", n)
 		case file:
-			// This host fails in write, of which nothing counts.
+			// This host fails in write, so no byte of that write counts.
 			assert.Len(t, r.stdout, failAt)
 			assert.Equal(t, failAt/piece*piece, n)
 		default:
-			// This host accepts the bytes first and fails later.
+			// This host accepts the bytes and fails later.
 			assert.Len(t, r.stdout, failAt)
 			assert.Equal(t, (failAt/piece+1)*piece, n)
 		}
@@ -91,7 +91,7 @@ func failsMidway(t *testing.T, c *cell, p *process) func(*result) string {
 	}
 }
 
-// pattern returns what the guest writes.
+// pattern returns the output of the guest: that many writes of size bytes each.
 func pattern(size, writes int) []byte {
 	p := make([]byte, size)
 	x := uint32(size)
@@ -102,11 +102,11 @@ func pattern(size, writes int) []byte {
 	return bytes.Repeat(p, writes)
 }
 
-// jcoNotices asserts how a run ends on Node whose standard output fails. Node learns of
-// it when its event loop goes round again. A guest of Go has ended the process before; a
-// guest of TinyGo has returned, and the error, which nobody handles, ends the process.
-func jcoNotices(t *testing.T, c *cell, r *result) {
-	if c.with == component.Go {
+// assertJcoExit asserts the exit code of a run on Node whose standard output failed. Node
+// reports the failure in the next turn of its event loop. A guest compiled by Go has exited
+// by then. A guest compiled by TinyGo has returned, and the unhandled error ends the process.
+func assertJcoExit(t *testing.T, c *cell, r *result) {
+	if c.toolchain == component.Go {
 		assert.Zero(t, r.exit)
 		return
 	}
@@ -114,8 +114,7 @@ func jcoNotices(t *testing.T, c *cell, r *result) {
 	assert.Contains(t, string(r.stderr), "Unhandled 'error' event")
 }
 
-// alwaysFails has every write to standard output fail, and looks for handles that have
-// not been dropped.
+// alwaysFails makes every write to standard output fail, and checks that no handle leaks.
 func alwaysFails(t *testing.T, c *cell, p *process) func(*result) string {
 	zero, limit := 0, uint64(0)
 	switch c.host {
@@ -138,7 +137,7 @@ func alwaysFails(t *testing.T, c *cell, p *process) func(*result) string {
 			return cannot
 		case jcoPipe, jcoFile:
 			assert.Zero(t, failed)
-			jcoNotices(t, c, r)
+			assertJcoExit(t, c, r)
 			return unnoticed
 		}
 		assert.Zero(t, r.exit)
@@ -147,11 +146,10 @@ func alwaysFails(t *testing.T, c *cell, p *process) func(*result) string {
 	}
 }
 
-// manyWaits is how many Writes a guest makes where each means to wait.
+// manyWaits is the number of Writes on a host where nearly every Write waits.
 const manyWaits = 1_250_000
 
-// waits looks for handles, and for memory of the host, that have not been given back
-// after many waits.
+// waits checks that many waits leak neither handles nor memory of the host.
 func waits(t *testing.T, c *cell, p *process) func(*result) string {
 	few := c.row.args[1]
 	if c.host != callback {
@@ -160,26 +158,26 @@ func waits(t *testing.T, c *cell, p *process) func(*result) string {
 			return pass
 		}
 	}
-	p.task.Memory = scratch("memory")
+	p.task.Memory = tempPath("memory")
 	many, run := *p, *p.task.Run
 	many.task.Run = &run
-	many.task.Memory = scratch("memory")
+	many.task.Memory = tempPath("memory")
 	run.Args = []string{"guest", "waits", strconv.Itoa(manyWaits)}
 	many.limit = 5 * time.Minute
 	return func(r *result) string {
 		checkWaits(t, c.host, r, few)
 		after, err := c.host.run(&many)
 		require.NoError(t, err)
-		share := checkWaits(t, c.host, after, strconv.Itoa(manyWaits))
-		assert.GreaterOrEqual(t, manyWaits/1000*share, 1_000_000, "waits")
+		waited := checkWaits(t, c.host, after, strconv.Itoa(manyWaits))
+		assert.GreaterOrEqual(t, manyWaits/1000*waited, 1_000_000, "number of waits")
 		small, large := kibibytes(t, p.task.Memory), kibibytes(t, many.task.Memory)
-		t.Logf("waited in %d of 1000 Writes; memory %d and %d KiB", share, small, large)
-		assert.Less(t, large-small, 16<<10, "KiB that a hundred times as many waits have cost")
+		t.Logf("%d of 1000 writes waited; memory %d and %d KiB", waited, small, large)
+		assert.Less(t, large-small, 16<<10, "KiB added by a hundred times as many waits")
 		return pass
 	}
 }
 
-// kibibytes reads the number that a task has written to the file.
+// kibibytes returns the number in a file that a task wrote.
 func kibibytes(t *testing.T, file string) int {
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
@@ -188,36 +186,37 @@ func kibibytes(t *testing.T, file string) int {
 	return n
 }
 
-// checkWaits returns of how many in 1000 Writes it was seen that they had to wait.
-func checkWaits(t *testing.T, h *host, r *result, writes string) (share int) {
+// checkWaits checks the output of the guest, and that no handle leaked. It returns how many
+// of 1000 writes had to wait.
+func checkWaits(t *testing.T, h *host, r *result, writes string) (waited int) {
 	var rounds, before, after int
-	_, err := fmt.Sscanf(string(r.stderr), "waited=%d/%d before=%d after=%d", &share, &rounds, &before, &after)
+	_, err := fmt.Sscanf(string(r.stderr), "waited=%d/%d before=%d after=%d", &waited, &rounds, &before, &after)
 	require.NoError(t, err, "stderr: %s", r.stderr)
 	assert.Equal(t, 1000, rounds)
 	assert.Equal(t, before, after, "number of a new handle")
 	switch h {
 	case callback, slow, grudging:
-		assert.Greater(t, share, 800, "Writes of 1000 that had to wait")
+		assert.Greater(t, waited, 800, "writes of 1000 that had to wait")
 	default:
-		assert.Zero(t, share, "Writes of 1000 that had to wait")
+		assert.Zero(t, waited, "writes of 1000 that had to wait")
 	}
 	n, _ := strconv.Atoi(writes)
 	want := append(bytes.Repeat([]byte("-"), rounds), bytes.Repeat([]byte("+"), n)...)
 	if h == nothing {
 		want = nil
 	}
-	sameBytes(t, want, r.stdout)
-	return share
+	assertStdout(t, want, r.stdout)
+	return waited
 }
 
-// writesFile gives the guest a folder, and compares the file that it makes there with the
-// one that the native program makes.
+// writesFile gives the guest a directory, and checks that the file that the guest writes there
+// equals that of the native program.
 func writesFile(t *testing.T, c *cell, p *process) func(*result) string {
-	folder := t.TempDir()
+	dir := t.TempDir()
 	if c.host.stdout != "" {
-		p.task.Run.Folder = folder
+		p.task.Run.Dir = dir
 	} else {
-		p.env = append(p.env, "GUEST_FOLDER="+folder)
+		p.env = append(p.env, "GUEST_DIR="+dir)
 	}
 	return func(r *result) string {
 		assert.Zero(t, r.exit)
@@ -225,16 +224,17 @@ func writesFile(t *testing.T, c *cell, p *process) func(*result) string {
 		if c.host != nothing {
 			assert.Equal(t, "done\n", string(r.stdout))
 		}
-		got, err := os.ReadFile(filepath.Join(folder, c.row.args[0]))
+		got, err := os.ReadFile(filepath.Join(dir, c.row.args[0]))
 		require.NoError(t, err)
 		want, err := nativeFile(c.row.args[1])
 		require.NoError(t, err)
-		assert.Equal(t, want, sha256.Sum256(got), "hash of the file, which has %d bytes", len(got))
+		assert.Equal(t, want, sha256.Sum256(got), "hash of the file of %d bytes", len(got))
 		return pass
 	}
 }
 
-// nativeFile returns the hash of the file that the native program makes.
+// nativeFile returns the hash of the file that the native program writes. It runs the program
+// once.
 var nativeFile = func() func(size string) ([sha256.Size]byte, error) {
 	var once sync.Once
 	var sum [sha256.Size]byte
@@ -245,7 +245,7 @@ var nativeFile = func() func(size string) ([sha256.Size]byte, error) {
 			if g, err = build(fileGuest, ""); err != nil {
 				return
 			}
-			out := scratch("native")
+			out := tempPath("native")
 			p := process{task: task{Exec: []string{g.native, out, size}}, limit: time.Minute}
 			var r *result
 			if r, err = p.run(); err == nil && r.exit != 0 {

@@ -11,17 +11,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// build compiles a package into a folder of the test and returns the path of the program.
+// build compiles a package and returns the path of the program.
 func build(t *testing.T, pkg string) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "program.exe")
-	said, err := exec.Command("go", "build", "-o", program, pkg).CombinedOutput()
-	require.NoError(t, err, string(said))
+	output, err := exec.Command("go", "build", "-o", program, pkg).CombinedOutput()
+	require.NoError(t, err, string(output))
 	return program
 }
 
-// run returns what a program writes to its standard output. It must be content, and
-// silent otherwise.
+// run runs a program and returns its standard output. The program must exit with code 0 and
+// write nothing to standard error.
 func run(t *testing.T, program string, args ...string) string {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
@@ -32,7 +32,8 @@ func run(t *testing.T, program string, args ...string) string {
 	return stdout.String()
 }
 
-// Every example prints what its output.txt says, natively and as a guest.
+// TestExamples checks that every example prints the contents of its output.txt, both as a
+// native program and as a guest.
 func TestExamples(t *testing.T) {
 	wasirun := build(t, "../cmd/wasirun")
 	entries, err := os.ReadDir(".")
@@ -43,7 +44,7 @@ func TestExamples(t *testing.T) {
 			continue
 		}
 		if _, err := os.Stat(filepath.Join(e.Name(), "go.mod")); err == nil {
-			continue // a module of its own, for one toolchain and one kind of host: tested in e2e
+			continue // a separate module needs a certain toolchain and host, so e2e tests it
 		}
 		examples++
 		t.Run(e.Name(), func(t *testing.T) {
@@ -52,8 +53,8 @@ func TestExamples(t *testing.T) {
 			require.NoError(t, err)
 			require.NotEmpty(t, want)
 			pkg := "./" + e.Name()
-			assert.Equal(t, string(want), run(t, build(t, pkg)), "natively")
-			assert.Equal(t, string(want), run(t, wasirun, pkg), "as a guest")
+			assert.Equal(t, string(want), run(t, build(t, pkg)), "native program")
+			assert.Equal(t, string(want), run(t, wasirun, pkg), "guest")
 		})
 	}
 	assert.GreaterOrEqual(t, examples, 6)

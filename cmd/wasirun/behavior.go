@@ -11,66 +11,67 @@ import (
 	"github.com/wasio-dev/wasio/internal/host"
 )
 
-// behavior is how the flags have the standard streams behave.
+// behavior holds the flags that define how the standard streams behave.
 type behavior struct {
-	as      string
-	permits []uint64
-	stall   uint
-	flush   uint
-	delay   time.Duration
-	hold    bool
-	limit   uint64
-	faults  []host.PlannedFault
+	host     string // the name of the host to imitate, if any
+	permits  []uint64
+	stall    uint
+	flush    uint
+	delay    time.Duration
+	hold     bool
+	capacity uint64
+	faults   []host.PlannedFault
 }
 
-func (b *behavior) define(flags *flag.FlagSet) {
-	flags.Func("as", "imitate the `host` of this name: "+strings.Join(host.Names(), ", "), func(name string) error {
+// defineFlags defines the flags that set b.
+func (b *behavior) defineFlags(flags *flag.FlagSet) {
+	flags.Func("as", "imitate this `host`: "+strings.Join(host.Names(), ", "), func(name string) error {
 		_, err := host.Named(name)
-		b.as = name
+		b.host = name
 		return err
 	})
-	flags.Func("permit", "permit this many `bytes` per write; a list as in 1,7,0,4096 goes round, 0 is none", b.setPermits)
-	flags.UintVar(&b.stall, "stall", 0, "before each permit, permit nothing `n` times, a wait each")
-	flags.UintVar(&b.flush, "flush", 0, "let each flush take `n` waits")
-	flags.DurationVar(&b.delay, "delay", 0, "let each wait take this `time`")
-	flags.BoolVar(&b.hold, "hold", false, "lose what the guest has not flushed")
-	flags.Func("fail", "fail at a `call`, as in write, check-write:3, flush:1 or flushed:2=text (repeatable)", func(s string) error {
+	flags.Func("permit", "permit this many `bytes` per write; a list such as 1,7,0,4096 repeats, and 0 makes the guest wait", b.setPermits)
+	flags.UintVar(&b.stall, "stall", 0, "make the guest wait `n` times before each permit")
+	flags.UintVar(&b.flush, "flush", 0, "make each flush take `n` waits")
+	flags.DurationVar(&b.delay, "delay", 0, "make each wait take this `time`")
+	flags.BoolVar(&b.hold, "hold", false, "discard output that the guest never flushes")
+	flags.Func("fail", "fail at a `call`, such as write, check-write:3, flush:1 or flushed:2=text (repeatable)", func(s string) error {
 		return b.addFault(s, false)
 	})
-	flags.Func("close", "close the stream at a `call`, as -fail fails (repeatable)", func(s string) error {
+	flags.Func("close", "close the stream at a `call`, written as for -fail (repeatable)", func(s string) error {
 		return b.addFault(s, true)
 	})
-	flags.Func("capacity", "close the stream when it has taken this many `bytes`", func(s string) (err error) {
-		b.limit, err = parseBytes(s)
-		if err == nil && b.limit == 0 {
-			err = errors.New("not a capacity: 0 (-close check-write closes at once)")
+	flags.Func("capacity", "close the stream after it has taken this many `bytes`", func(s string) (err error) {
+		b.capacity, err = parseBytes(s)
+		if err == nil && b.capacity == 0 {
+			err = errors.New("must be positive (-close check-write closes the stream at once)")
 		}
 		return err
 	})
 }
 
-// maxWaits is the most that -stall and -flush take. No guest is as patient as that.
+// maxWaits is the maximum of -stall and -flush. No realistic test needs more waits.
 const maxWaits = 1000
 
-// check says what is wrong with flags that could be parsed.
-func (b *behavior) check() error {
+// validate reports a flag whose value is out of range.
+func (b *behavior) validate() error {
 	switch {
 	case b.stall > maxWaits:
-		return fmt.Errorf("-stall %d: %d is the most", b.stall, maxWaits)
+		return fmt.Errorf("-stall %d: the maximum is %d", b.stall, maxWaits)
 	case b.flush > maxWaits:
-		return fmt.Errorf("-flush %d: %d is the most", b.flush, maxWaits)
+		return fmt.Errorf("-flush %d: the maximum is %d", b.flush, maxWaits)
 	case b.delay < 0:
 		return fmt.Errorf("-delay %v is negative", b.delay)
 	}
 	return nil
 }
 
-// plan returns the plan of a stream: that of the host to imitate, changed by the other
-// flags.
+// plan returns the plan of a stream. It starts from the plan of the host to imitate, which
+// the other flags modify.
 func (b *behavior) plan() host.Plan {
 	var p host.Plan
-	if b.as != "" {
-		p, _ = host.Named(b.as)
+	if b.host != "" {
+		p, _ = host.Named(b.host)
 	}
 	if b.permits != nil {
 		p.Permits = b.permits
@@ -93,41 +94,42 @@ func (b *behavior) plan() host.Plan {
 		p.Delay = b.delay
 	}
 	p.Hold = p.Hold || b.hold
-	p.Capacity = b.limit
+	p.Capacity = b.capacity
 	p.Faults = b.faults
 	return p
 }
 
+// setPermits sets the permits to a comma-separated list.
 func (b *behavior) setPermits(list string) error {
 	b.permits = nil
-	some := false
+	positive := false
 	for s := range strings.SplitSeq(list, ",") {
 		n, err := parseBytes(s)
 		if err != nil {
 			return err
 		}
-		some = some || n > 0
+		positive = positive || n > 0
 		b.permits = append(b.permits, n)
 	}
-	if !some {
-		return errors.New("nothing would ever be permitted")
+	if !positive {
+		return errors.New("at least one permit must be positive")
 	}
 	return nil
 }
 
-// addFault adds the fault that s is: point[:call][=text].
+// addFault parses s, of the form point[:call][=text], and adds the fault.
 func (b *behavior) addFault(s string, closed bool) error {
-	where, text, _ := strings.Cut(s, "=")
-	name, number, numbered := strings.Cut(where, ":")
-	at, err := host.PointOf(name)
+	position, text, _ := strings.Cut(s, "=")
+	name, call, hasCall := strings.Cut(position, ":")
+	point, err := host.PointOf(name)
 	if err != nil {
 		return err
 	}
-	f := host.PlannedFault{At: at, Call: 1, Fault: host.Fault{Closed: closed, Text: text}}
-	if numbered {
-		n, err := strconv.ParseUint(number, 10, 31)
+	f := host.PlannedFault{At: point, Call: 1, Fault: host.Fault{Closed: closed, Text: text}}
+	if hasCall {
+		n, err := strconv.ParseUint(call, 10, 31)
 		if err != nil || n == 0 {
-			return fmt.Errorf("not the number of a call: %q", number)
+			return fmt.Errorf("not the number of a call: %q", call)
 		}
 		f.Call = int(n)
 	}

@@ -1,20 +1,22 @@
-// Wasirun builds a Go program for WebAssembly and runs it on a host for WASI 0.2 that
-// can be made hard to please.
+// Wasirun builds a Go program for WebAssembly and runs it on a model of a WASI 0.2 host.
+//
+// Usage:
 //
 //	wasirun [flags] ./package [arguments]
 //	wasirun [flags] guest.wasm [arguments]
 //
-// The package is built with the local Go for GOOS=wasip1 GOARCH=wasm, or the module is
-// taken as it is. What the program writes through wasi:io streams, and what it writes
-// through os.Stdout, goes to the standard output of wasirun. The host is the strict
-// model that wasio is tested with: it ends a program that breaks the protocol, or that
-// would wait for ever, and says why.
+// Wasirun builds a package with the go command for GOOS=wasip1 GOARCH=wasm, and runs a
+// module as it is. Output that the program writes to wasi:io streams or to os.Stdout goes
+// to the standard output of wasirun.
+//
+// The host is the strict model that the tests of wasio use. It stops a program that breaks
+// the protocol or would wait forever, and reports why. Flags make it slow or make it fail.
 //
 // The exit code is the program's own, or
 //
-//	124  the time of -timeout is over
-//	125  wasirun could not run it: bad flags, a package that does not compile, …
-//	134  it broke the protocol of its host, or crashed
+//	124  the timeout set by -timeout expired
+//	125  wasirun could not run the program, for example because it does not compile
+//	134  the program broke the protocol of its host, or crashed
 package main
 
 import (
@@ -36,14 +38,14 @@ import (
 	"github.com/wasio-dev/wasio/internal/host"
 )
 
-// Exit codes beside the guest's own.
+// Exit codes in addition to those of the guest.
 const (
 	exitTimeout = 124
 	exitFailed  = 125
 	exitTrap    = 134
 )
 
-// maxHandles is how many handles a guest may hold. One that holds more has forgotten to
+// maxHandles limits the handles that a guest may hold. A guest that holds more fails to
 // drop them.
 const maxHandles = 1 << 16
 
@@ -57,22 +59,26 @@ Flags:
 const usageEnd = `
 Examples:
   wasirun ./examples/hello
-  wasirun -trace ./examples/log                        what the guest and its host say to each other
-  wasirun -permit 1 -stall 3 ./examples/log            one byte at a time, after three waits
-  wasirun -as wasmtime-file -stats ./examples/json     a host that makes guests wait, and what it costs
-  wasirun -fail write:2=disk-full ./examples/bufio     how the guest takes a failure
-  wasirun -timeout 10s guest.wasm argument             a module that is built already
+  wasirun -trace ./examples/log                        show every host call
+  wasirun -permit 1 -stall 3 ./examples/log            accept one byte at a time, after three waits
+  wasirun -as wasmtime-file -stats ./examples/json     imitate a host that makes guests wait
+  wasirun -fail write:2=disk-full ./examples/bufio     fail the second write
+  wasirun -timeout 10s guest.wasm argument             run a module, with a time limit
 
-The exit code is the guest's; 124: timeout; 125: could not be run; 134: trap or crash.
+The exit code is the guest's own, or
+  124  the timeout expired
+  125  the guest could not be run
+  134  the guest trapped or crashed
 `
 
 func main() {
-	// A reader that goes away is told to the guest, as hosts do, and does not end
-	// this process.
+	// If the reader of standard output goes away, the guest gets an error, as on other
+	// hosts. The signal must not end this process.
 	signal.Ignore(syscall.SIGPIPE)
 	os.Exit(run(os.Args[1:]))
 }
 
+// run runs a command line and returns the exit code.
 func run(args []string) int {
 	c, err := parse(args, os.Stdout)
 	if errors.Is(err, flag.ErrHelp) {
@@ -96,15 +102,15 @@ func run(args []string) int {
 		fmt.Fprintln(os.Stderr, "wasirun: timeout after", c.timeout)
 		return exitTimeout
 	default:
-		fmt.Fprintln(os.Stderr, "wasirun:", strings.ReplaceAll(err.Error(), "\n", `\n`)) // one line
+		fmt.Fprintln(os.Stderr, "wasirun:", strings.ReplaceAll(err.Error(), "\n", `\n`))
 		return exitFailed
 	}
 }
 
-// command is a command line.
+// A command is a parsed command line.
 type command struct {
 	target  string   // a package or a module
-	args    []string // the guest's
+	args    []string // the arguments of the guest
 	trace   bool
 	stats   bool
 	timeout time.Duration
@@ -112,15 +118,17 @@ type command struct {
 	streams behavior
 }
 
+// parse parses a command line. If it asks for help, parse prints that to help and returns
+// [flag.ErrHelp].
 func parse(args []string, help io.Writer) (*command, error) {
 	c := &command{}
 	flags := flag.NewFlagSet("wasirun", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.BoolVar(&c.trace, "trace", false, "print each host call and its result to stderr as it happens")
-	flags.BoolVar(&c.stats, "stats", false, "print to stderr, at the end, the host calls by kind, the bytes and the waits")
-	flags.DurationVar(&c.timeout, "timeout", 0, "end the guest after this `time`; 0: never")
-	flags.UintVar(&c.memory, "memory", 0, "let the guest have this many `MiB` of memory at most; 0: 4096")
-	c.streams.define(flags)
+	flags.BoolVar(&c.stats, "stats", false, "print statistics of host calls, bytes and waits to stderr at the end")
+	flags.DurationVar(&c.timeout, "timeout", 0, "stop the guest after this `time`; 0 means never")
+	flags.UintVar(&c.memory, "memory", 0, "limit the memory of the guest to this many `MiB`; 0 means 4096")
+	c.streams.defineFlags(flags)
 	err := flags.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -130,21 +138,22 @@ func parse(args []string, help io.Writer) (*command, error) {
 		fmt.Fprint(help, usageEnd)
 		return nil, err
 	case err != nil:
-		return nil, fmt.Errorf("%w (wasirun -h shows the flags)", err)
+		return nil, fmt.Errorf("%w (run wasirun -h for usage)", err)
 	case flags.Arg(0) == "":
-		return nil, errors.New("no package given (wasirun -h shows how)")
+		return nil, errors.New("no package given (run wasirun -h for usage)")
 	case c.memory > 4096:
-		return nil, fmt.Errorf("-memory %d: a module has 4096 MiB at most", c.memory)
+		return nil, fmt.Errorf("-memory %d: the maximum is 4096 MiB", c.memory)
 	case c.timeout < 0:
 		return nil, fmt.Errorf("-timeout %v is negative", c.timeout)
 	}
-	if err := c.streams.check(); err != nil {
+	if err := c.streams.validate(); err != nil {
 		return nil, err
 	}
 	c.target, c.args = flags.Arg(0), flags.Args()[1:]
 	return c, nil
 }
 
+// run builds the target if it is a package, and runs it.
 func (c *command) run() (int, error) {
 	module, err := load(c.target)
 	if err != nil {
@@ -159,7 +168,7 @@ func (c *command) run() (int, error) {
 	options := host.Options{Clock: engine.Clock(ctx), Handles: maxHandles}
 	watch := watcher{out: os.Stderr, trace: c.trace, color: wantsColor(os.Stderr)}
 	if c.trace || c.stats {
-		options.OnCall = watch.call
+		options.OnCall = watch.record
 	}
 	if c.stats {
 		defer watch.printStats()
@@ -171,24 +180,24 @@ func (c *command) run() (int, error) {
 		Module: module,
 		Args:   append([]string{c.target}, c.args...),
 		Host:   h,
-		// Not as files: wazero would make those non-blocking, and what is written to
-		// them here would fail when a pipe is full.
+		// The wrappers hide that these are files. wazero would make files non-blocking,
+		// so that writes by this process would fail on a full pipe.
 		Stdin:       struct{ io.Reader }{os.Stdin},
 		Stdout:      struct{ io.Writer }{os.Stdout},
 		Stderr:      struct{ io.Writer }{os.Stderr},
 		MemoryPages: uint32(c.memory * 16),
 	}
-	ended := make(chan struct{})
+	done := make(chan struct{})
 	var exit int
 	go func() {
-		defer close(ended)
+		defer close(done)
 		exit, err = engine.Run(ctx, guest)
 	}()
 	select {
-	case <-ended:
+	case <-done:
 	case <-ctx.Done():
-		// A guest that waits for a file of this process, such as standard input, is
-		// not to be stopped, only to be left.
+		// A guest that reads a file of this process, such as standard input, cannot be
+		// stopped. It ends with the process.
 		return 0, ctx.Err()
 	}
 	if err != nil && !errors.As(err, new(*host.Trap)) && !errors.Is(err, context.DeadlineExceeded) {
@@ -197,7 +206,7 @@ func (c *command) run() (int, error) {
 	return exit, err
 }
 
-// load returns the module that the target is, or that it is compiled to.
+// load returns the module in the file target, or builds the package target.
 func load(target string) ([]byte, error) {
 	if strings.HasSuffix(target, ".wasm") {
 		return os.ReadFile(target)
@@ -213,21 +222,21 @@ func load(target string) ([]byte, error) {
 	out := filepath.Join(dir, "guest.wasm")
 	build := exec.Command("go", "build", "-o", out, "--", target)
 	build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
-	said, err := build.CombinedOutput()
+	output, err := build.CombinedOutput()
 	if err != nil {
-		return nil, fmt.Errorf("cannot build %s: %s", target, firstError(string(said), err))
+		return nil, fmt.Errorf("cannot build %s: %s", target, firstError(string(output), err))
 	}
 	module, err := os.ReadFile(out)
 	if err != nil || bytes.HasPrefix(module, []byte("!<arch>\n")) {
-		return nil, fmt.Errorf("%s is a library, not a program (package main)", target)
+		return nil, fmt.Errorf("%s is not a main package", target)
 	}
 	return module, nil
 }
 
-// firstError returns what the go command complains of first: a line that is not the
-// name of a package, the notice of a download, or empty.
-func firstError(said string, err error) string {
-	for line := range strings.Lines(said) {
+// firstError returns the first error in the output of the go command, or the text of err
+// if there is none. It skips package headers, notices of downloads and empty lines.
+func firstError(output string, err error) string {
+	for line := range strings.Lines(output) {
 		line = strings.TrimSpace(line)
 		if line != "" && !strings.HasPrefix(line, "# ") && !strings.HasPrefix(line, "go: downloading ") {
 			return line

@@ -19,30 +19,31 @@ import (
 	"github.com/wasio-dev/wasio/internal/wasmtest"
 )
 
-// wasirun is the program, built once, and dir a folder for modules.
-var wasirun, dir string
+// wasirun is the path of the program, which TestMain builds.
+var wasirun string
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
-		var err error
-		if dir, err = os.MkdirTemp("", "wasirun"); err != nil {
+		dir, err := os.MkdirTemp("", "wasirun")
+		if err != nil {
 			panic(err)
 		}
 		defer os.RemoveAll(dir)
 		wasirun = filepath.Join(dir, "wasirun.exe")
-		if said, err := exec.Command("go", "build", "-o", wasirun, ".").CombinedOutput(); err != nil {
-			panic(string(said))
+		if output, err := exec.Command("go", "build", "-o", wasirun, ".").CombinedOutput(); err != nil {
+			panic(string(output))
 		}
 		return m.Run()
 	}())
 }
 
-// run runs wasirun in the root of the module.
+// run runs wasirun in the root directory of the module.
 func run(t *testing.T, args ...string) (exit int, stdout, stderr string) {
 	t.Helper()
 	return runWith(t, nil, args...)
 }
 
+// runWith is like run, with a standard input.
 func runWith(t *testing.T, stdin io.Reader, args ...string) (exit int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
@@ -67,7 +68,7 @@ func file(t *testing.T, content string) string {
 	return path
 }
 
-// guest returns a module that runs the code. Its memory begins with a text of ten bytes.
+// guest returns a module that runs the code. Its memory starts with ten digits.
 func guest(c wasmtest.Code) wasmtest.Module {
 	return wasmtest.Module{
 		Imports: append(append([]wasmtest.Import(nil), wasmtest.WASI...),
@@ -78,7 +79,7 @@ func guest(c wasmtest.Code) wasmtest.Module {
 	}
 }
 
-// A call is the name of a function and its arguments.
+// A call is a call of an imported function.
 type call struct {
 	name string
 	args []uint64
@@ -86,7 +87,7 @@ type call struct {
 
 func do(name string, args ...uint64) call { return call{name, args} }
 
-// program is code that makes calls. The first handle is 1.
+// program returns code that makes the calls. The first handle is 1.
 func program(calls ...call) (c wasmtest.Code) {
 	for _, call := range calls {
 		found := false
@@ -110,14 +111,14 @@ func program(calls ...call) (c wasmtest.Code) {
 }
 
 var (
-	// asker asks, waits, asks, flushes and asks again.
-	asker = guest(program(do("get-stdout"), do("check-write", 1, 1024), do("subscribe", 1), do("block", 2), do("check-write", 1, 1024),
+	// checker calls check-write three times: at first, after a wait, and after a flush.
+	checker = guest(program(do("get-stdout"), do("check-write", 1, 1024), do("subscribe", 1), do("block", 2), do("check-write", 1, 1024),
 		do("flush", 1, 1024), do("check-write", 1, 1024)))
 
-	// writer writes four bytes and does not flush.
+	// writer writes four bytes and does not flush them.
 	writer = guest(program(do("get-stdout"), do("check-write", 1, 1024), do("write", 1, 0, 4, 1024), do("check-write", 1, 1024)))
 
-	// blocker writes ten bytes and flushes.
+	// blocker writes and flushes ten bytes in one call.
 	blocker = guest(program(do("get-stdout"), do("blocking-write-and-flush", 1, 0, 10, 1024)))
 )
 
@@ -127,24 +128,24 @@ func TestFlags(t *testing.T) {
 		guest  wasmtest.Module
 		exit   int
 		stdout string
-		trace  string // of the guest, after the first line, without its stream; "" if there is none
+		trace  string // lines of the trace after the first, without output-stream(1)
 	}{
 		{"-trace", writer, 0, "0123", "check-write = 1048576|write(4)|check-write = 1048576"},
 		{"", writer, 0, "0123", ""},
 		{"-trace -permit 5,4", writer, 0, "0123", "check-write = 5|write(4)|check-write = 4"},
 		{"-trace -permit=18446744073709551615", writer, 0, "0123",
 			"check-write = 18446744073709551615|write(4)|check-write = 18446744073709551615"},
-		{"-trace -permit 0,4", asker, 0, "",
+		{"-trace -permit 0,4", checker, 0, "",
 			"check-write = 0|subscribe = pollable(2)|pollable(2).block|check-write = 4|flush|check-write = 0"},
-		{"-trace -stall 1", asker, 0, "",
+		{"-trace -stall 1", checker, 0, "",
 			"check-write = 0|subscribe = pollable(2)|pollable(2).block|check-write = 1048576|flush|check-write = 0"},
-		{"-trace -stall 2 -permit 3", asker, 0, "",
+		{"-trace -stall 2 -permit 3", checker, 0, "",
 			"check-write = 0|subscribe = pollable(2)|pollable(2).block|check-write = 0|flush|check-write = 3"}, // a flush ends the stall
-		{"-trace -flush 1", asker, 0, "",
+		{"-trace -flush 1", checker, 0, "",
 			"check-write = 1048576|subscribe = pollable(2)|pollable(2).block|check-write = 1048576|flush|check-write = 0"},
-		{"-trace -as wasmtime-async", asker, 0, "",
+		{"-trace -as wasmtime-async", checker, 0, "",
 			"check-write = 8192|subscribe = pollable(2)|pollable(2).block|check-write = 8192|flush|check-write = 0"},
-		{"-trace -as wasmtime-async -permit 9", asker, 0, "",
+		{"-trace -as wasmtime-async -permit 9", checker, 0, "",
 			"check-write = 9|subscribe = pollable(2)|pollable(2).block|check-write = 9|flush|check-write = 0"},
 		{"-hold", writer, 0, "", ""},
 		{"-hold", blocker, 0, "0123456789", ""},
@@ -154,9 +155,9 @@ func TestFlags(t *testing.T) {
 		{"-trace -fail write", writer, 0, "", "check-write = 1048576|write(4) = last-operation-failed(error(2))|check-write = closed"},
 		{"-trace -fail check-write:2=some=text", writer, 0, "0123", "check-write = 1048576|write(4)|check-write = last-operation-failed(error(2))"},
 		{"-trace -close check-write:2", writer, 0, "0123", "check-write = 1048576|write(4)|check-write = closed"},
-		{"-trace -close flush -fail write:2", asker, 0, "",
+		{"-trace -close flush -fail write:2", checker, 0, "",
 			"check-write = 1048576|subscribe = pollable(2)|pollable(2).block|check-write = 1048576|flush = closed|check-write = closed"},
-		{"-trace -fail flushed", asker, 0, "",
+		{"-trace -fail flushed", checker, 0, "",
 			"check-write = 1048576|subscribe = pollable(2)|pollable(2).block|check-write = 1048576|flush|check-write = last-operation-failed(error(3))"},
 		{"-memory 1", writer, 0, "0123", ""},
 		{"-timeout 1h", writer, 0, "0123", ""},
@@ -181,10 +182,10 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-// columns matches a line of a trace: when, how long, who, and the rest.
+// columns matches a line of a trace: start, duration, handle, and the rest.
 var columns = regexp.MustCompile(`^ *[0-9]+\.[0-9]{3}ms +[0-9.]+[nµm]?s  (\S+) +(\S.*)$`)
 
-// untimed returns a trace without its columns of times and the space between the others.
+// untimed returns a trace with its times removed and its columns joined by a dot.
 func untimed(t *testing.T, trace string) string {
 	t.Helper()
 	var b strings.Builder
@@ -196,7 +197,8 @@ func untimed(t *testing.T, trace string) string {
 	return b.String()
 }
 
-// Both streams are those of the flags, each for itself.
+// TestFlagsAreForBothStreams checks that each standard stream follows the flags, independently
+// of the other.
 func TestFlagsAreForBothStreams(t *testing.T) {
 	m := guest(program(do("get-stdout"), do("get-stderr"), do("check-write", 1, 1024), do("check-write", 2, 1024),
 		do("write", 2, 0, 3, 1024), do("write", 1, 3, 3, 1024)))
@@ -216,9 +218,9 @@ func TestExitCodes(t *testing.T) {
 		exit   int
 		stderr string
 	}{
-		{"the guest's own", nil, guest(program(do("proc_exit", 3))), 3, ""},
-		{"the guest's, though it is one of ours", nil, guest(program(do("proc_exit", 125))), 125, ""},
-		{"0 by exit", nil, guest(program(do("proc_exit", 0))), 0, ""},
+		{"exit code of the guest", nil, guest(program(do("proc_exit", 3))), 3, ""},
+		{"exit code of the guest, equal to one of wasirun", nil, guest(program(do("proc_exit", 125))), 125, ""},
+		{"exit code 0", nil, guest(program(do("proc_exit", 0))), 0, ""},
 		{"timeout in the guest", []string{"-timeout", "20ms"}, forever, 124, "wasirun: timeout after 20ms\n"},
 		{"timeout in a wait", []string{"-timeout", "20ms", "-stall", "1", "-delay", "24h"}, waiting, 124, "wasirun: timeout after 20ms\n"},
 		{"crash", nil, guest(wasmtest.Code{}.Unreachable()), 134, "wasirun: GUEST: the guest crashed: wasm error: unreachable\n"},
@@ -228,7 +230,7 @@ func TestExitCodes(t *testing.T) {
 			"wasirun: wasi host: trap: the guest hangs: it waits for a wake-up that never comes\n" +
 				"\tmonotonic-clock.subscribe-instant(-2562047h47m16.854775808s) = pollable(1)\n\tpollable(1).block = trap\n"},
 		{"too little memory", []string{"-memory", "1"}, wasmtest.Module{Pages: 17}, 125,
-			"wasirun: GUEST: not a valid module: section memory: min 17 pages (1 Mi) over limit of 16 pages (1 Mi)\n"},
+			"wasirun: GUEST: invalid module: section memory: min 17 pages (1 Mi) over limit of 16 pages (1 Mi)\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := module(t, c.guest)
@@ -240,8 +242,8 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-// A guest with more handles than any needs is stopped before it has used up this
-// process's memory.
+// TestHandleExhaustion checks that wasirun stops a guest that holds too many handles before
+// they use up memory.
 func TestHandleExhaustion(t *testing.T) {
 	exit, _, stderr := run(t, module(t, guest(wasmtest.Code{}.Loop().I64(1).Call(uint64(len(wasmtest.WASI)-1)).Drop().Br(0).End())))
 	assert.Equal(t, 134, exit)
@@ -249,7 +251,7 @@ func TestHandleExhaustion(t *testing.T) {
 	assert.Equal(t, "wasirun: wasi host: trap: the handle table is full: all 65536 handles are live", line)
 }
 
-// What is wrong before a guest runs is told in one line, with exit code 125.
+// TestBadInput checks that wasirun reports bad input in one line, with exit code 125.
 func TestBadInput(t *testing.T) {
 	pkg := func(files map[string]string) string {
 		d := t.TempDir()
@@ -261,35 +263,35 @@ func TestBadInput(t *testing.T) {
 	}
 	ok := module(t, writer)
 	unknown := module(t, wasmtest.Module{Imports: []wasmtest.Import{{Module: "wasi:http/types@0.2.0", Name: "x"}}})
-	folder := filepath.Join(t.TempDir(), "folder.wasm")
-	require.NoError(t, os.Mkdir(folder, 0o777))
+	directory := filepath.Join(t.TempDir(), "directory.wasm")
+	require.NoError(t, os.Mkdir(directory, 0o777))
 	for _, c := range []struct {
 		args []string
-		want string // is in the line
+		want string // substring of the line
 	}{
 		{[]string{"-bogus", ok}, "flag provided but not defined: -bogus"},
 		{[]string{"-line\nbreak", ok}, "flag provided but not defined"},
 		{nil, "no package given"},
 		{[]string{"-trace"}, "no package given"},
 		{[]string{""}, "no package given"},
-		{[]string{"-permit", "0", ok}, "-permit: nothing would ever be permitted"},
+		{[]string{"-permit", "0", ok}, "-permit: at least one permit must be positive"},
 		{[]string{"-permit", "", ok}, `-permit: not a number of bytes: ""`},
 		{[]string{"-permit", "1,,2", ok}, `-permit: not a number of bytes: ""`},
 		{[]string{"-permit", "-1", ok}, `-permit: not a number of bytes: "-1"`},
 		{[]string{"-permit", "18446744073709551616", ok}, `-permit: not a number of bytes: "18446744073709551616"`},
 		{[]string{"-permit", "many", ok}, `-permit: not a number of bytes: "many"`},
 		{[]string{"-stall", "-1", ok}, `invalid value "-1" for flag -stall`},
-		{[]string{"-stall", "4000000000", ok}, "-stall 4000000000: 1000 is the most"},
+		{[]string{"-stall", "4000000000", ok}, "-stall 4000000000: the maximum is 1000"},
 		{[]string{"-flush", "-1", ok}, `invalid value "-1" for flag -flush`},
-		{[]string{"-flush", "18446744073709551615", ok}, "-flush 18446744073709551615: 1000 is the most"},
+		{[]string{"-flush", "18446744073709551615", ok}, "-flush 18446744073709551615: the maximum is 1000"},
 		{[]string{"-delay", "-1s", ok}, "-delay -1s is negative"},
 		{[]string{"-delay", "1", ok}, `invalid value "1" for flag -delay`},
 		{[]string{"-timeout", "-1s", ok}, "-timeout -1s is negative"},
 		{[]string{"-timeout", "soon", ok}, `invalid value "soon" for flag -timeout`},
-		{[]string{"-memory", "4097", ok}, "-memory 4097: a module has 4096 MiB at most"},
+		{[]string{"-memory", "4097", ok}, "-memory 4097: the maximum is 4096 MiB"},
 		{[]string{"-memory", "-1", ok}, `invalid value "-1" for flag -memory`},
 		{[]string{"-capacity", "-1", ok}, `-capacity: not a number of bytes: "-1"`},
-		{[]string{"-capacity", "0", ok}, "-capacity: not a capacity: 0"},
+		{[]string{"-capacity", "0", ok}, "-capacity: must be positive"},
 		{[]string{"-as", "toaster", ok}, `no host is known as "toaster" (there are wasmtime-stdout, `},
 		{[]string{"-fail", "splice", ok}, `no such point to fail at: "splice"`},
 		{[]string{"-fail", "", ok}, `no such point to fail at: ""`},
@@ -297,20 +299,20 @@ func TestBadInput(t *testing.T) {
 		{[]string{"-close", "write:x", ok}, `not the number of a call: "x"`},
 		{[]string{"-close", "write:99999999999", ok}, `not the number of a call: "99999999999"`},
 		{[]string{"nothing.wasm"}, "open nothing.wasm: no such file or directory"},
-		{[]string{folder}, "is a directory"},
+		{[]string{directory}, "is a directory"},
 		{[]string{"./nothing"}, "cannot build ./nothing: "},
 		{[]string{"./..."}, "./... is a pattern, not a package"},
 		{[]string{"std"}, "cannot build std: "},
-		{[]string{"./internal/host"}, "./internal/host is a library, not a program (package main)"},
-		{[]string{"."}, ". is a library, not a program (package main)"},
+		{[]string{"./internal/host"}, "./internal/host is not a main package"},
+		{[]string{"."}, ". is not a main package"},
 		{[]string{"./examples"}, "cannot build ./examples: "},
 		{[]string{"./LICENSE"}, "cannot build ./LICENSE: "},
 		{[]string{file(t, "package main\n")}, "not a WebAssembly module"},
 		{[]string{file(t, "")}, "not a WebAssembly module"},
 		{[]string{file(t, "\x00asm\x0d\x00\x01\x00")}, "a component, not a core module"},
-		{[]string{file(t, "\x00asm\x01\x00\x00\x00\xff\xff")}, "not a valid module: "},
-		{[]string{unknown}, "the guest imports something unknown: x of wasi:http/types@0.2.0"},
-		{[]string{module(t, wasmtest.Module{})}, "a library, not a program"},
+		{[]string{file(t, "\x00asm\x01\x00\x00\x00\xff\xff")}, "invalid module: "},
+		{[]string{unknown}, "unknown import: x of wasi:http/types@0.2.0"},
+		{[]string{module(t, wasmtest.Module{})}, "not a program"},
 	} {
 		t.Run(fmt.Sprintf("%.60q", c.args), func(t *testing.T) {
 			exit, stdout, stderr := run(t, c.args...)
@@ -325,10 +327,10 @@ func TestBadInput(t *testing.T) {
 		d := pkg(map[string]string{"main.go": "package main\n\nfunc main() { undefined() }\n"})
 		cmd := exec.Command(wasirun, ".")
 		cmd.Dir = d
-		said, err := cmd.CombinedOutput()
+		output, err := cmd.CombinedOutput()
 		assert.Error(t, err)
 		assert.Equal(t, 125, cmd.ProcessState.ExitCode())
-		assert.Equal(t, "wasirun: cannot build .: ."+string(filepath.Separator)+"main.go:3:15: undefined: undefined\n", string(said))
+		assert.Equal(t, "wasirun: cannot build .: ."+string(filepath.Separator)+"main.go:3:15: undefined: undefined\n", string(output))
 	})
 }
 
@@ -345,7 +347,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// The main job: a package is built and run, on a host however hard to please.
+// TestPackage checks that wasirun builds and runs a package, on a fast and on a slow host.
 func TestPackage(t *testing.T) {
 	const want = "guest: starting\nguest: request 1 served\nguest: request 2 served\nguest: request 3 served\nguest: done\n"
 	exit, stdout, stderr := run(t, "./examples/log")
@@ -361,7 +363,7 @@ func TestPackage(t *testing.T) {
 	assert.GreaterOrEqual(t, strings.Count(stderr, ".block\n"), 3*len(want))
 }
 
-// A pipe that is full makes wasirun wait, and loses nothing.
+// TestSlowReaders checks that a full pipe makes wasirun wait and loses no output.
 func TestSlowReaders(t *testing.T) {
 	cmd := exec.Command(wasirun, "-trace", "-permit", "16", "./examples/bufio")
 	cmd.Dir = "../.."
@@ -373,7 +375,7 @@ func TestSlowReaders(t *testing.T) {
 	trace, err := io.ReadAll(iotest.OneByteReader(pipe))
 	require.NoError(t, err)
 	require.NoError(t, cmd.Wait())
-	require.Greater(t, len(trace), 128<<10, "more than a pipe holds")
+	require.Greater(t, len(trace), 128<<10, "the trace must exceed the capacity of a pipe")
 	written := 0
 	for _, m := range regexp.MustCompile(`\.write\((\d+)\)\n`).FindAllStringSubmatch(untimed(t, string(trace)), -1) {
 		n, err := strconv.Atoi(m[1])
@@ -390,7 +392,8 @@ func TestArgumentsAndStandardInput(t *testing.T) {
 	assert.Equal(t, "to stderr\n", stderr)
 }
 
-// A reader that has gone closes the stream of the guest, and wasirun goes on.
+// TestStandardOutputWithoutReader checks that the guest sees a closed stream if nothing reads
+// its output, and that wasirun keeps running.
 func TestStandardOutputWithoutReader(t *testing.T) {
 	r, w, err := os.Pipe()
 	require.NoError(t, err)
@@ -413,16 +416,16 @@ func TestStats(t *testing.T) {
 	assert.Regexp(t, `^ *calls +time +function
  +1 +\S+ +output-stream.blocking-write-and-flush
  +1 +\S+ +stdout.get-stdout
-10 bytes written, 1 waits of \S+ms in all, the longest \S+ms
+10 bytes written; 1 waits took \S+ms in total, the longest \S+ms
 $`, stderr)
 }
 
-// onTerminal runs a shell command on a pseudo-terminal and returns what it shows.
+// onTerminal runs a shell command on a pseudo-terminal and returns its output.
 func onTerminal(t *testing.T, env []string, command string) string {
 	t.Helper()
 	script, err := exec.LookPath("script")
 	if err != nil {
-		t.Skip("no program script: install the Debian package bsdutils")
+		t.Skip("needs the command script: install the Debian package bsdutils")
 	}
 	cmd := exec.Command(script, "-q", "-e", "-c", command, "/dev/null")
 	cmd.Dir = "../.."
@@ -433,7 +436,7 @@ func onTerminal(t *testing.T, env []string, command string) string {
 }
 
 func TestColorOnlyOnATerminal(t *testing.T) {
-	command := wasirun + " -trace -permit 0,9 " + module(t, asker)
+	command := wasirun + " -trace -permit 0,9 " + module(t, checker)
 	plain := []string{"TERM=xterm", "NO_COLOR="}
 	assert.Contains(t, onTerminal(t, plain, command), "check-write\x1b[33m = 0\x1b[0m\n")
 	assert.NotContains(t, onTerminal(t, []string{"TERM=xterm", "NO_COLOR=1"}, command), "\x1b")
@@ -441,11 +444,12 @@ func TestColorOnlyOnATerminal(t *testing.T) {
 	assert.NotContains(t, onTerminal(t, plain, command+" 2>&1 | cat"), "\x1b")
 }
 
-// A BufWriter is in line mode on a terminal, and not on a pipe.
+// TestLineModeOnATerminal checks that a BufWriter is in line mode on a terminal but not on a
+// pipe.
 func TestLineModeOnATerminal(t *testing.T) {
 	command := wasirun + " -stats ./cmd/wasirun/testdata/lines"
-	count := func(shown string) int {
-		m := regexp.MustCompile(`(?m)^ +(\d+) +\S+ +output-stream\.(blocking-write-and-flush|flush)$`).FindAllStringSubmatch(shown, -1)
+	countFlushes := func(stats string) int {
+		m := regexp.MustCompile(`(?m)^ +(\d+) +\S+ +output-stream\.(blocking-write-and-flush|flush)$`).FindAllStringSubmatch(stats, -1)
 		total := 0
 		for _, flushes := range m {
 			n, err := strconv.Atoi(flushes[1])
@@ -454,11 +458,12 @@ func TestLineModeOnATerminal(t *testing.T) {
 		}
 		return total
 	}
-	assert.Equal(t, 3, count(onTerminal(t, nil, command)), "one for each line")
-	assert.Equal(t, 1, count(onTerminal(t, nil, command+" 2>&1 | cat")), "one at the end")
+	assert.Equal(t, 3, countFlushes(onTerminal(t, nil, command)), "one for each line")
+	assert.Equal(t, 1, countFlushes(onTerminal(t, nil, command+" 2>&1 | cat")), "one at the end")
 }
 
-// A guest that waits for input that does not come is left when its time is over.
+// TestTimeoutWhileReading checks that the timeout ends a guest that is blocked reading its
+// standard input.
 func TestTimeoutWhileReading(t *testing.T) {
 	r, w, err := os.Pipe()
 	require.NoError(t, err)

@@ -12,18 +12,19 @@ import (
 	"github.com/wasio-dev/wasio/internal/host"
 )
 
-// watcher shows what a guest and its host say to each other.
+// A watcher prints host calls, or statistics about them.
 type watcher struct {
 	out          io.Writer
 	trace, color bool
 
-	first   time.Duration    // when the first call began
+	first   time.Duration    // when the first call started
 	calls   map[string]tally // by function
-	bytes   uint64           // taken by the host
+	bytes   uint64           // accepted by the host
 	waits   tally
-	longest time.Duration
+	longest time.Duration // the longest wait
 }
 
+// A tally is the number of some calls and the time that they took.
 type tally struct {
 	n    int
 	took time.Duration
@@ -34,14 +35,15 @@ func (t *tally) add(took time.Duration) {
 	t.took += took
 }
 
-// wantsColor reports whether to color what is written to f: only on a terminal that can,
-// and not where the user says NO_COLOR (https://no-color.org).
+// wantsColor reports whether to color the output to f. It does so only on a terminal that
+// supports color, and never if NO_COLOR is set (https://no-color.org).
 func wantsColor(f *os.File) bool {
 	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && host.IsTerminal(f)
 }
 
-// call takes note of a call. The host calls it, one call at a time.
-func (w *watcher) call(c *host.Call) {
+// record counts a host call and prints it if w.trace is set. The host never calls record
+// concurrently.
+func (w *watcher) record(c *host.Call) {
 	if w.calls == nil {
 		w.calls = make(map[string]tally)
 		w.first = c.Start
@@ -59,13 +61,15 @@ func (w *watcher) call(c *host.Call) {
 	w.bytes += c.Taken()
 }
 
+// Codes of ANSI escape sequences.
 const (
 	dim    = "2"
 	yellow = "33"
 	red    = "31"
 )
 
-// print prints a call: when it began, counted from the first one, how long it took, who, what, and the result.
+// print prints the time of a call since the first one, its duration, the handle, the
+// function and the result.
 func (w *watcher) print(c *host.Call) {
 	result := c.Outcome()
 	if result != "" {
@@ -79,10 +83,11 @@ func (w *watcher) print(c *host.Call) {
 			result = w.paint(yellow, result)
 		}
 	}
-	times := fmt.Sprintf("%10.3fms %9v", float64(c.Start-w.first)/float64(time.Millisecond), rounded(c.Took))
+	times := fmt.Sprintf("%10.3fms %9v", float64(c.Start-w.first)/float64(time.Millisecond), round(c.Took))
 	fmt.Fprintf(w.out, "%s  %-17s %s%s\n", w.paint(dim, times), c.Who(), c.What(), result)
 }
 
+// paint returns s in a color, if w uses colors.
 func (w *watcher) paint(color, s string) string {
 	if !w.color {
 		return s
@@ -90,8 +95,8 @@ func (w *watcher) paint(color, s string) string {
 	return "\x1b[" + color + "m" + s + "\x1b[0m"
 }
 
-// rounded returns d with the digits that one can take in at a glance.
-func rounded(d time.Duration) time.Duration {
+// round returns d rounded to three significant digits.
+func round(d time.Duration) time.Duration {
 	for unit := time.Duration(1); unit <= d; unit *= 10 {
 		if d < 1000*unit {
 			return d.Round(unit)
@@ -100,7 +105,7 @@ func rounded(d time.Duration) time.Duration {
 	return d
 }
 
-// printStats prints what there was of each kind of call, most of them first.
+// printStats prints the calls by function, the most frequent first, and the totals.
 func (w *watcher) printStats() {
 	type row struct {
 		name string
@@ -116,9 +121,9 @@ func (w *watcher) printStats() {
 	t := tabwriter.NewWriter(w.out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "calls\ttime\t  function")
 	for _, r := range rows {
-		fmt.Fprintf(t, "%d\t%v\t  %s\n", r.n, rounded(r.took), r.name)
+		fmt.Fprintf(t, "%d\t%v\t  %s\n", r.n, round(r.took), r.name)
 	}
 	t.Flush()
-	fmt.Fprintf(w.out, "%d bytes written, %d waits of %v in all, the longest %v\n",
-		w.bytes, w.waits.n, rounded(w.waits.took), rounded(w.longest))
+	fmt.Fprintf(w.out, "%d bytes written; %d waits took %v in total, the longest %v\n",
+		w.bytes, w.waits.n, round(w.waits.took), round(w.longest))
 }

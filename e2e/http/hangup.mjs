@@ -1,22 +1,23 @@
-// What jco 1.35 lacks when a client of `jco serve` hangs up, for --jco-import. The code meant is in
-// https://github.com/bytecodealliance/jco/tree/main/packages/preview2-shim/src/io (worker-http.ts, worker-thread.ts).
+// Fixes three bugs of `jco serve` in jco 1.35 that show when a client hangs up. The flag
+// --jco-import loads this file. The bugs are in worker-http.ts and worker-thread.ts in
+// https://github.com/bytecodealliance/jco/tree/main/packages/preview2-shim/src/io.
 //
-// It pipes a body to its response, and pipe leaves the body alone when the response closes
-// (https://github.com/nodejs/node/issues/19288). So nobody reads the body any more, and
-// the guest is not told. Here the body is closed too.
+// jco pipes a body to its response, and pipe does not close the body when the response closes
+// (https://github.com/nodejs/node/issues/19288). The guest does not notice that nothing reads
+// the body any more. The fix closes the body.
 //
-// It traps when the guest subscribes to a stream that has just closed. Here the pollable
-// is one that is ready.
+// jco traps if the guest subscribes to a stream that has just closed. The fix returns a
+// pollable that is ready.
 //
-// It disposes of a body that the guest drops, and once more when the guest returns, which
-// ends the server. Here it is disposed of when the guest returns.
+// jco disposes of a body when the guest drops it and again when the guest returns, which ends
+// the server. The fix disposes of it only when the guest returns.
 import { createRequire, syncBuiltinESMExports } from "node:module";
 import { PassThrough, Readable } from "node:stream";
 import threads from "node:worker_threads";
 import { pathToFileURL } from "node:url";
 
 if (threads.isMainThread) {
-	// jco does input and output on a thread of its own, which must load this file too.
+	// jco does I/O on a separate thread, which must load this file too.
 	threads.Worker = class extends threads.Worker {
 		constructor(script, options) {
 			super(script, { ...options, execArgv: ["--import", import.meta.url] });

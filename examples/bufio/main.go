@@ -1,4 +1,4 @@
-// Bufio puts the standard bufio.Writer on top of wasio.
+// Bufio writes to wasio through a bufio.Writer.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Hello prints with package fmt.
+// Hello prints a greeting with package fmt.
 package main
 
 import (

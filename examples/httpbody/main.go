@@ -17,30 +17,31 @@ import (
 	"go.bytecodealliance.org/cm"
 )
 
-// patience is how long a client may take no byte at all.
-const patience = 5 * time.Second
+// readTimeout is how long a client may go without reading.
+const readTimeout = 5 * time.Second
 
 func init() { handler.Exports.Handle = handle }
 
-// main is not called: the host calls handle.
+// main is never called. The host calls handle.
 func main() {}
 
-// handle answers a request, and says on standard error how that went.
+// handle answers a request and logs the outcome to standard error.
 func handle(request handler.IncomingRequest, out handler.ResponseOutparam) {
 	path := pathOf(request)
 	n, err := answer(path, out)
-	said := "complete"
+	outcome := "complete"
 	switch {
 	case errors.Is(err, io.ErrClosedPipe):
-		said = "the client has hung up"
+		outcome = "the client has hung up"
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		said = "the client does not read"
+		outcome = "the client does not read"
 	case err != nil:
-		said = err.Error()
+		outcome = err.Error()
 	}
-	fmt.Fprintf(wasio.Stderr(), "%s: %d bytes: %s\n", path, n, said)
+	fmt.Fprintf(wasio.Stderr(), "%s: %d bytes: %s\n", path, n, outcome)
 }
 
+// pathOf returns the path of a request, and drops the request.
 func pathOf(request handler.IncomingRequest) (path string) {
 	option := request.PathWithQuery()
 	if p := option.Some(); p != nil {
@@ -50,20 +51,21 @@ func pathOf(request handler.IncomingRequest) (path string) {
 	return path
 }
 
-// answer sends the response and its body, and returns how many bytes of the body the
-// host has taken.
+// answer sends the response and its body, and returns how many bytes of the body the host
+// has accepted.
 func answer(path string, out handler.ResponseOutparam) (n int64, err error) {
 	headers := types.NewFields()
-	announced := map[string]uint64{"/length": 1 << 20, "/excess": 100_000}[path]
-	if announced > 0 {
-		length := cm.ToList(strconv.AppendUint(nil, announced, 10))
-		headers.Append("content-length", types.FieldValue(length))
+	length := map[string]uint64{"/length": 1 << 20, "/excess": 100_000}[path]
+	if length > 0 {
+		value := cm.ToList(strconv.AppendUint(nil, length, 10))
+		headers.Append("content-length", types.FieldValue(value))
 	}
 	response := types.NewOutgoingResponse(headers)
-	body, _, _ := response.Body().Result() // fails the second time only, as does the next
+	// Body and Write fail only if called twice.
+	body, _, _ := response.Body().Result()
 	stream, _, _ := body.Write().Result()
 
-	// Now, and not after the body: see the package comment.
+	// The response must be set before the body is written. See the package comment.
 	types.ResponseOutparamSet(out, cm.OK[cm.Result[types.ErrorCodeShape, types.OutgoingResponse, types.ErrorCode]](response))
 
 	w := wasio.NewWriter(stream)
@@ -90,7 +92,7 @@ func answer(path string, out handler.ResponseOutparam) (n int64, err error) {
 	return n, err
 }
 
-// writeOnce writes so many bytes in one Write.
+// writeOnce writes size bytes in one Write.
 func writeOnce(w *wasio.Writer, size int64) (int64, error) {
 	p := make([]byte, size)
 	io.ReadFull(&source{w: w, left: size}, p)
@@ -98,19 +100,19 @@ func writeOnce(w *wasio.Writer, size int64) (int64, error) {
 	return int64(n), err
 }
 
-// A source makes up a body for w. Each time it is asked for more, w has got rid of what
-// there was, so the deadline is put off.
+// A source generates a body for w. When Read is called, w has written everything so far, so
+// Read extends the write deadline of w.
 type source struct {
 	w    *wasio.Writer
-	x    uint32 // the state of a generator of random numbers
-	left int64
+	x    uint32 // state of the random number generator
+	left int64  // bytes to generate
 }
 
 func (s *source) Read(p []byte) (n int, err error) {
 	if s.left == 0 {
 		return 0, io.EOF
 	}
-	s.w.SetWriteDeadline(time.Now().Add(patience))
+	s.w.SetWriteDeadline(time.Now().Add(readTimeout))
 	p = p[:min(int64(len(p)), s.left)]
 	for i := range p {
 		s.x = s.x*1664525 + 1013904223

@@ -1,4 +1,4 @@
-// Json encodes values straight into the output stream.
+// Json encodes values directly to the output stream.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Leaving ends a program in the ways there are, with output in a buffer, and loses none
-// of it. Its argument says which: return, exit, fatal or panic.
+// Leaving shows how a program can end without losing buffered output. The argument selects
+// how it ends: return, exit, fatal or panic.
 package main
 
 import (
@@ -10,14 +10,16 @@ import (
 	"github.com/wasio-dev/wasio"
 )
 
-// main does nothing but exit, since os.Exit runs no deferred call.
+// os.Exit does not run deferred calls, so main defers nothing. The deferred calls of run
+// are done when it returns.
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) (code int) {
 	out := wasio.NewBufWriter(wasio.Stdout())
-	defer out.Close() // runs at a return, and at a panic too, but with TinyGo
+	defer out.Close() // runs on return and, except with TinyGo, on a panic
 
-	// log.Fatal runs no deferred call, but it writes a message first.
+	// log.Fatal does not run deferred calls, but it writes a message first, and a tied
+	// writer flushes out before each message.
 	log.SetOutput(wasio.Tie(out, wasio.Stderr()))
 
 	fmt.Fprintln(out, "in the buffer")

@@ -1,4 +1,4 @@
-// Lines shows every line as soon as it is complete, with one flush for each.
+// Lines writes every line as soon as it is complete, with one flush per line.
 package main
 
 import (
@@ -16,7 +16,7 @@ func main() {
 		for range i + 1 {
 			w.WriteByte('.') // stays in the buffer
 		}
-		w.WriteString(" done\n") // is out, with all of its line
+		w.WriteString(" done\n") // flushes the whole line
 	}
 	w.WriteString("no line end here")
 	if err := w.Close(); err != nil {

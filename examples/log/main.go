@@ -1,4 +1,4 @@
-// Log makes wasio the target of the standard logger.
+// Log sends the output of the standard logger to wasio.
 package main
 
 import (

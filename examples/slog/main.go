@@ -1,4 +1,4 @@
-// Slog writes structured log records.
+// Slog writes structured log records to wasio.
 package main
 
 import (

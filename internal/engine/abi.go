@@ -8,27 +8,28 @@ import (
 	"github.com/wasio-dev/wasio/internal/host"
 )
 
-// The canonical ABI of the component model, by hand, for the functions of the model
-// host: how their arguments and results lie in a core module's parameters and memory.
+// This file implements the canonical ABI of the component model for the functions of
+// the model host. The ABI defines how arguments and results are laid out in a core
+// module's parameters and memory:
 // https://github.com/WebAssembly/component-model/blob/main/design/mvp/CanonicalABI.md
 //
-// The guest is not trusted: a pointer is checked before anything is read or written.
+// The guest is not trusted: every pointer is checked before it is used.
 
-// memory is what the ABI needs of a guest's memory. The slice that Read returns is the
-// memory itself.
+// memory is the part of [api.Memory] that the ABI uses. Read returns a view of the
+// memory, not a copy.
 type memory interface {
 	Read(offset, size uint32) ([]byte, bool)
 }
 
-// instance is a guest as the host's functions see it.
+// An instance is a guest that has called the host.
 type instance struct {
 	host    *host.Host
 	memory  memory
-	realloc func(size, align uint32) (ptr uint32, ok bool) // not ok: the guest has none of its type
+	realloc func(size, align uint32) (ptr uint32, ok bool) // reports !ok if the guest exports no usable cabi_realloc
 }
 
-// A function is one import as a core module sees it: its signature, and what it does.
-// The stack holds the parameters, and the result takes the place of the first.
+// A function implements one import of a core module. Its call finds the parameters on
+// the stack and stores the result, if any, in stack[0].
 type function struct {
 	params, results []api.ValueType
 	call            func(g *instance, stack []uint64)
@@ -39,11 +40,11 @@ const (
 	i64 = api.ValueTypeI64
 )
 
-// functions has every import that the host provides, by interface, without the version,
-// and name.
+// functions holds every import that the host provides, by interface (without the
+// version) and by name.
 var functions = map[string]map[string]function{
 	"wasi:io/streams": {
-		"[method]output-stream.check-write": method(host.OpCheckWrite, retArea, 16, 8,
+		"[method]output-stream.check-write": withRetArea(host.OpCheckWrite, retArea, 16, 8,
 			func(g *instance, a []uint64, ret []byte) {
 				r := g.host.CheckWrite(uint32(a[0]))
 				if r.Kind == host.Permit {
@@ -53,14 +54,14 @@ var functions = map[string]map[string]function{
 					storeError(ret, 8, r)
 				}
 			}),
-		"[method]output-stream.write":                           writer(host.OpWrite, (*host.Host).Write),
-		"[method]output-stream.blocking-write-and-flush":        writer(host.OpBlockingWriteAndFlush, (*host.Host).BlockingWriteAndFlush),
-		"[method]output-stream.write-zeroes":                    zeroer(host.OpWriteZeroes, (*host.Host).WriteZeroes),
-		"[method]output-stream.blocking-write-zeroes-and-flush": zeroer(host.OpBlockingWriteZeroesAndFlush, (*host.Host).BlockingWriteZeroesAndFlush),
-		"[method]output-stream.flush":                           plain(host.OpFlush, (*host.Host).Flush),
-		"[method]output-stream.blocking-flush":                  plain(host.OpBlockingFlush, (*host.Host).BlockingFlush),
-		"[method]output-stream.subscribe":                       maker((*host.Host).Subscribe),
-		"[resource-drop]output-stream":                          dropper((*host.Host).DropStream),
+		"[method]output-stream.write":                           writeFunc(host.OpWrite, (*host.Host).Write),
+		"[method]output-stream.blocking-write-and-flush":        writeFunc(host.OpBlockingWriteAndFlush, (*host.Host).BlockingWriteAndFlush),
+		"[method]output-stream.write-zeroes":                    zeroesFunc(host.OpWriteZeroes, (*host.Host).WriteZeroes),
+		"[method]output-stream.blocking-write-zeroes-and-flush": zeroesFunc(host.OpBlockingWriteZeroesAndFlush, (*host.Host).BlockingWriteZeroesAndFlush),
+		"[method]output-stream.flush":                           flushFunc(host.OpFlush, (*host.Host).Flush),
+		"[method]output-stream.blocking-flush":                  flushFunc(host.OpBlockingFlush, (*host.Host).BlockingFlush),
+		"[method]output-stream.subscribe":                       subscribeFunc((*host.Host).Subscribe),
+		"[resource-drop]output-stream":                          handleFunc((*host.Host).DropStream),
 	},
 	"wasi:io/poll": {
 		"[method]pollable.ready": {[]api.ValueType{i32}, []api.ValueType{i32}, func(g *instance, a []uint64) {
@@ -70,28 +71,28 @@ var functions = map[string]map[string]function{
 				a[0] = 1
 			}
 		}},
-		"[method]pollable.block":  dropper((*host.Host).Block),
-		"[resource-drop]pollable": dropper((*host.Host).DropPollable),
-		"poll":                    method(host.OpPoll, listAndRetArea, 8, 4, poll),
+		"[method]pollable.block":  handleFunc((*host.Host).Block),
+		"[resource-drop]pollable": handleFunc((*host.Host).DropPollable),
+		"poll":                    withRetArea(host.OpPoll, listAndRetArea, 8, 4, poll),
 	},
 	"wasi:io/error": {
-		"[method]error.to-debug-string": method(host.OpDebugString, retArea, 8, 4,
+		"[method]error.to-debug-string": withRetArea(host.OpDebugString, retArea, 8, 4,
 			func(g *instance, a []uint64, _ []byte) {
 				text := g.host.DebugString(uint32(a[0]))
 				copy(g.alloc(host.OpDebugString, uint32(len(text)), 1, a[1], uint32(len(text))), text)
 			}),
-		"[resource-drop]error": dropper((*host.Host).DropError),
+		"[resource-drop]error": handleFunc((*host.Host).DropError),
 	},
-	"wasi:cli/stdout": {"get-stdout": getter((*host.Host).GetStdout)},
-	"wasi:cli/stderr": {"get-stderr": getter((*host.Host).GetStderr)},
+	"wasi:cli/stdout": {"get-stdout": getFunc((*host.Host).GetStdout)},
+	"wasi:cli/stderr": {"get-stderr": getFunc((*host.Host).GetStderr)},
 	"wasi:cli/terminal-stdout": {
-		"get-terminal-stdout": option(host.OpGetTerminalStdout, (*host.Host).GetTerminalStdout),
+		"get-terminal-stdout": terminalFunc(host.OpGetTerminalStdout, (*host.Host).GetTerminalStdout),
 	},
 	"wasi:cli/terminal-stderr": {
-		"get-terminal-stderr": option(host.OpGetTerminalStderr, (*host.Host).GetTerminalStderr),
+		"get-terminal-stderr": terminalFunc(host.OpGetTerminalStderr, (*host.Host).GetTerminalStderr),
 	},
 	"wasi:cli/terminal-output": {
-		"[resource-drop]terminal-output": dropper((*host.Host).DropTerminal),
+		"[resource-drop]terminal-output": handleFunc((*host.Host).DropTerminal),
 	},
 	"wasi:clocks/monotonic-clock": {
 		"now": {nil, []api.ValueType{i64}, func(g *instance, a []uint64) { a[0] = g.host.Now() }},
@@ -104,7 +105,8 @@ var functions = map[string]map[string]function{
 	},
 }
 
-// The parameters of functions that return through memory: the last is the pointer.
+// The parameters of functions that store their result in memory. The last parameter
+// points to the return area.
 var (
 	onlyRetArea    = []api.ValueType{i32}
 	retArea        = []api.ValueType{i32, i32}           // self
@@ -113,35 +115,39 @@ var (
 	countRetArea   = []api.ValueType{i32, i64, i32}      // self, count
 )
 
-// method is a function whose result of so many bytes goes to memory, to where the last
-// parameter points.
-func method(op host.Op, params []api.ValueType, size, align uint32, call func(*instance, []uint64, []byte)) function {
+// withRetArea returns a function whose call stores its result in a return area of the
+// given size and alignment.
+func withRetArea(op host.Op, params []api.ValueType, size, align uint32, call func(g *instance, stack []uint64, ret []byte)) function {
 	return function{params, nil, func(g *instance, a []uint64) {
-		call(g, a, g.area(op, a[len(params)-1], size, align))
+		call(g, a, g.memoryAt(op, a[len(params)-1], size, align))
 	}}
 }
 
-func writer(op host.Op, write func(*host.Host, uint32, []byte) host.Result) function {
-	return method(op, bytesRetArea, 12, 4, func(g *instance, a []uint64, ret []byte) {
-		contents := g.area(op, a[1], uint32(a[2]), 1)
-		storePlain(ret, write(g.host, uint32(a[0]), contents))
+// writeFunc returns a function that writes bytes to an output-stream.
+func writeFunc(op host.Op, write func(*host.Host, uint32, []byte) host.Result) function {
+	return withRetArea(op, bytesRetArea, 12, 4, func(g *instance, a []uint64, ret []byte) {
+		contents := g.memoryAt(op, a[1], uint32(a[2]), 1)
+		storeResult(ret, write(g.host, uint32(a[0]), contents))
 	})
 }
 
-func zeroer(op host.Op, write func(*host.Host, uint32, uint64) host.Result) function {
-	return method(op, countRetArea, 12, 4, func(g *instance, a []uint64, ret []byte) {
-		storePlain(ret, write(g.host, uint32(a[0]), a[1]))
+// zeroesFunc returns a function that writes zeroes to an output-stream.
+func zeroesFunc(op host.Op, write func(*host.Host, uint32, uint64) host.Result) function {
+	return withRetArea(op, countRetArea, 12, 4, func(g *instance, a []uint64, ret []byte) {
+		storeResult(ret, write(g.host, uint32(a[0]), a[1]))
 	})
 }
 
-func plain(op host.Op, call func(*host.Host, uint32) host.Result) function {
-	return method(op, retArea, 12, 4, func(g *instance, a []uint64, ret []byte) {
-		storePlain(ret, call(g.host, uint32(a[0])))
+// flushFunc returns a function that flushes an output-stream.
+func flushFunc(op host.Op, call func(*host.Host, uint32) host.Result) function {
+	return withRetArea(op, retArea, 12, 4, func(g *instance, a []uint64, ret []byte) {
+		storeResult(ret, call(g.host, uint32(a[0])))
 	})
 }
 
-func option(op host.Op, get func(*host.Host) uint32) function {
-	return method(op, onlyRetArea, 8, 4, func(g *instance, _ []uint64, ret []byte) {
+// terminalFunc returns a function that gets an option<terminal-output>.
+func terminalFunc(op host.Op, get func(*host.Host) uint32) function {
+	return withRetArea(op, onlyRetArea, 8, 4, func(g *instance, _ []uint64, ret []byte) {
 		handle := get(g.host)
 		ret[0] = 0
 		if handle != 0 {
@@ -151,26 +157,31 @@ func option(op host.Op, get func(*host.Host) uint32) function {
 	})
 }
 
-func getter(get func(*host.Host) uint32) function {
+// getFunc returns a function that gets a new handle.
+func getFunc(get func(*host.Host) uint32) function {
 	return function{nil, []api.ValueType{i32}, func(g *instance, a []uint64) { a[0] = uint64(get(g.host)) }}
 }
 
-func maker(create func(*host.Host, uint32) uint32) function {
+// subscribeFunc returns a function that takes the handle of an output-stream and returns
+// that of a new pollable.
+func subscribeFunc(subscribe func(*host.Host, uint32) uint32) function {
 	return function{[]api.ValueType{i32}, []api.ValueType{i32}, func(g *instance, a []uint64) {
-		a[0] = uint64(create(g.host, uint32(a[0])))
+		a[0] = uint64(subscribe(g.host, uint32(a[0])))
 	}}
 }
 
-func dropper(drop func(*host.Host, uint32)) function {
-	return function{[]api.ValueType{i32}, nil, func(g *instance, a []uint64) { drop(g.host, uint32(a[0])) }}
+// handleFunc returns a function that takes a handle and has no result.
+func handleFunc(call func(*host.Host, uint32)) function {
+	return function{[]api.ValueType{i32}, nil, func(g *instance, a []uint64) { call(g.host, uint32(a[0])) }}
 }
 
+// poll implements wasi:io/poll.poll.
 func poll(g *instance, a []uint64, _ []byte) {
 	hi, size := bits.Mul32(uint32(a[1]), 4)
 	if hi != 0 {
-		g.host.Violate(host.OpPoll, "a list of %d pollables is longer than any memory", uint32(a[1]))
+		g.host.Violate(host.OpPoll, "a list of %d pollables exceeds the address space", uint32(a[1]))
 	}
-	list := g.area(host.OpPoll, a[0], size, 4)
+	list := g.memoryAt(host.OpPoll, a[0], size, 4)
 	handles := make([]uint32, len(list)/4)
 	for i := range handles {
 		handles[i] = binary.LittleEndian.Uint32(list[4*i:])
@@ -182,41 +193,43 @@ func poll(g *instance, a []uint64, _ []byte) {
 	}
 }
 
-// area returns the part of the guest's memory at ptr, or traps.
-func (g *instance) area(op host.Op, ptr uint64, size, align uint32) []byte {
+// memoryAt returns a view of size bytes of the guest's memory at ptr. It traps if ptr is
+// misaligned or the bytes are out of bounds.
+func (g *instance) memoryAt(op host.Op, ptr uint64, size, align uint32) []byte {
 	at := uint32(ptr)
 	if at%align != 0 {
 		g.host.Violate(op, "pointer %#x is not aligned to %d bytes", at, align)
 	}
-	area, ok := g.memory.Read(at, size)
+	view, ok := g.memory.Read(at, size)
 	if !ok {
 		g.host.Violate(op, "%d bytes at %#x are not in the guest's memory", size, at)
 	}
-	return area
+	return view
 }
 
-// alloc has the guest allocate memory for a result of its own size, stores pointer and
-// length where ret points, and returns the memory.
+// alloc makes the guest allocate size bytes for a list or a string, stores its pointer
+// and length in the return area at ret, and returns a view of the new memory.
 func (g *instance) alloc(op host.Op, size, align uint32, ret uint64, length uint32) []byte {
 	at, ok := g.realloc(size, align)
 	if !ok {
-		g.host.Violate(op, "the guest exports no cabi_realloc of the right type, which its result needs")
+		g.host.Violate(op, "the guest exports no cabi_realloc of the right type, which the result needs")
 	}
-	area := g.area(op, ret, 8, 4) // found only now: the memory may have moved as it grew
+	// Any view taken before realloc is stale: memory moves when it grows.
+	area := g.memoryAt(op, ret, 8, 4)
 	binary.LittleEndian.PutUint32(area, at)
 	binary.LittleEndian.PutUint32(area[4:], length)
-	return g.area(op, uint64(at), size, align)
+	return g.memoryAt(op, uint64(at), size, align)
 }
 
-// storePlain stores a result<_, stream-error>.
-func storePlain(ret []byte, r host.Result) {
+// storeResult stores a result<_, stream-error>.
+func storeResult(ret []byte, r host.Result) {
 	ret[0] = 0
 	if r.Kind != host.Done {
 		storeError(ret, 4, r)
 	}
 }
 
-// storeError stores the error case of a result whose payload is at the offset.
+// storeError stores the error case of a result whose payload is at the offset at.
 func storeError(ret []byte, at int, r host.Result) {
 	ret[0] = 1
 	if r.Kind == host.Closed {

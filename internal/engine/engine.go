@@ -1,8 +1,8 @@
-// Package engine runs WebAssembly guests on wazero, with the model host of
-// internal/host as the provider of what they import from WASI 0.2.
+// Package engine runs WebAssembly guests on wazero. The model host of internal/host
+// provides their WASI 0.2 imports.
 //
-// A guest is a core module for WASI preview 1, as GOOS=wasip1 go build makes it, that
-// imports functions of wasi:io, wasi:cli and wasi:clocks besides. It is not trusted.
+// A guest is a core module for WASI preview 1, built by GOOS=wasip1 go build, that may
+// also import functions of wasi:io, wasi:cli and wasi:clocks. It is not trusted.
 package engine
 
 import (
@@ -25,29 +25,31 @@ import (
 	"github.com/wasio-dev/wasio/internal/host"
 )
 
-// A Guest is a module and what it is run with.
+// A Guest is a module to run, with its arguments, host and standard streams.
 type Guest struct {
 	Module []byte
 	Args   []string // the first is the program's name
 	Host   *host.Host
 
-	// The standard streams of preview 1, which the guest's own os.Stdout leads to.
+	// Stdin, Stdout and Stderr are the standard streams of preview 1, which package os
+	// uses in the guest.
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 
-	MemoryPages uint32                  // the most memory, in pages of 64 KiB; 0: no limit
+	MemoryPages uint32                  // memory limit in pages of 64 KiB; 0 means no limit
 	Cache       wazero.CompilationCache // may be nil
 }
 
 var (
-	magic     = []byte("\x00asm")
-	coreV1    = []byte("\x00asm\x01\x00\x00\x00")
-	component = []byte("\x00asm\x0d\x00\x01\x00")
+	magic           = []byte("\x00asm")
+	coreHeader      = []byte("\x00asm\x01\x00\x00\x00")
+	componentHeader = []byte("\x00asm\x0d\x00\x01\x00")
 )
 
-// Run runs a guest to its end and returns its exit code. The error is a [*host.Trap] if
-// the guest broke the contract, the context's if that ended first, and otherwise one
-// line that says why the guest could not be run, or what stopped it ([ErrCrash]).
+// Run runs a guest to completion and returns its exit code. If the guest violates the
+// contract of its host, the error is a [*host.Trap]. If ctx is done first, it is the
+// error of ctx. Any other error is a single line: it wraps [ErrCrash] if the guest
+// crashed, or says why the guest could not be run.
 func Run(ctx context.Context, g Guest) (exit int, err error) {
 	if err := checkHeader(g.Module); err != nil {
 		return 0, err
@@ -59,7 +61,7 @@ func Run(ctx context.Context, g Guest) (exit int, err error) {
 	if g.Cache != nil {
 		config = config.WithCompilationCache(g.Cache)
 	}
-	// The runtime outlives ctx, so that it can be closed when ctx is done.
+	// The runtime must outlive ctx, so that it can still be closed.
 	runtime := wazero.NewRuntimeWithConfig(context.WithoutCancel(ctx), config)
 	defer runtime.Close(context.WithoutCancel(ctx))
 
@@ -68,12 +70,12 @@ func Run(ctx context.Context, g Guest) (exit int, err error) {
 		return 0, ctx.Err()
 	}
 	if err != nil {
-		return 0, fmt.Errorf("not a valid module: %w", firstLine(err))
+		return 0, fmt.Errorf("invalid module: %w", firstLine(err))
 	}
 	if _, err := wasi_snapshot_preview1.Instantiate(ctx, runtime); err != nil {
 		return 0, err
 	}
-	if err := mount(ctx, runtime, module, g.Host); err != nil {
+	if err := provideImports(ctx, runtime, module, g.Host); err != nil {
 		return 0, err
 	}
 	clock := Clock(ctx)
@@ -83,24 +85,25 @@ func Run(ctx context.Context, g Guest) (exit int, err error) {
 		WithRandSource(rand.Reader).WithSysWalltime().WithSysNanotime().
 		WithNanosleep(func(ns int64) { clock.Sleep(time.Duration(ns)) }))
 	if err != nil {
-		// A start section can run all that _start can.
-		if exit, end := outcome(ctx, err); !errors.Is(end, ErrCrash) {
-			return exit, end
+		// The start section may exit or trap like _start.
+		if exit, err := outcome(ctx, err); !errors.Is(err, ErrCrash) {
+			return exit, err
 		}
-		return 0, fmt.Errorf("cannot be instantiated: %w", firstLine(err))
+		return 0, fmt.Errorf("cannot instantiate the module: %w", firstLine(err))
 	}
 	start := m.ExportedFunction("_start")
 	if start == nil || len(start.Definition().ParamTypes()) > 0 {
-		return 0, errors.New("a library, not a program: it exports no function _start without parameters")
+		return 0, errors.New("not a program: the module exports no function _start without parameters")
 	}
 	_, err = start.Call(ctx)
 	return outcome(ctx, err)
 }
 
-// ErrCrash is what a guest ends in that the engine stops: it runs into an unreachable
-// instruction, say, or out of its memory.
+// ErrCrash reports that the engine stopped the guest, for example at an unreachable
+// instruction or an access beyond its memory.
 var ErrCrash = errors.New("the guest crashed")
 
+// outcome returns the results of [Run] for the error err of a call into the guest.
 func outcome(ctx context.Context, err error) (int, error) {
 	var exit *sys.ExitError
 	var trap *host.Trap
@@ -117,8 +120,8 @@ func outcome(ctx context.Context, err error) (int, error) {
 	return 0, fmt.Errorf("%w: %w", ErrCrash, firstLine(err))
 }
 
-// Clock returns the wall clock for a host whose guest runs until ctx is done: a sleep
-// ends then, and the guest with it.
+// Clock returns a wall clock for the host of a guest that runs under ctx. Once ctx is
+// done, a sleep stops the guest.
 func Clock(ctx context.Context) host.Clock { return contextClock{ctx, time.Now()} }
 
 type contextClock struct {
@@ -140,19 +143,19 @@ func (c contextClock) Sleep(d time.Duration) {
 
 func checkHeader(module []byte) error {
 	switch {
-	case bytes.HasPrefix(module, coreV1):
+	case bytes.HasPrefix(module, coreHeader):
 		return nil
-	case bytes.HasPrefix(module, component):
+	case bytes.HasPrefix(module, componentHeader):
 		return errors.New("a component, not a core module (build the guest with GOOS=wasip1 GOARCH=wasm go build)")
 	case bytes.HasPrefix(module, magic):
-		return errors.New("a WebAssembly binary of an unknown version")
+		return errors.New("unknown version of WebAssembly")
 	}
 	return errors.New("not a WebAssembly module")
 }
 
-// mount provides the functions that the module imports from WASI 0.2, under the version
-// that it asks for: they are the same in every 0.2.x.
-func mount(ctx context.Context, runtime wazero.Runtime, module wazero.CompiledModule, h *host.Host) error {
+// provideImports instantiates host modules with the WASI 0.2 functions that module
+// imports. It accepts every version 0.2.x, since these functions are the same in all.
+func provideImports(ctx context.Context, runtime wazero.Runtime, module wazero.CompiledModule, h *host.Host) error {
 	builders := make(map[string]wazero.HostModuleBuilder)
 	names := make(map[string]bool)
 	for _, imported := range module.ImportedFunctions() {
@@ -164,7 +167,7 @@ func mount(ctx context.Context, runtime wazero.Runtime, module wazero.CompiledMo
 		wit, version, _ := strings.Cut(from, "@")
 		f, ok := functions[wit][name]
 		if !ok || !strings.HasPrefix(version, "0.2.") {
-			return fmt.Errorf("the guest imports something unknown: %s of %s", name, from)
+			return fmt.Errorf("unknown import: %s of %s", name, from)
 		}
 		if builders[from] == nil {
 			builders[from] = runtime.NewHostModuleBuilder(from)
@@ -180,6 +183,7 @@ func mount(ctx context.Context, runtime wazero.Runtime, module wazero.CompiledMo
 	return nil
 }
 
+// goFunction returns f as a wazero host function that calls h.
 func goFunction(f function, h *host.Host) api.GoModuleFunc {
 	return func(ctx context.Context, mod api.Module, stack []uint64) {
 		g := instance{host: h, memory: noMemory{}}
@@ -201,7 +205,7 @@ func goFunction(f function, h *host.Host) api.GoModuleFunc {
 	}
 }
 
-// isRealloc reports whether a function has the type of cabi_realloc.
+// isRealloc reports whether f has the type of cabi_realloc.
 func isRealloc(f api.FunctionDefinition) bool {
 	return slices.Equal(f.ParamTypes(), []api.ValueType{i32, i32, i32, i32}) &&
 		slices.Equal(f.ResultTypes(), []api.ValueType{i32})
@@ -212,7 +216,7 @@ type noMemory struct{}
 
 func (noMemory) Read(_, _ uint32) ([]byte, bool) { return nil, false }
 
-// firstLine leaves out the stack trace that wazero appends.
+// firstLine returns err without the stack trace that wazero appends.
 func firstLine(err error) error {
 	line, _, _ := strings.Cut(err.Error(), "\n")
 	return errors.New(line)

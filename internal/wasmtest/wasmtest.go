@@ -1,10 +1,10 @@
-// Package wasmtest assembles small WebAssembly modules for tests: guests such as no
-// compiler makes.
+// Package wasmtest assembles small WebAssembly modules for tests, such as guests that no
+// compiler would produce.
 package wasmtest
 
 import "encoding/binary"
 
-// A Type is a value type.
+// A Type is a WebAssembly value type.
 type Type byte
 
 // The value types.
@@ -22,55 +22,55 @@ type Import struct {
 
 // A Func is a function of a module.
 type Func struct {
-	Export                  string // "": it has no name outside
+	Export                  string // if empty, the function is not exported
 	Params, Results, Locals []Type
-	Code                    Code // without the end
+	Code                    Code // without the final end
 }
 
-// A Module is a module to be assembled. Its functions are numbered from the imports on.
+// A Module is a module to assemble. Function indices count the imports first, then Funcs.
 type Module struct {
 	Imports      []Import
-	Pages        uint64 // of memory; 0: it has none
-	MaxPages     uint64 // 0: no limit
-	ImportMemory bool   // from env, instead of one of its own
-	HideMemory   bool   // does not export it
-	Data         []byte // at address 0
-	Globals      int    // variables of type i32
+	Pages        uint64 // initial size of the memory, in pages; 0 means no memory
+	MaxPages     uint64 // 0 means no limit
+	ImportMemory bool   // whether to import a memory from env
+	HideMemory   bool   // whether not to export the memory
+	Data         []byte // stored at address 0
+	Globals      int    // number of mutable variables of type i32
 	Funcs        []Func
-	Start        *uint64 // the number of the function that runs at once
+	Start        *uint64 // index of the start function, if any
 }
 
 // Bytes returns the module in the binary format.
 func (m Module) Bytes() []byte {
 	var types, imports, funcs, exports, codes [][]byte
-	typeOf := func(params, results []Type) uint64 {
+	addType := func(params, results []Type) uint64 {
 		types = append(types, join([]byte{0x60}, valueTypes(params), valueTypes(results)))
 		return uint64(len(types) - 1)
 	}
 	for _, i := range m.Imports {
-		imports = append(imports, join(name(i.Module), name(i.Name), []byte{0}, number(typeOf(i.Params, i.Results))))
+		imports = append(imports, join(name(i.Module), name(i.Name), []byte{0}, uleb(addType(i.Params, i.Results))))
 	}
-	numbered := uint64(len(m.Imports))
+	firstFunc := uint64(len(m.Imports))
 	if m.ImportMemory {
 		imports = append(imports, join(name("env"), name("memory"), []byte{2, 0, 1}))
 	}
 	for i, f := range m.Funcs {
-		funcs = append(funcs, number(typeOf(f.Params, f.Results)))
+		funcs = append(funcs, uleb(addType(f.Params, f.Results)))
 		if f.Export != "" {
-			exports = append(exports, join(name(f.Export), []byte{0}, number(numbered+uint64(i))))
+			exports = append(exports, join(name(f.Export), []byte{0}, uleb(firstFunc+uint64(i))))
 		}
-		locals := number(uint64(len(f.Locals)))
+		locals := uleb(uint64(len(f.Locals)))
 		for _, l := range f.Locals {
 			locals = append(locals, 1, byte(l))
 		}
 		body := join(locals, f.Code, []byte{0x0b})
-		codes = append(codes, join(number(uint64(len(body))), body))
+		codes = append(codes, join(uleb(uint64(len(body))), body))
 	}
 	var memories, globals, data [][]byte
 	if m.Pages > 0 {
-		limits := join([]byte{0}, number(m.Pages))
+		limits := join([]byte{0}, uleb(m.Pages))
 		if m.MaxPages > 0 {
-			limits = join([]byte{1}, number(m.Pages), number(m.MaxPages))
+			limits = join([]byte{1}, uleb(m.Pages), uleb(m.MaxPages))
 		}
 		memories = append(memories, limits)
 	}
@@ -85,7 +85,7 @@ func (m Module) Bytes() []byte {
 	}
 
 	b := []byte("\x00asm\x01\x00\x00\x00")
-	section := func(id byte, content []byte) { b = join(b, []byte{id}, number(uint64(len(content))), content) }
+	section := func(id byte, content []byte) { b = join(b, []byte{id}, uleb(uint64(len(content))), content) }
 	section(1, vector(types))
 	section(2, vector(imports))
 	section(3, vector(funcs))
@@ -93,16 +93,18 @@ func (m Module) Bytes() []byte {
 	section(6, vector(globals))
 	section(7, vector(exports))
 	if m.Start != nil {
-		section(8, number(*m.Start))
+		section(8, uleb(*m.Start))
 	}
 	section(10, vector(codes))
 	section(11, vector(data))
 	return b
 }
 
-func number(n uint64) []byte { return binary.AppendUvarint(nil, n) }
+// uleb encodes n as unsigned LEB128.
+func uleb(n uint64) []byte { return binary.AppendUvarint(nil, n) }
 
-func name(s string) []byte { return append(number(uint64(len(s))), s...) }
+// name encodes s with its length in front.
+func name(s string) []byte { return append(uleb(uint64(len(s))), s...) }
 
 func join(parts ...[]byte) (b []byte) {
 	for _, p := range parts {
@@ -111,19 +113,22 @@ func join(parts ...[]byte) (b []byte) {
 	return b
 }
 
-func vector(items [][]byte) []byte { return join(number(uint64(len(items))), join(items...)) }
+// vector encodes items with their number in front.
+func vector(items [][]byte) []byte { return join(uleb(uint64(len(items))), join(items...)) }
 
 func valueTypes(types []Type) []byte {
-	b := number(uint64(len(types)))
+	b := uleb(uint64(len(types)))
 	for _, t := range types {
 		b = append(b, byte(t))
 	}
 	return b
 }
 
-// Code is a sequence of instructions. Its methods return it with one more.
+// Code is a sequence of instructions. Its methods return the sequence with one more
+// instruction appended.
 type Code []byte
 
+// op appends an opcode and its immediate operands.
 func (c Code) op(code byte, immediates ...uint64) Code {
 	c = append(c, code)
 	for _, n := range immediates {
@@ -132,7 +137,7 @@ func (c Code) op(code byte, immediates ...uint64) Code {
 	return c
 }
 
-// signed appends a number as signed LEB128, which binary.AppendVarint is not.
+// signed appends n as signed LEB128. The encoding of binary.AppendVarint is a different one.
 func (c Code) signed(n int64) Code {
 	for {
 		b := byte(n & 0x7f)
@@ -171,7 +176,7 @@ func (c Code) LessU32() Code              { return c.op(0x49) }
 func (c Code) Add32() Code                { return c.op(0x6a) }
 func (c Code) Sub32() Code                { return c.op(0x6b) }
 
-// Push appends a constant of the type.
+// Push appends an instruction that pushes the constant n of type t, I32 or I64.
 func (c Code) Push(t Type, n uint64) Code {
 	if t == I64 {
 		return c.I64(n)
@@ -179,8 +184,8 @@ func (c Code) Push(t Type, n uint64) Code {
 	return c.I32(uint32(n))
 }
 
-// WASI has every function of WASI 0.2 that guests of this project may import, with its
-// signature in the canonical ABI, in the version 0.2.0.
+// WASI lists every function of WASI 0.2.0 that guests of this project may import, with its
+// signature in the canonical ABI.
 var WASI = []Import{
 	{"wasi:cli/stdout@0.2.0", "get-stdout", nil, i},
 	{"wasi:cli/stderr@0.2.0", "get-stderr", nil, i},
@@ -207,6 +212,7 @@ var WASI = []Import{
 	{"wasi:clocks/monotonic-clock@0.2.0", "subscribe-instant", []Type{I64}, i},
 }
 
+// The parameter and result types in WASI. The letter i stands for I32 and l for I64.
 var (
 	i    = []Type{I32}
 	ii   = []Type{I32, I32}

@@ -1,5 +1,5 @@
-// Cases is a guest that does what its first argument names, on standard output. What it
-// finds out besides goes to standard error.
+// Cases is a guest that writes to its standard output in the way that its first argument
+// selects. It reports results on standard error.
 package main
 
 import (
@@ -45,17 +45,18 @@ func main() {
 	}
 	run, ok := cases[name]
 	if !ok {
-		report("no case is named %q", name)
+		report("unknown case %q", name)
 		os.Exit(1)
 	}
 	run(n)
 }
 
+// report prints a line to standard error.
 func report(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, format+"\n", args...)
 }
 
-// pattern returns n bytes in which every value occurs, newlines too.
+// pattern returns n pseudo-random bytes, newlines included.
 func pattern(n int) []byte {
 	p := make([]byte, n)
 	x := uint32(n)
@@ -66,13 +67,13 @@ func pattern(n int) []byte {
 	return p
 }
 
-// write is a single Write of n bytes.
+// write writes n bytes in one Write.
 func write(n int) {
 	wrote, err := wasio.Stdout().Write(pattern(n))
 	report("n=%d err=%v", wrote, err)
 }
 
-// buffered writes n bytes in pieces of all sizes through a BufWriter.
+// buffered writes n bytes through a BufWriter, in pieces of many sizes.
 func buffered(n int) {
 	w := wasio.NewBufWriterSize(wasio.Stdout(), 5000)
 	p := pattern(n)
@@ -89,7 +90,7 @@ func buffered(n int) {
 	report("err=%v", w.Close())
 }
 
-// copied reads n bytes from a reader that returns few at a time.
+// copied copies n bytes from a reader that returns a few at a time.
 func copied(n int) {
 	r, w := io.Pipe()
 	go func() {
@@ -114,7 +115,7 @@ func lines(n int) {
 	}
 }
 
-// turns uses os.Stdout and wasio.Stdout in turn.
+// turns writes to os.Stdout and wasio.Stdout in turn.
 func turns(n int) {
 	for i := range n {
 		fmt.Fprintf(os.Stdout, "os %d", i)
@@ -132,21 +133,21 @@ func both(n int) {
 	}
 }
 
-// panics leaves a line without an end behind.
+// panics writes an incomplete line, then panics.
 func panics(n int) {
 	lines(n)
 	fmt.Fprint(wasio.Stdout(), "and now")
 	panic("on purpose")
 }
 
-// fatal leaves a line without an end behind, then logs its last one.
+// fatal writes an incomplete line, then ends with log.Fatal.
 func fatal(n int) {
 	lines(n)
 	fmt.Fprint(wasio.Stdout(), "and now ")
 	log.Fatal("the end")
 }
 
-// handles writes n times through two handles on the same standard output, in turn.
+// handles writes n times through each of two handles of standard output, in turn.
 func handles(n int) {
 	a, b := wasio.NewWriter(stdout.GetStdout()), wasio.NewWriter(stdout.GetStdout())
 	for i := range n {
@@ -156,7 +157,7 @@ func handles(n int) {
 	report("a: %v, b: %v", a.Close(), b.Close())
 }
 
-// fail writes pieces of n bytes until one fails, 64 at most.
+// fail writes pieces of n bytes until a Write fails, 64 at most.
 func fail(n int) {
 	w := wasio.Stdout()
 	p := pattern(n)
@@ -179,7 +180,7 @@ func fail(n int) {
 // failures opens n handles on a standard output that fails, and writes to each.
 func failures(n int) {
 	out := stdout.GetStdout()
-	before := fresh(out)
+	before := highestHandle(out)
 	failed := 0
 	for range n {
 		w := wasio.NewWriter(stdout.GetStdout())
@@ -188,11 +189,11 @@ func failures(n int) {
 		}
 		w.Close()
 	}
-	report("failed=%d before=%d after=%d", failed, before, fresh(out))
+	report("failed=%d before=%d after=%d", failed, before, highestHandle(out))
 }
 
-// waits makes n Writes of a byte each. First it sees whether the host needs a while for
-// one, so that each means to wait.
+// waits makes n Writes of one byte each. First, it counts how many of 1000 single writes
+// make it wait on this host.
 func waits(n int) {
 	const rounds = 1000
 	out := stdout.GetStdout()
@@ -209,20 +210,20 @@ func waits(n int) {
 		}
 	}
 	w := wasio.Stdout()
-	before := fresh(out)
+	before := highestHandle(out)
 	for range n {
 		if _, err := w.Write([]byte("+")); err != nil {
 			report("err=%v", err)
 			os.Exit(1)
 		}
 	}
-	report("waited=%d/%d before=%d after=%d", waited, rounds, before, fresh(out))
+	report("waited=%d/%d before=%d after=%d", waited, rounds, before, highestHandle(out))
 }
 
-// fresh returns the highest number of some new handles. Engines hand out numbers that
-// have become free before others, so it is higher if handles have been forgotten. A single
-// handle would not do: it could get the number of the last one that was dropped.
-func fresh(out streams.OutputStream) uint32 {
+// highestHandle returns the highest of the numbers of some new handles. Engines reuse the
+// numbers of dropped handles first, so the result grows if handles leak. A single new
+// handle would not show that, since it may reuse the number that was dropped last.
+func highestHandle(out streams.OutputStream) uint32 {
 	var highest uint32
 	for range 16 {
 		p := out.Subscribe()
@@ -232,7 +233,7 @@ func fresh(out streams.OutputStream) uint32 {
 	return highest
 }
 
-// hang writes a line and does not end.
+// hang writes a line and never returns.
 func hang(int) {
 	fmt.Fprintln(wasio.Stdout(), "famous last words")
 	for {
@@ -240,7 +241,7 @@ func hang(int) {
 	}
 }
 
-// deadline writes 20,000 bytes within n milliseconds, and what is left without a deadline.
+// deadline writes 20,000 bytes with a deadline of n milliseconds, then the rest without one.
 func deadline(n int) {
 	w, p := wasio.Stdout(), pattern(20_000)
 	w.SetWriteDeadline(time.Now().Add(time.Duration(n) * time.Millisecond))

@@ -11,14 +11,14 @@ import (
 	"github.com/wasio-dev/wasio/e2e/guests/file/generated/wasi/filesystem/types"
 )
 
-// create makes a file in the first folder that the host gives.
+// create creates a file in the first directory that the host provides.
 func create(name string) (io.WriteCloser, error) {
-	folders := preopens.GetDirectories().Slice()
-	if len(folders) == 0 {
-		return nil, errors.New("no folder")
+	dirs := preopens.GetDirectories().Slice()
+	if len(dirs) == 0 {
+		return nil, errors.New("no directory")
 	}
-	folder := folders[0].F0
-	file, code, failed := folder.OpenAt(0, name, types.OpenFlagsCreate|types.OpenFlagsTruncate, types.DescriptorFlagsWrite).Result()
+	dir := dirs[0].F0
+	file, code, failed := dir.OpenAt(0, name, types.OpenFlagsCreate|types.OpenFlagsTruncate, types.DescriptorFlagsWrite).Result()
 	if failed {
 		return nil, errors.New("open-at: " + code.String())
 	}
@@ -26,18 +26,18 @@ func create(name string) (io.WriteCloser, error) {
 	if failed {
 		return nil, errors.New("write-via-stream: " + code.String())
 	}
-	return &stored{wasio.NewWriter(stream), file}, nil
+	return &outputFile{wasio.NewWriter(stream), file}, nil
 }
 
-// stored is a file that is being written.
-type stored struct {
+// An outputFile is a file that is open for writing.
+type outputFile struct {
 	*wasio.Writer
 	file types.Descriptor
 }
 
-// Close closes the stream first: it is a child of the descriptor.
-func (s *stored) Close() error {
-	err := s.Writer.Close()
-	s.file.ResourceDrop()
+// Close closes the stream before the descriptor, since the stream is a child of it.
+func (f *outputFile) Close() error {
+	err := f.Writer.Close()
+	f.file.ResourceDrop()
 	return err
 }

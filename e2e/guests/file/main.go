@@ -1,9 +1,8 @@
-// File is a guest that writes a file through wasi:filesystem, with bindings that it has
-// generated itself, from a WIT of its own. Its arguments are the file's name and the
-// number of bytes.
+// File is a guest that writes a file through wasi:filesystem, with bindings generated from
+// its own WIT. The arguments are the name of the file and the number of bytes.
 //
-// It is for TinyGo only: Go's rules for imports exclude a function that returns a list,
-// as the one that gives a guest its folders does.
+// It needs TinyGo, because the Go toolchain cannot import functions that return a list,
+// and wasi:filesystem returns the guest's directories as a list.
 package main
 
 import (
@@ -24,7 +23,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "create:", err)
 		os.Exit(1)
 	}
-	// Pieces of very different size, the last of which is cut off.
+	// The pieces vary widely in size.
 	buf := make([]byte, 3<<20)
 	x := uint32(1)
 	total := 0

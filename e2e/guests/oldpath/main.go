@@ -1,6 +1,6 @@
-// Oldpath is a guest whose bindings come from the generator under its old import path,
-// github.com/bytecodealliance/wasm-tools-go. It hands a stream of that package's type
-// to wasio.
+// Oldpath is a guest whose bindings come from the generator under its old module path,
+// github.com/bytecodealliance/wasm-tools-go. It passes a stream of the type in these
+// bindings to wasio.
 package main
 
 import (

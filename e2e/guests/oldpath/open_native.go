@@ -4,5 +4,5 @@ package main
 
 import "github.com/wasio-dev/wasio"
 
-// These bindings have no host on other platforms.
+// open returns [wasio.Stdout], because the old bindings work only in a guest.
 func open() *wasio.Writer { return wasio.Stdout() }

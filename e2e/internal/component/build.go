@@ -11,40 +11,41 @@ import (
 	"sync"
 )
 
-// A Toolchain makes guests.
+// A Toolchain compiles guests.
 type Toolchain string
 
 const (
 	TinyGo Toolchain = "TinyGo"
 	Go     Toolchain = "Go"
 
-	// GoAsItIs is Go without the step that raises the memory.
-	GoAsItIs Toolchain = "Go, memory as it is"
+	// GoUnraised is Go without the step that raises the initial memory.
+	GoUnraised Toolchain = "Go without raised memory"
 )
 
-// Toolchains are those that users have.
+// Toolchains lists the toolchains that users of wasio have.
 var Toolchains = []Toolchain{TinyGo, Go}
 
-// memoryPages is the initial memory of a guest that Go has compiled: 128 MiB, enough for
-// the largest Write here.
+// memoryPages is the initial memory of a guest compiled by Go. The 128 MiB suffice for the
+// largest Write of the tests.
 const memoryPages = 2048
 
-// GoEnv is the environment in which go build makes core modules.
+// GoEnv is the environment that makes go build compile core modules.
 var GoEnv = []string{"GOOS=wasip1", "GOARCH=wasm"}
 
-// Build makes a component, the file wasm, of a package in the folder, with flags for
-// go build or tinygo build. It runs in the folder e2e, as all functions here do.
-func Build(with Toolchain, folder, pkg, wasm string, flags ...string) error {
-	if with == TinyGo {
+// Build compiles the package pkg in dir to the component wasm, with flags for go build or
+// tinygo build. Like every function of this package, it must be called in the directory
+// e2e.
+func Build(toolchain Toolchain, dir, pkg, wasm string, flags ...string) error {
+	if toolchain == TinyGo {
 		args := append([]string{"build", "-target=wasip2", "-o", wasm}, flags...)
-		return Command(folder, nil, "tinygo", append(args, pkg)...)
+		return Command(dir, nil, "tinygo", append(args, pkg)...)
 	}
 	core := wasm + ".core"
 	args := append([]string{"build", "-o", core}, flags...)
-	if err := Command(folder, GoEnv, "go", append(args, pkg)...); err != nil {
+	if err := Command(dir, GoEnv, "go", append(args, pkg)...); err != nil {
 		return err
 	}
-	if with == Go {
+	if toolchain == Go {
 		module, err := os.ReadFile(core)
 		if err != nil {
 			return err
@@ -59,33 +60,33 @@ func Build(with Toolchain, folder, pkg, wasm string, flags ...string) error {
 	return Command("", nil, "node", "component.mjs", "../wit", "imports", core, wasm)
 }
 
-// Command runs a tool, which must succeed, in the folder and with additions to the
-// environment.
-func Command(folder string, env []string, name string, args ...string) error {
+// Command runs a tool in dir, with env added to the environment. If the tool fails, the
+// error contains its output.
+func Command(dir string, env []string, name string, args ...string) error {
 	c := exec.Command(name, args...)
-	c.Dir = folder
+	c.Dir = dir
 	c.Env = append(os.Environ(), env...)
-	said, err := c.CombinedOutput()
+	output, err := c.CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, bytes.TrimSpace(said))
+		return fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, bytes.TrimSpace(output))
 	}
 	return nil
 }
 
-// Install makes sure once that jco is as the lockfile says.
+// Install installs the version of jco in the lockfile, unless it is installed already.
 var Install = sync.OnceValue(func() error {
 	lock, err := os.Stat("package-lock.json")
 	if err != nil {
 		return err
 	}
-	have, err := os.Stat("node_modules/.package-lock.json")
-	if err == nil && !have.ModTime().Before(lock.ModTime()) {
+	installed, err := os.Stat("node_modules/.package-lock.json")
+	if err == nil && !installed.ModTime().Before(lock.ModTime()) {
 		return nil
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	// Not `npm ci`: it wants the lockfile to have every binary package of other
-	// platforms that some dependency of jco's names, and not all of them exist.
+	// npm ci would fail: it requires the lockfile to list the binary packages that a
+	// dependency of jco names for other platforms, and not all of them exist.
 	return Command("", nil, "npm", "install", "--no-save", "--no-audit", "--no-fund")
 })

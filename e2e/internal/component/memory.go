@@ -1,4 +1,4 @@
-// Package component makes components of Go packages, with both toolchains.
+// Package component compiles Go packages to components, with Go and with TinyGo.
 package component
 
 import (
@@ -14,15 +14,16 @@ const (
 	maxPages      = 1 << 16
 )
 
-// RaiseMemory returns the core module with at least so many pages of 64 KiB as the
-// initial size of its memory.
+// RaiseMemory returns a copy of a core module whose memory has an initial size of at least
+// the given number of pages of 64 KiB.
 //
-// A program of Go needs it in a component. Its allocator believes that nobody else grows
-// the memory, and dies once the adapter for preview 1 has done so: "grew heap, but no
-// adequate free space found". It does not grow what is large enough from the start.
+// A Go program needs this in a component. The allocator of Go assumes that nothing else
+// grows the memory, but the adapter for preview 1 does, and the program dies with "grew
+// heap, but no adequate free space found". If the initial memory is large enough, the
+// allocator never grows it.
 func RaiseMemory(module []byte, pages uint32) ([]byte, error) {
 	if pages > maxPages {
-		return nil, fmt.Errorf("%d pages are more than a memory can have", pages)
+		return nil, fmt.Errorf("%d pages exceed the maximum of a memory", pages)
 	}
 	rest, ok := bytes.CutPrefix(module, []byte(header))
 	if !ok {
@@ -33,7 +34,7 @@ func RaiseMemory(module []byte, pages uint32) ([]byte, error) {
 		id := rest[0]
 		size, n := uleb(rest[1:])
 		if n == 0 || size > uint64(len(rest)-1-n) {
-			return nil, fmt.Errorf("section at %#x is cut short", at)
+			return nil, fmt.Errorf("section at %#x is truncated", at)
 		}
 		body := rest[1+n:][:size]
 		rest = rest[1+n:][size:]
@@ -50,39 +51,41 @@ func RaiseMemory(module []byte, pages uint32) ([]byte, error) {
 		out = append(out, raised...)
 		return append(out, rest...), nil
 	}
-	return nil, errors.New("the module has no memory of its own")
+	return nil, errors.New("the module defines no memory")
 }
 
-// raise does so in the body of a memory section: the number of memories, and for the
-// only one flags, the minimum, and the maximum if bit 0 of the flags is set.
+// raise returns a copy of the body of a memory section with a minimum of at least the given
+// pages. The body consists of the number of memories, which must be one, and of flags, the
+// minimum and, if bit 0 of the flags is set, the maximum.
 func raise(body []byte, pages uint32) ([]byte, error) {
 	count, n := uleb(body)
 	if n == 0 || count != 1 || len(body) < n+2 {
-		return nil, fmt.Errorf("the module has %d memories, not one", count)
+		return nil, fmt.Errorf("the module has %d memories instead of one", count)
 	}
 	flags, limits := body[n], body[n+1:]
 	if flags > 1 {
-		return nil, fmt.Errorf("a memory with the flags %#x is not an ordinary one", flags)
+		return nil, fmt.Errorf("unsupported flags %#x of the memory", flags)
 	}
-	least, m := uleb(limits)
+	minimum, m := uleb(limits)
 	if m == 0 {
-		return nil, errors.New("the memory section is cut short")
+		return nil, errors.New("the memory section is truncated")
 	}
 	if flags == 1 {
-		most, k := uleb(limits[m:])
+		maximum, k := uleb(limits[m:])
 		if k == 0 {
-			return nil, errors.New("the memory section is cut short")
+			return nil, errors.New("the memory section is truncated")
 		}
-		if most < uint64(pages) {
-			return nil, fmt.Errorf("the module allows itself %d pages at most", most)
+		if maximum < uint64(pages) {
+			return nil, fmt.Errorf("the maximum of the memory is %d pages", maximum)
 		}
 	}
 	out := append([]byte(nil), body[:n+1]...)
-	out = binary.AppendUvarint(out, max(least, uint64(pages)))
+	out = binary.AppendUvarint(out, max(minimum, uint64(pages)))
 	return append(out, limits[m:]...), nil
 }
 
-// uleb reads an unsigned LEB128 of 32 bits and returns how many bytes it has; 0: none.
+// uleb decodes an unsigned LEB128 of 32 bits. It returns the value and the number of bytes
+// read, or n == 0 if p does not start with such a number.
 func uleb(p []byte) (value uint64, n int) {
 	value, n = binary.Uvarint(p[:min(len(p), 5)])
 	if n <= 0 || value >= 1<<32 {

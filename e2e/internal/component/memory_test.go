@@ -20,7 +20,7 @@ func TestRaiseMemory(t *testing.T) {
 		want          string
 	}{
 		{"one byte", "\x05\x03\x01\x00\x02", 16, "\x05\x03\x01\x00\x10"},
-		{"a longer number", "\x05\x03\x01\x00\x02", 1024, "\x05\x04\x01\x00\x80\x08"},
+		{"longer number", "\x05\x03\x01\x00\x02", 1024, "\x05\x04\x01\x00\x80\x08"},
 		{"with a maximum", "\x05\x05\x01\x01\x02\x80\x10", 1024, "\x05\x06\x01\x01\x80\x08\x80\x10"},
 		{"large enough", "\x05\x04\x01\x00\x80\x10", 1024, "\x05\x04\x01\x00\x80\x10"},
 		{"padded numbers", "\x05\x87\x80\x00\x81\x00\x00\x82\x80\x80\x00", 3, "\x05\x04\x81\x00\x00\x03"},
@@ -38,18 +38,18 @@ func TestRaiseMemoryRefuses(t *testing.T) {
 		module string
 		pages  uint32
 	}{
-		"nothing":             {"", 1},
-		"a component":         {"\x00asm\x0d\x00\x01\x00", 1},
-		"no memory":           {header + before + after, 1},
-		"a section cut short": {header + "\x05\x7f", 1},
-		"a size cut short":    {header + "\x05\x80", 1},
-		"an empty section":    {header + "\x05\x00", 1},
-		"limits cut short":    {header + "\x05\x03\x01\x00\x80", 1},
-		"no maximum":          {header + "\x05\x03\x01\x01\x02", 1},
-		"two memories":        {header + "\x05\x05\x02\x00\x01\x00\x01", 1},
-		"a shared memory":     {header + "\x05\x04\x01\x03\x01\x02", 1},
-		"beyond the maximum":  {header + "\x05\x04\x01\x01\x02\x10", 17},
-		"beyond 4 GiB":        {header + "\x05\x03\x01\x00\x02", 65537},
+		"empty":              {"", 1},
+		"component":          {"\x00asm\x0d\x00\x01\x00", 1},
+		"no memory":          {header + before + after, 1},
+		"truncated section":  {header + "\x05\x7f", 1},
+		"truncated size":     {header + "\x05\x80", 1},
+		"empty section":      {header + "\x05\x00", 1},
+		"truncated limits":   {header + "\x05\x03\x01\x00\x80", 1},
+		"missing maximum":    {header + "\x05\x03\x01\x01\x02", 1},
+		"two memories":       {header + "\x05\x05\x02\x00\x01\x00\x01", 1},
+		"shared memory":      {header + "\x05\x04\x01\x03\x01\x02", 1},
+		"beyond the maximum": {header + "\x05\x04\x01\x01\x02\x10", 17},
+		"beyond 4 GiB":       {header + "\x05\x03\x01\x00\x02", 65537},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := RaiseMemory([]byte(test.module), test.pages)

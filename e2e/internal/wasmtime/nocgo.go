@@ -4,16 +4,16 @@ package wasmtime
 
 import "errors"
 
-// Available says whether this package can do anything.
+// Available reports whether Wasmtime is linked into the program.
 const Available = false
 
 var errNoCgo = errors.New("built without cgo")
 
-// Compile translates a component to machine code.
+// Compile returns an error, because Wasmtime is not available.
 func Compile([]byte, string) error { return errNoCgo }
 
-// Do runs the component to its end and returns its exit code.
+// Do returns an error, because Wasmtime is not available.
 func (r *Run) Do() (exit int, err error) { return 0, errNoCgo }
 
-// Calls says what has been asked of the callback, if there is one.
+// Calls returns an empty string, because Wasmtime is not available.
 func Calls() string { return "" }

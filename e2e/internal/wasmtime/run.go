@@ -1,5 +1,5 @@
-// Package wasmtime runs components on Wasmtime 44, through the C library that
-// wasmtime-go carries. The Go API of wasmtime-go ends at core modules.
+// Package wasmtime runs components on Wasmtime 44. It uses the C library in wasmtime-go,
+// because the Go API of wasmtime-go supports only core modules.
 package wasmtime
 
 import "time"
@@ -7,21 +7,21 @@ import "time"
 // A Kind is a kind of standard output.
 type Kind string
 
-// The kinds of standard output, which differ in what they permit and when.
+// The kinds of standard output. They differ in the permits that they give.
 const (
-	Inherited Kind = "inherited" // that of the process
+	Inherited Kind = "inherited" // the standard output of the process
 	File      Kind = "file"      // a file that the host opens
-	Nothing   Kind = "nothing"   // every byte is permitted, and gone
-	Callback  Kind = "callback"  // a function of the embedder's, called on another thread
+	Nothing   Kind = "nothing"   // a sink that discards every byte
+	Callback  Kind = "callback"  // a function of the embedder, called on another thread
 )
 
-// A Sink says how a [Callback] behaves. It passes on what it gets to the standard
-// output of the process.
+// A Sink defines how a [Callback] behaves. The callback writes to the standard output of the
+// process.
 type Sink struct {
-	Delay  time.Duration // of each call
-	Piece  uint64        // bytes that one call takes at most; 0: all that it is given
-	Fails  bool          // whether it fails
-	FailAt uint64        // bytes that it takes before it fails
+	Delay  time.Duration // delay of each call
+	Piece  uint64        // the most bytes that one call accepts; 0 means no limit
+	Fails  bool          // whether the callback fails after FailAt bytes
+	FailAt uint64
 }
 
 // A Run is one run of a component.
@@ -31,5 +31,5 @@ type Run struct {
 	Stdout    Kind
 	File      string // for the kind File
 	Sink      Sink   // for the kind Callback
-	Folder    string // if not empty, the guest has this folder as "/"
+	Dir       string // if not empty, the directory that the guest sees as "/"
 }

@@ -4,6 +4,8 @@
 
 #include "sink.h"
 
+// take writes bytes to standard output as the settings of s allow. It returns the number of
+// bytes written, or a negative errno.
 static ptrdiff_t take(struct sink *s, const unsigned char *bytes, size_t size) {
 	if (s->delay > 0) {
 		struct timespec t = {s->delay / 1000000000, s->delay % 1000000000};
@@ -25,7 +27,7 @@ static ptrdiff_t take(struct sink *s, const unsigned char *bytes, size_t size) {
 	return size;
 }
 
-// sink_write is called on a thread of Wasmtime's, while the guest goes on or waits.
+// Wasmtime calls sink_write on its own thread, while the guest runs or waits.
 ptrdiff_t sink_write(void *data, const unsigned char *bytes, size_t size) {
 	struct sink *s = data;
 	s->offered = size;

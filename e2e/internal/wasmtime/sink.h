@@ -4,17 +4,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// A sink passes on to the process's standard output what a guest writes to its own.
+// A sink writes the standard output of a guest to that of the process.
 struct sink {
-	uint64_t delay; // before each call, in nanoseconds
-	uint64_t piece; // bytes taken per call at most; 0: all
-	uint64_t left;  // bytes taken until it fails
+	uint64_t delay; // delay of each call, in nanoseconds
+	uint64_t piece; // the most bytes taken per call; 0 means no limit
+	uint64_t left;  // bytes left to take before it fails
 	bool fails;
 
-	// What has happened so far, for who asks on another thread.
-	_Atomic uint64_t calls, returned; // numbers of calls
-	_Atomic uint64_t offered;         // bytes of the last call
-	_Atomic ptrdiff_t taken;          // what the last call returned
+	// The state of the calls. Another thread may read it.
+	_Atomic uint64_t calls, returned; // number of calls started and returned
+	_Atomic uint64_t offered;         // number of bytes passed to the last call
+	_Atomic ptrdiff_t taken;          // result of the last call
 };
 
 ptrdiff_t sink_write(void *sink, const unsigned char *bytes, size_t size);

@@ -10,7 +10,7 @@ static void set_sink(wasi_config_t *wasi, struct sink *sink) {
 	wasi_config_set_stdout_custom(wasi, sink_write, sink, NULL);
 }
 
-// cgo does not know unions.
+// cgo does not support unions.
 static bool is_ok(const wasmtime_component_val_t *result) { return result->of.result.is_ok; }
 */
 import "C"
@@ -24,66 +24,67 @@ import (
 	"sync/atomic"
 	"unsafe"
 
-	_ "github.com/bytecodealliance/wasmtime-go/v44" // has the library, and the flags to link it
+	_ "github.com/bytecodealliance/wasmtime-go/v44" // provides the library and its linker flags
 )
 
-// Available says whether this package can do anything.
+// Available reports whether Wasmtime is linked into the program.
 const Available = true
 
-// sink is the one of the run, if its standard output is a callback.
+// sink is the sink of the current run, if its standard output is a callback.
 var sink atomic.Pointer[C.struct_sink]
 
-// Compile translates a component to machine code, into a file that Do can load.
+// Compile compiles a component to machine code and writes it to a file that Do can load.
 func Compile(component []byte, file string) error {
 	var compiled *C.wasmtime_component_t
 	engine := C.wasm_engine_new()
 	in := C.CBytes(component)
 	defer C.free(in)
-	if err := failed(C.wasmtime_component_new(engine, (*C.uint8_t)(in), C.size_t(len(component)), &compiled)); err != nil {
+	if err := goError(C.wasmtime_component_new(engine, (*C.uint8_t)(in), C.size_t(len(component)), &compiled)); err != nil {
 		return err
 	}
 	var out C.wasm_byte_vec_t
-	if err := failed(C.wasmtime_component_serialize(compiled, &out)); err != nil {
+	if err := goError(C.wasmtime_component_serialize(compiled, &out)); err != nil {
 		return err
 	}
 	defer C.wasm_byte_vec_delete(&out)
 	return os.WriteFile(file, unsafe.Slice((*byte)(unsafe.Pointer(out.data)), out.size), 0o600)
 }
 
-// Do runs the component to its end and returns its exit code. The guest's standard
-// error is that of the process. Nothing is freed but the store: the process is for one
-// run. The error is a trap's, or says why it could not run.
+// Do runs the component to completion and returns its exit code. The guest shares the
+// standard error of the process. The error is the trap of the guest, or says why the
+// component could not run. Do frees only the store, because a process makes a single run.
 func (r *Run) Do() (exit int, err error) {
-	// The store is used, and its tasks are ended, on one thread.
+	// The store must be used and deleted on one thread.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
 	engine := C.wasm_engine_new()
 	var component *C.wasmtime_component_t
-	if err := failed(C.wasmtime_component_deserialize_file(engine, C.CString(r.Component), &component)); err != nil {
+	if err := goError(C.wasmtime_component_deserialize_file(engine, C.CString(r.Component), &component)); err != nil {
 		return 0, err
 	}
 	linker := C.wasmtime_component_linker_new(engine)
-	if err := failed(C.wasmtime_component_linker_add_wasip2(linker)); err != nil {
+	if err := goError(C.wasmtime_component_linker_add_wasip2(linker)); err != nil {
 		return 0, err
 	}
 	store := C.wasmtime_store_new(engine, nil, nil)
-	defer C.wasmtime_store_delete(store) // ends what the guest has left unflushed
+	defer C.wasmtime_store_delete(store) // stops tasks that still write
 	context := C.wasmtime_store_context(store)
 	wasi, err := r.config()
 	if err != nil {
 		return 0, err
 	}
-	if err := failed(C.wasmtime_context_set_wasi(context, wasi)); err != nil {
+	if err := goError(C.wasmtime_context_set_wasi(context, wasi)); err != nil {
 		return 0, err
 	}
 	var instance C.wasmtime_component_instance_t
-	if err := failed(C.wasmtime_component_linker_instantiate(linker, context, component, &instance)); err != nil {
+	if err := goError(C.wasmtime_component_linker_instantiate(linker, context, component, &instance)); err != nil {
 		return 0, err
 	}
 	return call(context, &instance)
 }
 
+// config returns the configuration of WASI for the run.
 func (r *Run) config() (*C.wasi_config_t, error) {
 	wasi := C.wasi_config_new()
 	argv := make([]*C.char, len(r.Args))
@@ -108,17 +109,17 @@ func (r *Run) config() (*C.wasi_config_t, error) {
 		C.set_sink(wasi, s)
 		sink.Store(s)
 	}
-	if r.Folder != "" {
+	if r.Dir != "" {
 		const readWrite = 1 | 2
-		ok = ok && bool(C.wasi_config_preopen_dir(wasi, C.CString(r.Folder), C.CString("/"), readWrite, readWrite))
+		ok = ok && bool(C.wasi_config_preopen_dir(wasi, C.CString(r.Dir), C.CString("/"), readWrite, readWrite))
 	}
 	if !ok {
-		return nil, errors.New("wasmtime refused the configuration of WASI")
+		return nil, errors.New("wasmtime rejected the configuration of WASI")
 	}
 	return wasi, nil
 }
 
-// call calls the function run of the interface wasi:cli/run that the instance exports.
+// call calls the exported function run of the interface wasi:cli/run.
 func call(context *C.wasmtime_context_t, instance *C.wasmtime_component_instance_t) (exit int, err error) {
 	var index *C.wasmtime_component_export_index_t
 	for _, names := range [][]string{{"wasi:cli/run@0.2.0", "wasi:cli/run@0.2.3", "wasi:cli/run@0.2.6"}, {"run"}} {
@@ -143,7 +144,7 @@ func call(context *C.wasmtime_context_t, instance *C.wasmtime_component_instance
 	if e != nil && C.wasmtime_error_exit_status(e, &status) {
 		return int(status), nil
 	}
-	if err := failed(e); err != nil {
+	if err := goError(e); err != nil {
 		return 0, err
 	}
 	if !C.is_ok(&result) {
@@ -152,8 +153,8 @@ func call(context *C.wasmtime_context_t, instance *C.wasmtime_component_instance
 	return 0, nil
 }
 
-// failed makes a Go error of Wasmtime's, if it is one.
-func failed(e *C.wasmtime_error_t) error {
+// goError converts an error of Wasmtime, which may be nil, to a Go error, and deletes it.
+func goError(e *C.wasmtime_error_t) error {
 	if e == nil {
 		return nil
 	}
@@ -163,7 +164,8 @@ func failed(e *C.wasmtime_error_t) error {
 	return errors.New(C.GoStringN(text.data, C.int(text.size)))
 }
 
-// Calls says what has been asked of the callback, if there is one.
+// Calls describes the calls of the callback so far. It returns an empty string if standard
+// output is not a callback.
 func Calls() string {
 	s := sink.Load()
 	if s == nil {
@@ -172,7 +174,7 @@ func Calls() string {
 	calls, returned, offered, taken := C.uint64_t(0), C.uint64_t(0), C.uint64_t(0), C.ptrdiff_t(0)
 	C.sink_state(s, &calls, &returned, &offered, &taken)
 	if calls > returned {
-		return fmt.Sprintf("callback: %d calls; the last has %d bytes and has not returned", calls, offered)
+		return fmt.Sprintf("callback: %d calls; the last got %d bytes and has not returned", calls, offered)
 	}
-	return fmt.Sprintf("callback: %d calls; the last had %d bytes and returned %d", calls, offered, taken)
+	return fmt.Sprintf("callback: %d calls; the last got %d bytes and returned %d", calls, offered, taken)
 }

@@ -1,6 +1,6 @@
-// What is used of Wasmtime's C library: the part of its headers that wasmtime-go's own
-// Go files do not reach. They are declared here because only the package that contains
-// the headers can name their folder without an environment variable.
+// Declarations of the functions of Wasmtime's C library that package wasmtime calls. They
+// are copied from the headers in wasmtime-go, because only the package that contains those
+// headers can refer to their directory.
 
 #pragma once
 
@@ -35,8 +35,8 @@ typedef struct {
 	uint32_t private2;
 } wasmtime_component_func_t;
 
-// A value of the component model. Only result<_, _> is read here; raw is as large as
-// the largest of the others.
+// A value of the component model. Package wasmtime reads only result<_, _>; raw has the
+// size of the largest other case.
 typedef struct {
 	uint8_t kind;
 	union {

@@ -1,5 +1,5 @@
-// Oldjson rewrites what today's `wasm-tools component wit -j` prints to what it printed
-// when wasm-tools-go v0.3.2 was made: a function had a list of results.
+// Oldjson converts the output of a current `wasm-tools component wit -j` to the format that
+// wasm-tools-go v0.3.2 reads, in which a function has a list of results.
 package main
 
 import (

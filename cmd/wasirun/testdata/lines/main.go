@@ -1,4 +1,4 @@
-// Lines writes three lines through a BufWriter, whose mode is up to the terminal.
+// Lines writes three lines through a BufWriter, which chooses its mode itself.
 package main
 
 import (

@@ -1,4 +1,5 @@
-// Guest is run on the engine by its tests. The first argument says what it does.
+// Guest is the program that the tests of package engine run. The first argument selects
+// what it does.
 package main
 
 import (
@@ -40,7 +41,7 @@ func main() {
 		code, _ := strconv.Atoi(os.Args[2])
 		os.Exit(code)
 	case "panic":
-		panic("no way on")
+		panic("on purpose")
 	case "deadlock":
 		select {}
 	case "alternate":
@@ -71,7 +72,7 @@ func main() {
 	}
 }
 
-// together has goroutines write lines at once, which must not be mixed.
+// together writes lines from several goroutines at once. The lines must not interleave.
 func together() {
 	var wg sync.WaitGroup
 	b := wasio.NewBufWriterSize(wasio.Stdout(), 16)
@@ -97,7 +98,7 @@ func together() {
 	}
 }
 
-// failing tells what error the stream has, once and again.
+// failing prints the results of two Writes to a stream that fails.
 func failing() {
 	w := wasio.Stdout()
 	for range 2 {

@@ -1,5 +1,5 @@
-// Package script runs sequences of calls of wasio that a test has drawn by lot, so that
-// the same can be done in a guest and natively.
+// Package script runs a random sequence of calls of wasio, so that a test can compare a
+// guest with a native program.
 package script
 
 import (
@@ -9,14 +9,27 @@ import (
 	"github.com/wasio-dev/wasio"
 )
 
-// Run does what the words of a script say, on w or a BufWriter on it, and closes it. It
-// returns what each call returned.
+// Run makes the calls that the words of script stand for, on w or on a BufWriter on top of
+// it, and then closes that writer. It returns the results of all calls.
+//
+// A word is a letter and a number n:
+//
+//	b  puts a BufWriter with a buffer of n bytes on top of w
+//	l  calls SetLineMode(n > 0)
+//	w  calls Write with n bytes
+//	s  calls WriteString with n bytes
+//	r  calls ReadFrom with a reader of n bytes
+//	f  calls Flush
+//	c  calls WriteByte(n)
+//	u  calls WriteRune(n)
+//
+// The words l, c and u need a BufWriter.
 func Run(w *wasio.Writer, script string) string {
 	var results []string
-	result := func(v ...any) { results = append(results, fmt.Sprint(v...)) }
+	record := func(v ...any) { results = append(results, fmt.Sprint(v...)) }
 	var b *wasio.BufWriter
 	written := 0
-	bytes := func(n int) []byte {
+	next := func(n int) []byte { // returns the next n bytes to write
 		p := make([]byte, n)
 		for i := range p {
 			if p[i] = byte('a' + written%26); written%13 == 12 {
@@ -35,31 +48,31 @@ func Run(w *wasio.Writer, script string) string {
 		case word[0] == 'l':
 			b.SetLineMode(n > 0)
 		case word[0] == 'w' && b == nil:
-			result(w.Write(bytes(n)))
+			record(w.Write(next(n)))
 		case word[0] == 'w':
-			result(b.Write(bytes(n)))
+			record(b.Write(next(n)))
 		case word[0] == 's' && b == nil:
-			result(w.WriteString(string(bytes(n))))
+			record(w.WriteString(string(next(n))))
 		case word[0] == 's':
-			result(b.WriteString(string(bytes(n))))
+			record(b.WriteString(string(next(n))))
 		case word[0] == 'r' && b == nil:
-			result(w.ReadFrom(strings.NewReader(string(bytes(n)))))
+			record(w.ReadFrom(strings.NewReader(string(next(n)))))
 		case word[0] == 'r':
-			result(b.ReadFrom(strings.NewReader(string(bytes(n)))))
+			record(b.ReadFrom(strings.NewReader(string(next(n)))))
 		case word[0] == 'f' && b == nil:
-			result(w.Flush())
+			record(w.Flush())
 		case word[0] == 'f':
-			result(b.Flush())
+			record(b.Flush())
 		case word[0] == 'c':
-			result(b.WriteByte(byte(n)), b.Buffered())
+			record(b.WriteByte(byte(n)), b.Buffered())
 		case word[0] == 'u':
-			result(b.WriteRune(rune(n)))
+			record(b.WriteRune(rune(n)))
 		}
 	}
 	if b != nil {
-		result(b.Close())
+		record(b.Close())
 	} else {
-		result(w.Close())
+		record(w.Close())
 	}
 	return strings.Join(results, "; ")
 }

@@ -2,5 +2,5 @@
 
 // Package bindings represents the world "example:httpbody/bindings".
 //
-// What the example itself calls and provides: bindings are made of this.
+// The imports and exports of the example itself, from which the bindings are generated.
 package bindings

@@ -6,8 +6,8 @@ package incominghandler
 var Exports struct {
 	// Handle represents the caller-defined, exported function "handle".
 	//
-	// Answers one request. The answer can be set, and its body written, until this
-	// returns.
+	// Answers one request. The component must set the response and write its body before
+	// it returns.
 	//
 	//	handle: func(request: incoming-request, response-out: response-outparam)
 	Handle func(request IncomingRequest, responseOut ResponseOutparam)

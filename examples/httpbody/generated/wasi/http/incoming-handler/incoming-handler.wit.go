@@ -2,7 +2,7 @@
 
 // Package incominghandler represents the exported interface "wasi:http/incoming-handler@0.2.0".
 //
-// What a component exports that serves HTTP.
+// The interface that a component exports to serve HTTP.
 package incominghandler
 
 import (

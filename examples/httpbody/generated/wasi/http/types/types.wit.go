@@ -2,9 +2,9 @@
 
 // Package types represents the imported interface "wasi:http/types@0.2.0".
 //
-// The part of wasi:http/types that it takes to answer a request. An interface may
-// be
-// imported in part; a type in it must be whole.
+// The part of wasi:http/types that a handler needs to answer a request. A component
+// may
+// import a part of an interface, but each type must be complete.
 package types
 
 import (
@@ -19,7 +19,7 @@ type OutputStream = streams.OutputStream
 
 // IncomingRequest represents the imported resource "wasi:http/types@0.2.0#incoming-request".
 //
-// What has come from a client.
+// A request from a client.
 //
 //	resource incoming-request
 type IncomingRequest cm.Resource
@@ -37,7 +37,7 @@ func (self IncomingRequest) ResourceDrop() {
 
 // PathWithQuery represents the imported method "path-with-query".
 //
-// The path, and what follows it after a question mark.
+// Returns the path and the query.
 //
 //	path-with-query: func() -> option<string>
 //
@@ -68,7 +68,7 @@ func (self Fields) ResourceDrop() {
 
 // NewFields represents the imported constructor for resource "fields".
 //
-// No fields.
+// Creates an empty set of fields.
 //
 //	constructor()
 //
@@ -81,7 +81,7 @@ func NewFields() (result Fields) {
 
 // Append represents the imported method "append".
 //
-// Adds a field after those that are there.
+// Appends a field.
 //
 //	append: func(name: field-key, value: field-value) -> result<_, header-error>
 //
@@ -116,7 +116,7 @@ type FieldValue cm.List[uint8]
 
 // HeaderError represents the variant "wasi:http/types@0.2.0#header-error".
 //
-// Why a field is not accepted.
+// The reason for which a field is rejected.
 //
 //	variant header-error {
 //		invalid-syntax,
@@ -157,7 +157,7 @@ var _HeaderErrorUnmarshalCase = cm.CaseUnmarshaler[HeaderError](_HeaderErrorStri
 
 // OutgoingResponse represents the imported resource "wasi:http/types@0.2.0#outgoing-response".
 //
-// An answer that is being made.
+// A response to send.
 //
 //	resource outgoing-response
 type OutgoingResponse cm.Resource
@@ -175,7 +175,7 @@ func (self OutgoingResponse) ResourceDrop() {
 
 // NewOutgoingResponse represents the imported constructor for resource "outgoing-response".
 //
-// An answer with these headers, and status 200.
+// Creates a response with these headers and status 200.
 //
 //	constructor(headers: headers)
 //
@@ -189,7 +189,7 @@ func NewOutgoingResponse(headers Headers) (result OutgoingResponse) {
 
 // Body represents the imported method "body".
 //
-// The body, which can be had once.
+// Returns the body. Fails if called again.
 //
 //	body: func() -> result<outgoing-body>
 //
@@ -202,7 +202,7 @@ func (self OutgoingResponse) Body() (result cm.Result[OutgoingBody, OutgoingBody
 
 // OutgoingBody represents the imported resource "wasi:http/types@0.2.0#outgoing-body".
 //
-// A body that is being written.
+// A body to write.
 //
 //	resource outgoing-body
 type OutgoingBody cm.Resource
@@ -220,8 +220,8 @@ func (self OutgoingBody) ResourceDrop() {
 
 // OutgoingBodyFinish represents the imported static function "finish".
 //
-// Says that the body is complete. One that is dropped instead is not, and the
-// client gets to know. Fails if there was another length in the headers.
+// Marks the body as complete. If the body is dropped instead, the client learns
+// that it is incomplete. Fails if the headers announced another length.
 //
 //	finish: static func(this: outgoing-body, trailers: option<trailers>) -> result<_,
 //	error-code>
@@ -236,8 +236,8 @@ func OutgoingBodyFinish(this OutgoingBody, trailers cm.Option[Trailers]) (result
 
 // Write represents the imported method "write".
 //
-// The stream of its bytes, which can be had once. It is a child of the body, and
-// must be dropped before the body is finished or dropped.
+// Returns the stream of the body. Fails if called again. The stream is a child of
+// the body, and must be dropped before the body is finished or dropped.
 //
 //	write: func() -> result<output-stream>
 //
@@ -250,7 +250,7 @@ func (self OutgoingBody) Write() (result cm.Result[OutputStream, OutputStream, s
 
 // ResponseOutparam represents the imported resource "wasi:http/types@0.2.0#response-outparam".
 //
-// Where the answer goes.
+// The destination of the response to one request.
 //
 //	resource response-outparam
 type ResponseOutparam cm.Resource
@@ -268,7 +268,7 @@ func (self ResponseOutparam) ResourceDrop() {
 
 // ResponseOutparamSet represents the imported static function "set".
 //
-// Sends the answer off, or says why there is none.
+// Sends the response, or the reason why there is none.
 //
 //	set: static func(param: response-outparam, response: result<outgoing-response,
 //	error-code>)
@@ -319,7 +319,7 @@ type FieldSizePayload struct {
 
 // ErrorCode represents the variant "wasi:http/types@0.2.0#error-code".
 //
-// All that can go wrong with HTTP.
+// An error of HTTP.
 //
 //	variant error-code {
 //		DNS-timeout,

@@ -2,7 +2,7 @@
 
 // Package ioerror represents the imported interface "wasi:io/error@0.2.0".
 //
-// What a host says of a failure.
+// Errors of a host.
 package ioerror
 
 import (
@@ -27,7 +27,7 @@ func (self Error) ResourceDrop() {
 
 // ToDebugString represents the imported method "to-debug-string".
 //
-// A text for people.
+// Returns a description for people.
 //
 //	to-debug-string: func() -> string
 //

@@ -2,7 +2,7 @@
 
 // Package poll represents the imported interface "wasi:io/poll@0.2.0".
 //
-// Waiting for a host.
+// Waiting for events.
 package poll
 
 import (
@@ -50,7 +50,8 @@ func (self Pollable) Ready() (result bool) {
 
 // Poll represents the imported function "poll".
 //
-// Waits until one of them is ready, and returns the indices of all that are.
+// Waits until at least one pollable is ready, and returns the indices of all that
+// are.
 //
 //	poll: func(in: list<borrow<pollable>>) -> list<u32>
 //

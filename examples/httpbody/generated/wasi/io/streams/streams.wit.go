@@ -102,7 +102,8 @@ func (self InputStream) Subscribe() (result Pollable) {
 
 // OutputStream represents the imported resource "wasi:io/streams@0.2.0#output-stream".
 //
-// What wasio and TinyGo's runtime call of it; wasio's own WIT explains each.
+// The functions that wasio and TinyGo's runtime call. The WIT of wasio documents
+// them.
 //
 //	resource output-stream
 type OutputStream cm.Resource

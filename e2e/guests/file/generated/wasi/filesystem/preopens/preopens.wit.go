@@ -2,7 +2,7 @@
 
 // Package preopens represents the imported interface "wasi:filesystem/preopens@0.2.0".
 //
-// The folders that the host gives to the guest, with their names.
+// The directories that the host gives to the guest, with their names.
 package preopens
 
 import (

@@ -2,9 +2,9 @@
 
 // Package types represents the imported interface "wasi:filesystem/types@0.2.0".
 //
-// As much as it takes to open a file and get its stream. The types that these functions
-// use must be complete, in the order of the published ones: their layout follows
-// from it.
+// The functions that open a file and get its stream. The types that they use must
+// be
+// complete, with their cases in the published order, because it determines the layout.
 package types
 
 import (

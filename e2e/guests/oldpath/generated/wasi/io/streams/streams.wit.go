@@ -2,7 +2,7 @@
 
 // Package streams represents the imported interface "wasi:io/streams@0.2.0".
 //
-// The stream is only handed on, so nothing of it is imported but the type.
+// The guest passes the stream to wasio, so it imports only the type.
 package streams
 
 import (
