@@ -8,8 +8,12 @@ require (
 	github.com/bytecodealliance/wasm-tools-go v0.3.2
 	github.com/bytecodealliance/wasmtime-go/v44 v44.0.0
 	github.com/stretchr/testify v1.12.1
+	github.com/tetratelabs/wazero v1.12.0
 	github.com/wasio-dev/wasio v0.0.0-00010101000000-000000000000
 	go.bytecodealliance.org/cm v0.3.0
 )
 
-require go.yaml.in/yaml/v3 v3.0.5 // indirect
+require (
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
+	golang.org/x/sys v0.44.0 // indirect
+)

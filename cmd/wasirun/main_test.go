@@ -309,7 +309,7 @@ func TestBadInput(t *testing.T) {
 		{[]string{"./LICENSE"}, "cannot build ./LICENSE: "},
 		{[]string{file(t, "package main\n")}, "not a WebAssembly module"},
 		{[]string{file(t, "")}, "not a WebAssembly module"},
-		{[]string{file(t, "\x00asm\x0d\x00\x01\x00")}, "a component, not a core module"},
+		{[]string{file(t, "\x00asm\x0d\x00\x01\x00")}, "not a command: no module of the component exports wasi:cli/run"},
 		{[]string{file(t, "\x00asm\x01\x00\x00\x00\xff\xff")}, "invalid module: "},
 		{[]string{unknown}, "unknown import: x of wasi:http/types@0.2.0"},
 		{[]string{module(t, wasmtest.Module{})}, "not a program"},

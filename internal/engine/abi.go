@@ -24,6 +24,7 @@ type memory interface {
 // An instance is a guest that has called the host.
 type instance struct {
 	host    *host.Host
+	guest   *Guest
 	memory  memory
 	realloc func(size, align uint32) (ptr uint32, ok bool) // reports !ok if the guest exports no usable cabi_realloc
 }
@@ -210,15 +211,21 @@ func (g *instance) memoryAt(op host.Op, ptr uint64, size, align uint32) []byte {
 // alloc makes the guest allocate size bytes for a list or a string, stores its pointer
 // and length in the return area at ret, and returns a view of the new memory.
 func (g *instance) alloc(op host.Op, size, align uint32, ret uint64, length uint32) []byte {
-	at, ok := g.realloc(size, align)
-	if !ok {
-		g.host.Violate(op, "the guest exports no cabi_realloc of the right type, which the result needs")
-	}
+	at := g.mustRealloc(op, size, align)
 	// Any view taken before realloc is stale: memory moves when it grows.
 	area := g.memoryAt(op, ret, 8, 4)
 	binary.LittleEndian.PutUint32(area, at)
 	binary.LittleEndian.PutUint32(area[4:], length)
 	return g.memoryAt(op, uint64(at), size, align)
+}
+
+// mustRealloc makes the guest allocate size bytes, or traps.
+func (g *instance) mustRealloc(op host.Op, size, align uint32) (ptr uint32) {
+	ptr, ok := g.realloc(size, align)
+	if !ok {
+		g.host.Violate(op, "the guest exports no cabi_realloc of the right type, which the result needs")
+	}
+	return ptr
 }
 
 // storeResult stores a result<_, stream-error>.

@@ -25,9 +25,9 @@ import (
 	"github.com/wasio-dev/wasio/internal/host"
 )
 
-// A Guest is a module to run, with its arguments, host and standard streams.
+// A Guest is a program to run, with its arguments, host and standard streams.
 type Guest struct {
-	Module []byte
+	Module []byte   // a core module, or a component
 	Args   []string // the first is the program's name
 	Host   *host.Host
 
@@ -51,7 +51,14 @@ var (
 // error of ctx. Any other error is a single line: it wraps [ErrCrash] if the guest
 // crashed, or says why the guest could not be run.
 func Run(ctx context.Context, g Guest) (exit int, err error) {
-	if err := checkHeader(g.Module); err != nil {
+	module, run := g.Module, "_start"
+	component := bytes.HasPrefix(g.Module, componentHeader)
+	if component {
+		module, run, err = program(g.Module)
+	} else {
+		err = checkHeader(g.Module)
+	}
+	if err != nil {
 		return 0, err
 	}
 	config := wazero.NewRuntimeConfig().WithCloseOnContextDone(true).WithMemoryCapacityFromMax(false)
@@ -65,7 +72,7 @@ func Run(ctx context.Context, g Guest) (exit int, err error) {
 	runtime := wazero.NewRuntimeWithConfig(context.WithoutCancel(ctx), config)
 	defer runtime.Close(context.WithoutCancel(ctx))
 
-	module, err := runtime.CompileModule(experimental.WithCompilationWorkers(ctx, goruntime.GOMAXPROCS(0)), g.Module)
+	compiled, err := runtime.CompileModule(experimental.WithCompilationWorkers(ctx, goruntime.GOMAXPROCS(0)), module)
 	if ctx.Err() != nil {
 		return 0, ctx.Err()
 	}
@@ -75,11 +82,11 @@ func Run(ctx context.Context, g Guest) (exit int, err error) {
 	if _, err := wasi_snapshot_preview1.Instantiate(ctx, runtime); err != nil {
 		return 0, err
 	}
-	if err := provideImports(ctx, runtime, module, g.Host); err != nil {
+	if err := provideImports(ctx, runtime, compiled, &g, component); err != nil {
 		return 0, err
 	}
 	clock := Clock(ctx)
-	m, err := runtime.InstantiateModule(ctx, module, wazero.NewModuleConfig().
+	m, err := runtime.InstantiateModule(ctx, compiled, wazero.NewModuleConfig().
 		WithName("").WithStartFunctions().WithArgs(g.Args...).
 		WithStdin(g.Stdin).WithStdout(g.Stdout).WithStderr(g.Stderr).
 		WithRandSource(rand.Reader).WithSysWalltime().WithSysNanotime().
@@ -91,12 +98,20 @@ func Run(ctx context.Context, g Guest) (exit int, err error) {
 		}
 		return 0, fmt.Errorf("cannot instantiate the module: %w", firstLine(err))
 	}
-	start := m.ExportedFunction("_start")
+	start := m.ExportedFunction(run)
 	if start == nil || len(start.Definition().ParamTypes()) > 0 {
-		return 0, errors.New("not a program: the module exports no function _start without parameters")
+		return 0, fmt.Errorf("not a program: the module exports no function %s without parameters", run)
 	}
-	_, err = start.Call(ctx)
-	return outcome(ctx, err)
+	if initialize := m.ExportedFunction("_initialize"); component && initialize != nil {
+		if _, err := initialize.Call(ctx); err != nil { // as wit-component does
+			return outcome(ctx, err)
+		}
+	}
+	result, err := start.Call(ctx)
+	if exit, err = outcome(ctx, err); err == nil && len(result) > 0 {
+		exit = int(result[0]) // of wasi:cli/run: 0 or 1
+	}
+	return exit, err
 }
 
 // ErrCrash reports that the engine stopped the guest, for example at an unreachable
@@ -145,8 +160,6 @@ func checkHeader(module []byte) error {
 	switch {
 	case bytes.HasPrefix(module, coreHeader):
 		return nil
-	case bytes.HasPrefix(module, componentHeader):
-		return errors.New("a component, not a core module (build the guest with GOOS=wasip1 GOARCH=wasm go build)")
 	case bytes.HasPrefix(module, magic):
 		return errors.New("unknown version of WebAssembly")
 	}
@@ -155,7 +168,7 @@ func checkHeader(module []byte) error {
 
 // provideImports instantiates host modules with the WASI 0.2 functions that module
 // imports. It accepts every version 0.2.x, since these functions are the same in all.
-func provideImports(ctx context.Context, runtime wazero.Runtime, module wazero.CompiledModule, h *host.Host) error {
+func provideImports(ctx context.Context, runtime wazero.Runtime, module wazero.CompiledModule, g *Guest, inComponent bool) error {
 	builders := make(map[string]wazero.HostModuleBuilder)
 	names := make(map[string]bool)
 	for _, imported := range module.ImportedFunctions() {
@@ -164,16 +177,15 @@ func provideImports(ctx context.Context, runtime wazero.Runtime, module wazero.C
 			continue
 		}
 		names[from+"#"+name] = true
-		wit, version, _ := strings.Cut(from, "@")
-		f, ok := functions[wit][name]
-		if !ok || !strings.HasPrefix(version, "0.2.") {
-			return fmt.Errorf("unknown import: %s of %s", name, from)
+		f, err := functionOf(imported, inComponent)
+		if err != nil {
+			return err
 		}
 		if builders[from] == nil {
 			builders[from] = runtime.NewHostModuleBuilder(from)
 		}
 		builders[from].NewFunctionBuilder().
-			WithGoModuleFunction(goFunction(f, h), f.params, f.results).Export(name)
+			WithGoModuleFunction(goFunction(f, g), f.params, f.results).Export(name)
 	}
 	for _, b := range builders {
 		if _, err := b.Instantiate(ctx); err != nil {
@@ -183,10 +195,10 @@ func provideImports(ctx context.Context, runtime wazero.Runtime, module wazero.C
 	return nil
 }
 
-// goFunction returns f as a wazero host function that calls h.
-func goFunction(f function, h *host.Host) api.GoModuleFunc {
+// goFunction returns f as a wazero host function for the guest.
+func goFunction(f function, guest *Guest) api.GoModuleFunc {
 	return func(ctx context.Context, mod api.Module, stack []uint64) {
-		g := instance{host: h, memory: noMemory{}}
+		g := instance{host: guest.Host, guest: guest, memory: noMemory{}}
 		if m := mod.ExportedMemory("memory"); m != nil {
 			g.memory = m
 		}

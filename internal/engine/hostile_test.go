@@ -447,7 +447,7 @@ func TestModulesThatCannotBeRun(t *testing.T) {
 		{"half a module", valid[:len(valid)/2], "invalid module: "},
 		{"garbage after a header", append(append([]byte(nil), valid[:8]...), "\xff\xff\xff\xff\xff\xff"...), "invalid module: "},
 		{"ill-typed code", newModule(wasmtest.Code{}.I64(1).Load32(0)).Bytes(), "invalid module: "},
-		{"a component", []byte("\x00asm\x0d\x00\x01\x00"), "a component, not a core module (build the guest with "},
+		{"an empty component", []byte("\x00asm\x0d\x00\x01\x00"), "not a command: "},
 		{"version 2", []byte("\x00asm\x02\x00\x00\x00"), "unknown version of WebAssembly"},
 		{"unknown module", importing(wasmtest.Import{Module: "env", Name: "print"}), "unknown import: print of env"},
 		{"unknown interface", importing(wasmtest.Import{Module: "wasi:http/types@0.2.0", Name: "x"}),

@@ -33,6 +33,7 @@ const (
 	OpNow
 	OpSubscribeDuration
 	OpSubscribeInstant
+	OpOther // a function that is not the model's
 
 	opCount
 )
@@ -62,6 +63,7 @@ var ops = [opCount]struct{ owner, name string }{
 	OpNow:                         {"monotonic-clock", "now"},
 	OpSubscribeDuration:           {"monotonic-clock", "subscribe-duration"},
 	OpSubscribeInstant:            {"monotonic-clock", "subscribe-instant"},
+	OpOther:                       {"wasi", "call"},
 }
 
 // String returns the name of the function in the WIT.

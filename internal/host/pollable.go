@@ -54,12 +54,17 @@ func (h *Host) seen(p *pollable) {
 // sleep passes time until the sink is ready, as far as the host knows now.
 func (h *Host) sleep(s *sink) {
 	if d := h.remaining(s); d > 0 {
-		if s.LoseWakeups {
+		if s.losesWakeup() {
 			h.fail(hangs)
 		}
 		h.pass(d)
 	}
 	s.waited = true
+}
+
+// losesWakeup reports whether the wake-up of the present wait is lost.
+func (s *sink) losesWakeup() bool {
+	return s.LoseWakeups && (s.LoseAt == 0 || s.LoseAt == s.ended+1)
 }
 
 // pass lets time go by without holding the lock.
@@ -107,7 +112,7 @@ func (h *Host) Block(handle uint32) {
 // wakes returns how long until the pollable wakes somebody who waits on it.
 func (h *Host) wakes(p *pollable) time.Duration {
 	d := h.left(p)
-	if d > 0 && p.stream != nil && p.stream.LoseWakeups {
+	if d > 0 && p.stream != nil && p.stream.losesWakeup() {
 		return never
 	}
 	return d

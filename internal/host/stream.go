@@ -50,6 +50,9 @@ type Traits struct {
 	// pollable alone, or in a blocking function, as in Wasmtime 21 and 22 (issue
 	// 8781). It implies Background.
 	LoseWakeups bool
+
+	// LoseAt, if not 0, limits LoseWakeups to one wait, counted from 1.
+	LoseAt int
 }
 
 // sink is what one or more output-stream handles lead to.
@@ -67,6 +70,7 @@ type sink struct {
 	waits    int           // how often the guest must wait yet before it is permitted anything
 	waited   bool          // whether it has waited since check-write last said so
 	since    time.Duration // when that was
+	ended    int           // how many waits were over
 
 	epoch uint64 // moves on when the permits given out become void
 	held  []byte
@@ -294,6 +298,7 @@ func (s *sink) strike(f *Fault) {
 func (h *Host) grant(s *sink) uint64 {
 	if s.waits > 0 && (s.waited || s.Background && s.Delay > 0) && h.remaining(s) <= 0 {
 		s.waits--
+		s.ended++
 		s.waited, s.since = false, h.options.Clock.Now()
 	}
 	if s.waits > 0 {

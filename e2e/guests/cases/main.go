@@ -3,11 +3,13 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
 	"log"
 	"os"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -33,6 +35,12 @@ var cases = map[string]func(n int){
 	"waits":    waits,
 	"hang":     hang,
 	"deadline": deadline,
+	"writer":   writer,
+	"linemode": lineMode,
+	"bufio":    throughBufio,
+	"os":       throughOS,
+	"compete":  compete,
+	"closes":   closes,
 }
 
 func main() {
@@ -252,4 +260,60 @@ func deadline(n int) {
 	w.SetWriteDeadline(time.Time{})
 	wrote, err = w.Write(p[wrote:])
 	report("n=%d err=%v", wrote, err)
+}
+
+// surviving returns standard output, set to survive lost wake-ups.
+func surviving() *wasio.Writer {
+	w := wasio.Stdout()
+	if runtime.Compiler == "gc" {
+		w.SetRecheck(5 * time.Millisecond)
+	}
+	return w
+}
+
+// writeLines writes n lines to w and calls flush after each, if it is not nil.
+func writeLines(w io.Writer, n int, flush func() error) {
+	for i := range n {
+		_, err := fmt.Fprintf(w, "line %d of %d\n", i+1, n)
+		if err == nil && flush != nil {
+			err = flush()
+		}
+		if err != nil {
+			report("err=%v", err)
+			os.Exit(1)
+		}
+	}
+}
+
+// writer writes n lines through a Writer.
+func writer(n int) { writeLines(surviving(), n, nil) }
+
+// lineMode writes n lines through a BufWriter in line mode.
+func lineMode(n int) {
+	b := wasio.NewBufWriter(surviving())
+	b.SetLineMode(true)
+	writeLines(b, n, nil)
+}
+
+// throughBufio writes n lines through a bufio.Writer, which it flushes after each.
+func throughBufio(n int) {
+	b := bufio.NewWriter(surviving())
+	writeLines(b, n, b.Flush)
+}
+
+// throughOS writes n lines to os.Stdout.
+func throughOS(n int) { writeLines(os.Stdout, n, nil) }
+
+// compete writes n lines in a loop, while another goroutine writes a single one.
+func compete(n int) {
+	go fmt.Fprintln(wasio.Stdout(), "another goroutine")
+	writeLines(wasio.Stdout(), n, nil)
+}
+
+// closes makes n Writers, writes a line through each and closes it.
+func closes(n int) {
+	for range n {
+		w := wasio.NewWriter(stdout.GetStdout())
+		writeLines(w, 1, w.Close)
+	}
 }
