@@ -64,6 +64,33 @@ func ExampleNewWriter() {
 	// there is no stream
 }
 
+// ErrorCode stands for the error-code of wasi:filesystem/types.
+type ErrorCode uint8
+
+func (e ErrorCode) Error() string { return "insufficient space" }
+
+// fileErrorCode stands for filesystem-error-code of wasi:filesystem/types.
+func fileErrorCode(err uint32) *ErrorCode { return new(ErrorCode) }
+
+func ExampleWriter_SetReason() {
+	w := wasio.Stdout() // a file of wasi:filesystem, say
+	defer w.SetReason(nil)
+
+	w.SetReason(func(err uint32) error { // a borrow<error>
+		if code := fileErrorCode(err); code != nil { // filesystem-error-code
+			return *code
+		}
+		return nil
+	})
+
+	var code ErrorCode
+	if _, err := w.WriteString("text\n"); errors.As(err, &code) {
+		fmt.Println("cannot write:", code)
+	}
+	// Output:
+	// text
+}
+
 func ExampleBufWriter() {
 	w := wasio.NewBufWriter(wasio.Stdout())
 	for i := range 3 {
