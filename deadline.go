@@ -38,7 +38,7 @@ func (w *Writer) SetWriteDeadline(t time.Time) error {
 // 22 lose wake-ups where the embedder uses AsyncStdoutStream (wasmtime issue 8781), and a
 // guest that waits for the stream alone hangs.
 //
-// With TinyGo a wait is for the stream or 5 ms, whichever comes first, also without
+// With TinyGo a wait is for the stream or 2 to 8 ms, whichever comes first, also without
 // SetRecheck. The Go toolchain cannot import the function for that (poll of wasi:io/poll).
 // There the default is never, and with SetRecheck or a deadline a wait looks at the stream
 // after pauses that grow from 20 µs to 5 ms.

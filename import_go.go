@@ -20,7 +20,7 @@ const never = 1<<63 - 1
 const defaultRecheck = never
 
 // await waits until p is ready and returns true.
-func await(p poll.Pollable) (ready bool) {
+func await(p poll.Pollable, _ int) (ready bool) {
 	p.Block()
 	return true
 }
@@ -29,7 +29,7 @@ func await(p poll.Pollable) (ready bool) {
 // rounds there were before, and at most for bound nanoseconds.
 func awaitWithin(p poll.Pollable, bound int64, round int) (ready bool) {
 	if bound == never {
-		return await(p)
+		return await(p, round)
 	}
 	if ready = p.Ready(); !ready {
 		pause(min(minPause<<min(round, 8), maxPause, bound))

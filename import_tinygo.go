@@ -25,9 +25,12 @@ func toDebugString(e uint32, text *string)
 // never is longer than any wait.
 const never = 1<<63 - 1
 
-// defaultRecheck is how long a wait lasts at most, in nanoseconds, before the Writer
-// looks at the stream again.
-const defaultRecheck = 5_000_000
+// A wait lasts minRecheck nanoseconds at most before the Writer looks at the stream again,
+// and up to defaultRecheck in later rounds.
+const (
+	minRecheck     = 2_000_000
+	defaultRecheck = minRecheck << 2
+)
 
 // alarm is the pollable of a clock, or 0. All waits of the program share it until it
 // fires, so that most of them make no host call for it.
@@ -35,12 +38,14 @@ var alarm poll.Pollable
 
 // await waits until p is ready, or for defaultRecheck at most, and reports whether p is
 // ready.
-func await(p poll.Pollable) (ready bool) { return awaitWithin(p, defaultRecheck, 0) }
+func await(p poll.Pollable, round int) (ready bool) {
+	return awaitWithin(p, defaultRecheck, round)
+}
 
 // awaitWithin waits until p is ready, or for bound nanoseconds or defaultRecheck at most,
 // and reports whether p is ready. When a clock wakes poll, it looks at p itself, even if
 // the host lost the wake-up.
-func awaitWithin(p poll.Pollable, bound int64, _ int) (ready bool) {
+func awaitWithin(p poll.Pollable, bound int64, round int) (ready bool) {
 	if bound == never {
 		p.Block()
 		return true
@@ -51,7 +56,7 @@ func awaitWithin(p poll.Pollable, bound int64, _ int) (ready bool) {
 		old = false
 	}
 	if !old {
-		alarm = subscribe(min(bound, defaultRecheck))
+		alarm = subscribe(min(bound, minRecheck<<min(round, 2)))
 	}
 	both := [2]poll.Pollable{p, alarm}
 	var indices cm.List[uint32]
@@ -64,7 +69,7 @@ func awaitWithin(p poll.Pollable, bound int64, _ int) (ready bool) {
 		alarm.ResourceDrop()
 		alarm = 0
 		if old && !ready { // it may have fired before p was there
-			return awaitWithin(p, bound, 0)
+			return awaitWithin(p, bound, round)
 		}
 	}
 	return ready

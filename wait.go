@@ -39,7 +39,7 @@ func (w *Writer) waitLocked() error {
 	p := w.stream().Subscribe()
 	var ready bool
 	if bound == defaultRecheck {
-		ready = await(p)
+		ready = await(p, w.waits.n)
 	} else {
 		ready = (*awaitLimited.Load())(p, bound, w.waits.n)
 	}
