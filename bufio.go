@@ -73,6 +73,9 @@ func (b *BufWriter) Reset(w *Writer) {
 	}
 	b.w.Store(w)
 	b.n, b.err = 0, nil
+	if w == nil {
+		b.err = notOpen("write")
+	}
 }
 
 // Size returns the size of the buffer in bytes.
@@ -257,11 +260,11 @@ func (b *BufWriter) Close() error {
 		return nil
 	}
 	err := b.flushLocked()
-	if w.standard != nil && isTimeout(err) {
-		return err
-	}
 	if cerr := w.Close(); err == nil {
 		err = cerr
+	}
+	if w.standard != nil && isTimeout(err) {
+		return err
 	}
 	b.w.Store(nil)
 	b.n, b.err = 0, notOpen("write")

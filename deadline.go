@@ -50,12 +50,6 @@ func (w *Writer) SetRecheck(every time.Duration) {
 	w.recheck.Store(int64(every))
 }
 
-// useLimits has the program link what a wait with a limit takes.
-func useLimits() {
-	f := awaitWithin
-	awaitLimited.CompareAndSwap(nil, &f)
-}
-
 // SetWriteDeadline sets the deadline of the Writer. What a call that timed out has left in
 // the buffer stays there for the next one.
 func (b *BufWriter) SetWriteDeadline(t time.Time) error {

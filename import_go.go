@@ -12,25 +12,13 @@ import (
 // The Go toolchain refuses to import functions that return a list or a string, so poll
 // and to-debug-string are not used here.
 
-// never is longer than any wait.
-const never = 1<<63 - 1
-
-// defaultRecheck is how long a wait lasts at most, in nanoseconds, before the Writer
-// looks at the stream again.
-const defaultRecheck = never
-
-// await waits until p is ready and returns true.
-func await(p poll.Pollable, _ int) (ready bool) {
-	p.Block()
-	return true
-}
+// defaultRecheck is how long a wait lasts at most before the Writer looks at the stream
+// again.
+const defaultRecheck int64 = never
 
 // awaitWithin reports whether p is ready. If not, it first pauses, for longer the more
 // rounds there were before, and at most for bound nanoseconds.
 func awaitWithin(p poll.Pollable, bound int64, round int) (ready bool) {
-	if bound == never {
-		return await(p, round)
-	}
 	if ready = p.Ready(); !ready {
 		pause(min(minPause<<min(round, 8), maxPause, bound))
 	}

@@ -22,34 +22,23 @@ func pollList(in *poll.Pollable, n uint32, ready *cm.List[uint32])
 //go:noescape
 func toDebugString(e uint32, text *string)
 
-// never is longer than any wait.
-const never = 1<<63 - 1
-
 // A wait lasts minRecheck nanoseconds at most before the Writer looks at the stream again,
 // and up to defaultRecheck in later rounds.
 const (
-	minRecheck     = 2_000_000
-	defaultRecheck = minRecheck << 2
+	minRecheck     int64 = 2_000_000
+	defaultRecheck       = minRecheck << 2
 )
+
+func init() { useLimits() }
 
 // alarm is the pollable of a clock, or 0. All waits of the program share it until it
 // fires, so that most of them make no host call for it.
 var alarm poll.Pollable
 
-// await waits until p is ready, or for defaultRecheck at most, and reports whether p is
-// ready.
-func await(p poll.Pollable, round int) (ready bool) {
-	return awaitWithin(p, defaultRecheck, round)
-}
-
 // awaitWithin waits until p is ready, or for bound nanoseconds or defaultRecheck at most,
 // and reports whether p is ready. When a clock wakes poll, it looks at p itself, even if
 // the host lost the wake-up.
 func awaitWithin(p poll.Pollable, bound int64, round int) (ready bool) {
-	if bound == never {
-		p.Block()
-		return true
-	}
 	old := alarm != 0
 	if old && bound < defaultRecheck {
 		alarm.ResourceDrop() // it may be too late

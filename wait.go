@@ -36,10 +36,9 @@ func (w *Writer) waitLocked() error {
 	if again {
 		began = now()
 	}
-	p := w.stream().Subscribe()
-	var ready bool
-	if bound == defaultRecheck {
-		ready = await(p, w.waits.n)
+	p, ready := w.stream().Subscribe(), true
+	if bound == never {
+		p.Block()
 	} else {
 		ready = (*awaitLimited.Load())(p, bound, w.waits.n)
 	}
@@ -61,13 +60,21 @@ func (w *Writer) waitLocked() error {
 	return nil
 }
 
-// awaitLimited is awaitWithin once a limit is set. A program that sets none does not link
-// it, nor import what it takes from the host.
+// never is longer than any wait.
+const never = 1<<63 - 1
+
+// awaitLimited is awaitWithin, once a wait may have a limit: what that imports from the
+// host is then linked.
 var awaitLimited atomic.Pointer[func(p poll.Pollable, bound int64, round int) (ready bool)]
+
+func useLimits() {
+	f := awaitWithin
+	awaitLimited.Store(&f)
+}
 
 // bound returns how long a wait that begins now may last.
 func (w *Writer) bound() int64 {
-	bound := int64(defaultRecheck)
+	bound := defaultRecheck
 	if recheck := w.recheck.Load(); recheck != 0 {
 		bound = recheck
 	}

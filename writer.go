@@ -139,6 +139,7 @@ func (w *Writer) Close() error {
 	if w.standard == nil {
 		stream.ResourceDrop()
 		w.handle.Store(0)
+		w.state = fresh // and not ended
 	}
 	return err
 }

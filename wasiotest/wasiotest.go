@@ -240,8 +240,8 @@ func setStandard(t testing.TB, fd int, plan Plan) *Stream {
 		t.Fatal("wasiotest:", err)
 	}
 	s.host.SetTerminal(fd, plan.Terminal)
-	base := host.SwapStandard(fd, s.base)
 	handle := host.SwapWriter(fd, s.handle)
+	base := host.SwapStandard(fd, s.base)
 	t.Cleanup(func() { // before that of newStream
 		host.SwapWriter(fd, handle)
 		host.SwapStandard(fd, base)
