@@ -18,6 +18,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -246,7 +247,7 @@ func setStandard(t testing.TB, fd int, plan Plan) *Stream {
 		host.SwapWriter(fd, handle)
 		host.SwapStandard(fd, base)
 		used.Store(false)
-		if s.host.Trapped() == nil && len(s.host.Live()) == 1 {
+		if live := s.host.Live(); s.host.Trapped() == nil && slices.Equal(live, []string{"output-stream(1)"}) {
 			s.host.DropStream(s.handle &^ s.base) // which Close of the Writer does not do
 		}
 	})
