@@ -17,49 +17,106 @@ import (
 	"github.com/wasio-dev/wasio/e2e/internal/wasmtime"
 )
 
-// build makes the guest, or its counting variant, and returns it compiled for Wasmtime.
-func build(folder string, with component.Toolchain, counting bool) (string, error) {
+// build compiles the guest, or its counting variant, for Wasmtime and returns the name of the
+// compiled file in dir.
+func build(dir string, toolchain component.Toolchain, counting bool) (string, error) {
 	if !wasmtime.Available {
 		return "", errors.New("no cgo, which Wasmtime needs: install a C compiler, and set CGO_ENABLED=1")
 	}
-	module, name := ".", string(with)
+	module, name := ".", string(toolchain)
 	if counting {
 		name += "-counting"
 	}
-	wasm := filepath.Join(folder, name+".wasm")
-	compiled := filepath.Join(folder, name+".compiled")
+	wasm := filepath.Join(dir, name+".wasm")
+	compiled := filepath.Join(dir, name+".compiled")
 	if _, err := os.Stat(compiled); err == nil {
 		return compiled, nil
 	}
 	if counting {
-		module = filepath.Join(folder, "copy", "e2e")
-		if err := copyCounting(filepath.Dir(module)); err != nil {
+		root := filepath.Join(dir, "copy")
+		module = filepath.Join(root, "e2e")
+		if err := copyCounting(root); err != nil {
 			return "", err
 		}
 	}
-	var flags []string
-	if with == component.TinyGo {
+	var err error
+	if toolchain == component.TinyGo {
 		if _, err := exec.LookPath("tinygo"); err != nil {
 			return "", errors.New("TinyGo is not on the PATH: PATH=$(.ci/tinygo):$PATH installs and adds it")
 		}
-		flags = []string{"-opt=2"}
+		err = component.Build(toolchain, module, "./bench/guest", wasm, "-opt=2")
+	} else {
+		err = buildGo(module, wasm)
 	}
-	if err := component.Build(with, module, "./bench/guest", wasm, flags...); err != nil {
+	if err != nil {
 		return "", err
 	}
-	_, err := job{From: wasm, To: compiled}.do()
+	_, err = job{From: wasm, To: compiled}.do()
 	return compiled, err
 }
 
-// copyCounting copies what the guest is made of, of this module and of wasio, and puts a
-// function that counts before every function that the host provides.
-func copyCounting(to string) error {
+// memoryPages is the initial memory of the guest that Go compiles, 128 MiB.
+const memoryPages = 2048
+
+// buildGo is component.Build for the Go toolchain, except that the component may also import
+// blocking-write-and-flush, which ../wit leaves out.
+func buildGo(module, wasm string) error {
+	core := wasm + ".core"
+	if err := component.Command(module, component.GoEnv, "go", "build", "-o", core, "./bench/guest"); err != nil {
+		return err
+	}
+	text, err := os.ReadFile(core)
+	if err != nil {
+		return err
+	}
+	if text, err = component.RaiseMemory(text, memoryPages); err != nil {
+		return err
+	}
+	if err := os.WriteFile(core, text, 0o666); err != nil {
+		return err
+	}
+
+	wit, err := os.MkdirTemp("", "wasio-bench-wit")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(wit)
+	if err := copyWIT(wit); err != nil {
+		return err
+	}
+	return component.Command("", nil, "node", "component.mjs", wit, "imports", core, wasm)
+}
+
+// copyWIT copies ../wit to dir and adds blocking-write-and-flush.
+func copyWIT(dir string) error {
+	if err := os.CopyFS(dir, os.DirFS("../wit")); err != nil {
+		return err
+	}
+	file := filepath.Join(dir, "deps/io/streams.wit")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	const (
+		resource = "resource output-stream {\n"
+		function = "blocking-write-and-flush: func(contents: list<u8>) -> result<_, stream-error>;\n"
+	)
+	before, after, ok := strings.Cut(string(text), resource)
+	if !ok {
+		return fmt.Errorf("%s has no %q", file, resource)
+	}
+	return os.WriteFile(file, []byte(before+resource+function+after), 0o666)
+}
+
+// copyCounting copies the sources of the guest, from this module and from wasio, to dir. In
+// the copy a call of an imported function is counted.
+func copyCounting(dir string) error {
 	sources, err := filepath.Glob("../*.go")
 	if err != nil {
 		return err
 	}
-	for _, folder := range []string{"../generated", "bench/guest", "bench/calls"} {
-		err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+	for _, root := range []string{"../generated", "bench/guest", "bench/calls"} {
+		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 			if err == nil && !d.IsDir() {
 				sources = append(sources, path)
 			}
@@ -79,11 +136,11 @@ func copyCounting(to string) error {
 			return err
 		}
 		if filepath.Ext(source) == ".go" {
-			if text, err = counting(text); err != nil {
+			if text, err = addCounting(text); err != nil {
 				return err
 			}
 		}
-		target := filepath.Join(to, "e2e", source)
+		target := filepath.Join(dir, "e2e", source)
 		if err := os.MkdirAll(filepath.Dir(target), 0o777); err != nil {
 			return err
 		}
@@ -94,21 +151,21 @@ func copyCounting(to string) error {
 	return nil
 }
 
-// counting renames each function without a body in a Go file, and adds one of its name
-// that counts and calls it.
-func counting(source []byte) ([]byte, error) {
+// addCounting renames each imported function in a Go file and adds a function with its old
+// name that counts the call and makes it.
+func addCounting(source []byte) ([]byte, error) {
 	if !bytes.Contains(source, []byte("\n//go:wasmimport ")) {
 		return source, nil
 	}
-	files := token.NewFileSet()
-	file, err := parser.ParseFile(files, "", source, parser.ParseComments)
+	fset := token.NewFileSet()
+	file, err := parser.ParseFile(fset, "", source, parser.ParseComments)
 	if err != nil {
 		return nil, err
 	}
-	offset := func(p token.Pos) int { return files.Position(p).Offset }
-	var out, more bytes.Buffer
-	done := offset(file.Name.End())
-	out.Write(source[:done])
+	offset := func(p token.Pos) int { return fset.Position(p).Offset }
+	var out, added bytes.Buffer
+	copied := offset(file.Name.End())
+	out.Write(source[:copied])
 	out.WriteString("\n\nimport hostcalls \"github.com/wasio-dev/wasio/e2e/bench/calls\"\n")
 	for _, d := range file.Decls {
 		f, ok := d.(*ast.FuncDecl)
@@ -126,13 +183,23 @@ func counting(source []byte) ([]byte, error) {
 			result = "return "
 		}
 		at := offset(f.Name.Pos())
-		out.Write(source[done:at])
+		out.Write(source[copied:at])
 		out.WriteString("uncounted_")
-		done = at
-		fmt.Fprintf(&more, "\nfunc %s {\n\thostcalls.N++\n\t%suncounted_%s(%s)\n}\n",
-			source[at:offset(f.Type.End())], result, f.Name.Name, strings.Join(args, ", "))
+		copied = at
+		fmt.Fprintf(&added, "\nfunc %s {\n\thostcalls.Add(%q)\n\t%suncounted_%s(%s)\n}\n",
+			source[at:offset(f.Type.End())], importName(f), result, f.Name.Name, strings.Join(args, ", "))
 	}
-	out.Write(source[done:])
-	out.Write(more.Bytes())
+	out.Write(source[copied:])
+	out.Write(added.Bytes())
 	return out.Bytes(), nil
+}
+
+// importName returns the name that f has in the interface that it is imported from.
+func importName(f *ast.FuncDecl) string {
+	for _, comment := range f.Doc.List {
+		if fields := strings.Fields(comment.Text); len(fields) == 3 && fields[0] == "//go:wasmimport" {
+			return fields[2]
+		}
+	}
+	return ""
 }

@@ -1,10 +1,10 @@
-// Bench measures wasio beside what a Go guest would write with instead, on Wasmtime:
+// Bench measures wasio and other ways to write from a Go guest, on Wasmtime:
 //
 //	go -C e2e run ./bench
 //
-// It takes about five minutes and writes the tables of docs/performance.md and the
-// chart beside it. With -quick it takes less than a minute, and prints the tables only.
-// It needs what the tests of this module need.
+// It takes about six minutes, and writes the tables of docs/performance.md and the chart
+// docs/performance.svg. With -quick it takes less than a minute and only prints the tables.
+// It needs the tools that the tests of this module need, and taskset.
 package main
 
 import (
@@ -27,31 +27,33 @@ import (
 )
 
 var (
-	quick     = flag.Bool("quick", false, "measure little, and write no file")
-	processes = flag.Int("processes", 4, "runs of each guest on each host")
-	rounds    = flag.Int("rounds", 30, "measurements of each operation in a run; fewer of what takes long")
-	target    = flag.Duration("time", time.Millisecond, "duration of a measurement")
-	keep      = flag.String("guests", "", "a folder to keep the guests in, and to take them from if it has them")
-	only      = flag.String("sizes", "", `"only" measures the sizes of guests and no speed, "no" leaves them out`)
+	quick     = flag.Bool("quick", false, "measure little and write no file")
+	processes = flag.Int("processes", 4, "`number` of runs of each guest on each host")
+	rounds    = flag.Int("rounds", 30, "`number` of measurements of each operation in a run; slow operations get fewer")
+	duration  = flag.Duration("time", time.Millisecond, "`duration` of a measurement")
+	guests    = flag.String("guests", "", "`directory` that keeps the guests; those in it are not built again")
+	weigh     = flag.String("sizes", "", `"only" measures the sizes of guests and no speed, "no" no sizes of guests`)
 )
 
 // A host is Wasmtime with one kind of standard output.
 type host struct {
-	name string
-	kind wasmtime.Kind
-	file string // of the kind File; "" is one that is made
+	name    string
+	kind    wasmtime.Kind
+	file    string // for the kind File; "" means a temporary file
+	oneCore bool   // whether all threads of Wasmtime run on one core
 }
 
 var (
-	nullFile = host{"null file", wasmtime.File, os.DevNull}
-	sink     = host{"sink", wasmtime.Nothing, ""}
-	realFile = host{"real file", wasmtime.File, ""}
-	callback = host{"asynchronous callback", wasmtime.Callback, ""}
+	nullFile        = host{name: "null file", kind: wasmtime.File, file: os.DevNull}
+	sink            = host{name: "sink", kind: wasmtime.Nothing}
+	realFile        = host{name: "real file", kind: wasmtime.File}
+	callback        = host{name: "asynchronous callback", kind: wasmtime.Callback}
+	callbackOneCore = host{name: "asynchronous callback, one core", kind: wasmtime.Callback, oneCore: true}
 
-	hosts = []host{nullFile, sink, realFile, callback}
+	hosts = []host{nullFile, sink, realFile, callback, callbackOneCore}
 )
 
-// maxFileBytes limits how much a file grows for a size.
+// maxFileBytes limits how many bytes the measurements of one size write to a file.
 const maxFileBytes = 512 << 20
 
 const (
@@ -76,32 +78,32 @@ func main() {
 
 func run() error {
 	if _, err := os.Stat("component.mjs"); err != nil {
-		return errors.New("run me in the folder e2e: go -C e2e run ./bench")
+		return errors.New("not in the directory e2e: use go -C e2e run ./bench")
 	}
 	if *quick {
-		*processes, *rounds, *target = 1, 1, 500*time.Microsecond
-		*only = cmp.Or(*only, "no")
+		*processes, *rounds, *duration = 1, 1, 500*time.Microsecond
+		*weigh = cmp.Or(*weigh, "no")
 	}
 	if err := component.Install(); err != nil {
 		return err
 	}
-	folder, err := os.MkdirTemp("", "wasio-bench")
+	dir, err := os.MkdirTemp("", "wasio-bench")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(folder)
-	if *keep != "" {
-		// The counting guest is built in another folder.
-		if folder, err = filepath.Abs(*keep); err != nil {
+	defer os.RemoveAll(dir)
+	if *guests != "" {
+		// Absolute, because the counting variant is built in another directory.
+		if dir, err = filepath.Abs(*guests); err != nil {
 			return err
 		}
-		if err := os.MkdirAll(folder, 0o777); err != nil {
+		if err := os.MkdirAll(dir, 0o777); err != nil {
 			return err
 		}
 	}
 
-	if *only != "only" {
-		b, err := measure(folder)
+	if *weigh != "only" {
+		b, err := measure(dir)
 		if err != nil {
 			return err
 		}
@@ -109,8 +111,8 @@ func run() error {
 			return err
 		}
 	}
-	if *only != "no" {
-		table, err := sizesOfGuests(folder)
+	if *weigh != "no" {
+		table, err := guestSizes(dir)
 		if err != nil {
 			return err
 		}
@@ -119,41 +121,41 @@ func run() error {
 	return nil
 }
 
-// measure builds the guests, runs them by turns and returns what they have found.
-func measure(folder string) (*results, error) {
+// measure builds the guests in dir, runs them by turns and returns their results.
+func measure(dir string) (*results, error) {
 	b := newResults()
 	type variant struct {
-		with     component.Toolchain
-		counting bool
+		toolchain component.Toolchain
+		counting  bool
 	}
-	guests := make(map[variant]string)
-	for _, with := range component.Toolchains {
+	compiled := make(map[variant]string)
+	for _, toolchain := range component.Toolchains {
 		for _, counting := range []bool{false, true} {
 			if counting && *quick {
 				continue
 			}
-			progress("building the guest with %s%s", with, map[bool]string{true: ", counting"}[counting])
-			guest, err := build(folder, with, counting)
+			progress("building the guest with %s%s", toolchain, map[bool]string{true: ", counting"}[counting])
+			guest, err := build(dir, toolchain, counting)
 			if err != nil {
 				return nil, err
 			}
-			guests[variant{with, counting}] = guest
+			compiled[variant{toolchain, counting}] = guest
 		}
 	}
 	for process := range *processes {
 		for _, h := range hosts {
-			for _, with := range component.Toolchains {
-				progress("run %d of %d: %s on %s", process+1, *processes, with, h.name)
-				most := 0
+			for _, toolchain := range component.Toolchains {
+				progress("run %d of %d: %s on %s", process+1, *processes, toolchain, h.name)
+				maxBytes := 0
 				if h == realFile {
-					most = maxFileBytes
+					maxBytes = maxFileBytes
 				}
-				out, err := h.run(folder, guests[variant{with, false}],
-					"time", strconv.Itoa(*rounds), strconv.FormatInt(target.Nanoseconds(), 10), strconv.Itoa(most))
+				out, err := h.run(dir, compiled[variant{toolchain, false}],
+					"time", strconv.Itoa(*rounds), strconv.FormatInt(duration.Nanoseconds(), 10), strconv.Itoa(maxBytes))
 				if err != nil {
 					return nil, err
 				}
-				if err := b.add(where{with, h}, out, false); err != nil {
+				if err := b.add(setup{toolchain, h}, out, false); err != nil {
 					return nil, err
 				}
 			}
@@ -162,12 +164,12 @@ func measure(folder string) (*results, error) {
 	if !*quick {
 		progress("counting host calls")
 		for _, h := range hosts {
-			for _, with := range component.Toolchains {
-				out, err := h.run(folder, guests[variant{with, true}], "count")
+			for _, toolchain := range component.Toolchains {
+				out, err := h.run(dir, compiled[variant{toolchain, true}], "count")
 				if err != nil {
 					return nil, err
 				}
-				if err := b.add(where{with, h}, out, true); err != nil {
+				if err := b.add(setup{toolchain, h}, out, true); err != nil {
 					return nil, err
 				}
 			}
@@ -183,16 +185,20 @@ func progress(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "%3.0f s  %s\n", time.Since(started).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// taskVariable has a job for a process of its own: Wasmtime's C library frees nothing,
-// and standard output belongs to the guest.
+// taskVariable names the environment variable that holds the job of a process. Every job has
+// its own process, because Wasmtime's C library frees no memory and the guest needs the
+// standard output.
 const taskVariable = "WASIO_BENCH_TASK"
 
+// A job is to run a guest or, if Run is nil, to compile the component From to the file To.
 type job struct {
 	Run      *wasmtime.Run `json:",omitempty"`
-	From, To string        // a component to compile, if Run is nil
+	From, To string
+
+	oneCore bool // whether the process runs on one core
 }
 
-// task does the job of this process, if it has one.
+// task does the job of this process and reports whether there is one.
 func task() (bool, error) {
 	text, ok := os.LookupEnv(taskVariable)
 	if !ok {
@@ -216,8 +222,8 @@ func task() (bool, error) {
 	return true, err
 }
 
-// do has a process do the job and returns what it writes to standard error. Its standard
-// output leads nowhere.
+// do starts a process that does the job. It returns what the process writes to standard
+// error and discards its standard output.
 func (j job) do() ([]byte, error) {
 	text, err := json.Marshal(j)
 	if err != nil {
@@ -228,6 +234,9 @@ func (j job) do() ([]byte, error) {
 		return nil, err
 	}
 	command := exec.Command(self)
+	if j.oneCore {
+		command = exec.Command("taskset", "--cpu-list", firstCore(), self)
+	}
 	command.Env = append(os.Environ(), taskVariable+"="+string(text))
 	var stderr bytes.Buffer
 	command.Stderr = &stderr
@@ -237,31 +246,49 @@ func (j job) do() ([]byte, error) {
 	limit := time.AfterFunc(5*time.Minute, func() { command.Process.Kill() })
 	defer limit.Stop()
 	if err := command.Wait(); err != nil {
-		said := stderr.Bytes()
-		return nil, fmt.Errorf("%w: %s", err, said[max(0, len(said)-2000):])
+		output := stderr.Bytes()
+		return nil, fmt.Errorf("%w: %s", err, output[max(0, len(output)-2000):])
 	}
 	return stderr.Bytes(), nil
 }
 
-// run runs a guest and returns what it writes to standard error.
-func (h host) run(folder, guest string, args ...string) ([]byte, error) {
-	file := h.file
-	if file == "" {
-		file = filepath.Join(folder, "stdout")
-		defer os.Remove(file)
+// firstCore returns the number of the first core that this process may use.
+func firstCore() string {
+	status, _ := os.ReadFile("/proc/self/status")
+	for line := range strings.Lines(string(status)) {
+		if cores, ok := strings.CutPrefix(line, "Cpus_allowed_list:"); ok {
+			first, _, _ := strings.Cut(strings.TrimSpace(cores), ",")
+			first, _, _ = strings.Cut(first, "-")
+			return first
+		}
 	}
-	return job{Run: &wasmtime.Run{
-		Component: guest,
-		Args:      append([]string{"guest"}, args...),
-		Stdout:    h.kind,
-		File:      file,
-	}}.do()
+	return "0"
 }
 
-// publish puts a text between the markers of that name in the document, or prints it.
+// run runs a guest and returns what it writes to standard error. The host may make a file in
+// dir.
+func (h host) run(dir, guest string, args ...string) ([]byte, error) {
+	file := h.file
+	if file == "" {
+		file = filepath.Join(dir, "stdout")
+		defer os.Remove(file)
+	}
+	return job{
+		Run: &wasmtime.Run{
+			Component: guest,
+			Args:      append([]string{"guest"}, args...),
+			Stdout:    h.kind,
+			File:      file,
+		},
+		oneCore: h.oneCore,
+	}.do()
+}
+
+// publish replaces the section of the document between the markers of that name. With -quick
+// it prints the text instead.
 func publish(marker, text string) error {
 	if *quick {
-		fmt.Print(text)
+		fmt.Println(text)
 		return nil
 	}
 	old, err := os.ReadFile(doc)
@@ -277,7 +304,7 @@ func publish(marker, text string) error {
 	return os.WriteFile(doc, []byte(before+begin+"\n"+text+"\n"+end+after), 0o644)
 }
 
-// load returns the machine's load average, of the last five minutes.
+// load returns the load average of the machine over the last five minutes.
 func load() string {
 	text, _ := os.ReadFile("/proc/loadavg")
 	if fields := strings.Fields(string(text)); len(fields) > 1 {
@@ -286,7 +313,7 @@ func load() string {
 	return "unknown"
 }
 
-// machine says what the measurements were made on.
+// machine describes the machine.
 func machine() string {
 	processor, cores := "unknown processor", 0
 	if f, err := os.Open("/proc/cpuinfo"); err == nil {

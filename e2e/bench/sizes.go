@@ -9,11 +9,11 @@ import (
 	"github.com/wasio-dev/wasio/e2e/internal/component"
 )
 
-// programs are what is weighed.
+// programs lists the programs whose sizes are measured.
 var programs = []struct {
 	name   string
 	source string
-	tag    bool // whether module.std makes a difference
+	tag    bool // whether the tag module.std makes a difference
 }{
 	{"empty main", "func main() {}", false},
 	{"hello, os.Stdout", `import "os"
@@ -37,51 +37,58 @@ func main() { fmt.Fprintln(os.Stdout, "hello", 42) }`, false},
 func main() { fmt.Fprintln(wasio.Stdout(), "hello", 42) }`, true},
 }
 
-// sizesOfGuests builds the programs with each toolchain, with the tag and without it.
-func sizesOfGuests(folder string) (string, error) {
-	var b strings.Builder
-	b.WriteString("| program | TinyGo | TinyGo, module.std | Go | Go, module.std |\n| --- | ---: | ---: | ---: | ---: |\n")
-	met := map[string]int64{}
+// guestSizes builds the programs with each toolchain, with the tag module.std and without,
+// and returns a table of their sizes. It makes its files in dir.
+func guestSizes(dir string) (string, error) {
+	var t strings.Builder
+	t.WriteString("| program | TinyGo | TinyGo, module.std | Go | Go, module.std |\n| --- | ---: | ---: | ---: | ---: |\n")
+	type variant struct {
+		program   string
+		toolchain component.Toolchain
+		tag       string
+	}
+	sizes := make(map[variant]int64)
 	for _, p := range programs {
-		progress("weighing %s", p.name)
-		source := filepath.Join(folder, "hello.go")
+		progress("measuring the size of %s", p.name)
+		source := filepath.Join(dir, "hello.go")
 		if err := os.WriteFile(source, []byte("package main\n\n"+p.source+"\n"), 0o666); err != nil {
 			return "", err
 		}
-		fmt.Fprintf(&b, "| %s", p.name)
-		for _, with := range component.Toolchains {
+		fmt.Fprintf(&t, "| %s |", p.name)
+		for _, toolchain := range component.Toolchains {
 			for _, tag := range []string{"", "module.std"} {
 				if tag != "" && !p.tag {
-					b.WriteString(" | –")
+					t.WriteString(" – |")
 					continue
 				}
-				size, err := weigh(folder, source, with, tag)
+				size, err := guestSize(dir, source, toolchain, tag)
 				if err != nil {
 					return "", err
 				}
-				met[p.name+string(with)+tag] = size
-				fmt.Fprintf(&b, " | %s", kilobytes(size))
+				sizes[variant{p.name, toolchain, tag}] = size
+				fmt.Fprintf(&t, " %s |", kilobytes(size))
 			}
 		}
-		b.WriteString(" |\n")
+		t.WriteString("\n")
 	}
-	b.WriteString("\n| target, TinyGo | measured | |\n| --- | --- | --- |\n")
-	line := func(what string, got, most int64) {
-		fmt.Fprintf(&b, "| %s: at most %s | %s | %s |\n", what, kilobytes(most), kilobytes(got), verdict(got <= most))
+	t.WriteString("\n| target, TinyGo | measured | |\n| --- | --- | --- |\n")
+	row := func(name string, got, most int64) {
+		fmt.Fprintf(&t, "| %s: at most %s | %s | %s |\n", name, kilobytes(most), kilobytes(got), verdict(got <= most))
 	}
-	line("hello, wasio", met["hello, wasioTinyGo"], 104_000)
-	line("hello, wasio, module.std", met["hello, wasioTinyGomodule.std"], 56_000)
-	line("fmt, wasio: as much as with os.Stdout", met["fmt, wasioTinyGo"], met["fmt, os.StdoutTinyGo"])
-	return b.String(), nil
+	row("hello, wasio", sizes[variant{"hello, wasio", component.TinyGo, ""}], 104_000)
+	row("hello, wasio, module.std", sizes[variant{"hello, wasio", component.TinyGo, "module.std"}], 56_000)
+	row("fmt, wasio, compared to fmt, os.Stdout", sizes[variant{"fmt, wasio", component.TinyGo, ""}],
+		sizes[variant{"fmt, os.Stdout", component.TinyGo, ""}])
+	return t.String(), nil
 }
 
-// weigh returns the size of the program: of TinyGo a component, of Go a core module,
-// which is what it makes.
-func weigh(folder, source string, with component.Toolchain, tag string) (int64, error) {
-	out := filepath.Join(folder, "hello.wasm")
+// guestSize returns the size of a program. With TinyGo that is a component. With Go it is a
+// core module, because go build makes no component.
+func guestSize(dir, source string, toolchain component.Toolchain, tag string) (int64, error) {
+	out := filepath.Join(dir, "hello.wasm")
 	tags := "-tags=" + tag
 	var err error
-	if with == component.TinyGo {
+	if toolchain == component.TinyGo {
 		err = component.Command("", nil, "tinygo", "build", "-target=wasip2", "-opt=z", "-no-debug", tags, "-o", out, source)
 	} else {
 		err = component.Command("", component.GoEnv, "go", "build", "-ldflags=-s -w", tags, "-o", out, source)

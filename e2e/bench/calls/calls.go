@@ -1,6 +1,34 @@
-// Package calls has the counter of the guest's counting variant, in which every imported
-// function adds one. In the variant that is measured nothing does.
+// Package calls counts the host calls of the counting variant of the guest. In the variant
+// that is timed nothing calls Add.
 package calls
 
-// N is how many host calls the program has made.
-var N uint64
+// A Count says how many host calls a program has made.
+type Count struct {
+	All   uint64
+	Waits uint64 // subscriptions to an output stream, with each of which a wait begins
+
+	// InWaits is All without the calls that move bytes. With a Writer those are the
+	// calls that its waits have made.
+	InWaits uint64
+}
+
+// Total counts the calls since the program began.
+var Total Count
+
+// Add counts a call of an imported function, by its name in the WIT.
+func Add(function string) {
+	Total.All++
+	switch function {
+	case "[method]output-stream.check-write", "[method]output-stream.write", "[method]output-stream.flush",
+		"[method]output-stream.blocking-write-and-flush":
+		return
+	case "[method]output-stream.subscribe":
+		Total.Waits++
+	}
+	Total.InWaits++
+}
+
+// Since returns the calls since the count was before.
+func (c Count) Since(before Count) Count {
+	return Count{c.All - before.All, c.Waits - before.Waits, c.InWaits - before.InWaits}
+}

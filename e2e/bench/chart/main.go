@@ -1,5 +1,6 @@
-// Chart draws what bench has measured, given as JSON on standard input, as SVG on
-// standard output. It is a module of its own for the sake of the plotting library.
+// Chart draws the results of bench. It reads them from standard input, as JSON, and writes
+// an SVG file to standard output. It is a module of its own, because only it requires the
+// plotting library.
 package main
 
 import (
@@ -16,12 +17,13 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// data is what bench measured.
+// data has the results.
 type data struct {
 	Sizes  []int
 	Panels []panel
 }
 
+// A panel is one of the plots, which stand side by side. All have the same lines.
 type panel struct {
 	Title string
 	Lines []line
@@ -29,26 +31,39 @@ type panel struct {
 
 type line struct {
 	Name   string
-	Times  []float64 // as fast as os.Stdout, at each size
+	Times  []float64 // how many times as fast as os.Stdout, at each size
 	Dashed bool
 }
 
-// colors can be told apart with any eyes (Okabe and Ito).
-var colors = []color.RGBA{
-	{0, 114, 178, 255}, {213, 94, 0, 255}, {0, 158, 115, 255}, {204, 121, 167, 255}, {0, 0, 0, 255},
-	{230, 159, 0, 255}, {86, 180, 233, 255}, {213, 94, 0, 255}, {0, 114, 178, 255},
+// These colors of Okabe and Ito can be told apart by people with any color vision.
+var colors = []color.Color{
+	color.RGBA{0, 114, 178, 255}, color.RGBA{213, 94, 0, 255}, color.RGBA{0, 158, 115, 255},
+	color.RGBA{204, 121, 167, 255}, color.RGBA{0, 0, 0, 255}, color.RGBA{230, 159, 0, 255},
+	color.RGBA{86, 180, 233, 255},
 }
+
+// Dashed lines have colors of their own. They may lie on a solid line, and stay visible
+// there, because they are drawn after it.
+var dashedColors = []color.Color{color.Gray{0}, color.Gray{128}}
+
+const (
+	width       = 13 * vg.Inch
+	height      = 5 * vg.Inch
+	legendWidth = 2.1 * vg.Inch
+	margin      = 2 * vg.Millimeter
+)
 
 func main() {
 	var d data
 	if err := json.NewDecoder(os.Stdin).Decode(&d); err != nil {
 		log.Fatal(err)
 	}
-	const width, height = 13 * vg.Inch, 5.2 * vg.Inch
 	var row []*plot.Plot
-	for i, panel := range d.Panels {
-		p, err := d.plot(panel, i == len(d.Panels)-1)
-		if err != nil {
+	var legend plot.Legend
+	for _, panel := range d.Panels {
+		var err error
+		var p *plot.Plot
+		if p, legend, err = d.plot(panel); err != nil {
 			log.Fatal(err)
 		}
 		row = append(row, p)
@@ -57,51 +72,60 @@ func main() {
 	c := draw.New(svg)
 	c.SetColor(color.White)
 	c.Fill(c.Rectangle.Path())
-	tiles := draw.Tiles{Rows: 1, Cols: len(row), PadX: 5 * vg.Millimeter,
-		PadTop: 2 * vg.Millimeter, PadBottom: 2 * vg.Millimeter, PadLeft: 2 * vg.Millimeter, PadRight: 4 * vg.Millimeter}
-	for i, canvas := range plot.Align([][]*plot.Plot{row}, tiles, c)[0] {
+	c = draw.Crop(c, margin, -margin, margin, -margin)
+	tiles := draw.Tiles{Rows: 1, Cols: len(row), PadX: 5 * vg.Millimeter}
+	for i, canvas := range plot.Align([][]*plot.Plot{row}, tiles, draw.Crop(c, 0, -legendWidth, 0, 0))[0] {
 		row[i].Draw(canvas)
 	}
+	// The legend has a column of its own, at the right of the panels.
+	legend.Draw(draw.Crop(c, width-2*margin-legendWidth+10, 0, 0, -20))
 	if _, err := svg.WriteTo(os.Stdout); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func (d data) plot(panel panel, legend bool) (*plot.Plot, error) {
-	p := plot.New()
+// plot returns the plot of a panel, and the legend of its lines.
+func (d data) plot(panel panel) (*plot.Plot, plot.Legend, error) {
+	p, legend := plot.New(), plot.NewLegend()
+	legend.Top, legend.Left = true, true
+	legend.Padding = 4
+	legend.TextStyle.Font.Size = 10
 	p.Title.Text = panel.Title + ", Wasmtime, null file"
 	p.X.Label.Text = "bytes per write"
 	p.Y.Label.Text = "times as fast as os.Stdout"
 	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
 	p.X.Tick.Marker = plot.ConstantTicks(d.ticks())
-	p.Y.Tick.Marker = plot.ConstantTicks(powers())
-	p.Y.Min, p.Y.Max = 0.25, 256 // with room for the legend
+	p.Y.Tick.Marker = plot.ConstantTicks(powersOfTwo())
+	p.X.Tick.Label.Font.Size, p.Y.Tick.Label.Font.Size = 10, 10
+	p.Y.Min, p.Y.Max = 0.5, 64 // the same in all panels, unless a line leaves it
 	p.Add(plotter.NewGrid())
-	for i, l := range panel.Lines {
+	solid, dashed := 0, 0
+	for _, l := range panel.Lines {
 		points := make(plotter.XYs, len(l.Times))
-		for j, times := range l.Times {
-			points[j].X, points[j].Y = float64(d.Sizes[j]), times
+		for i, times := range l.Times {
+			points[i].X, points[i].Y = float64(d.Sizes[i]), times
 			p.Y.Max, p.Y.Min = max(p.Y.Max, times), min(p.Y.Min, times)
 		}
 		drawn, dots, err := plotter.NewLinePoints(points)
 		if err != nil {
-			return nil, err
+			return nil, legend, err
 		}
-		drawn.Color, dots.Color = colors[i%len(colors)], colors[i%len(colors)]
-		drawn.Width = 1.5
-		dots.Shape, dots.Radius = draw.CircleGlyph{}, 2
+		dots.Shape = draw.CircleGlyph{}
 		if l.Dashed {
+			drawn.Color = dashedColors[dashed%len(dashedColors)]
 			drawn.Dashes = []vg.Length{4, 3}
 			drawn.Width, dots.Radius = 1, 1.2
+			dashed++
+		} else {
+			drawn.Color = colors[solid%len(colors)]
+			drawn.Width, dots.Radius = 1.5, 2
+			solid++
 		}
+		dots.Color = drawn.Color
 		p.Add(drawn, dots)
-		if legend {
-			p.Legend.Add(l.Name, drawn, dots)
-		}
+		legend.Add(l.Name, drawn, dots)
 	}
-	p.Legend.Top = true
-	p.Legend.TextStyle.Font.Size = 9
-	return p, nil
+	return p, legend, nil
 }
 
 func (d data) ticks() (ticks []plot.Tick) {
@@ -118,7 +142,7 @@ func (d data) ticks() (ticks []plot.Tick) {
 	return ticks
 }
 
-func powers() (ticks []plot.Tick) {
+func powersOfTwo() (ticks []plot.Tick) {
 	for x := 0.125; x <= 1024; x *= 2 {
 		ticks = append(ticks, plot.Tick{Value: x, Label: fmt.Sprint(x)})
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"log"
 	"log/slog"
@@ -12,10 +13,10 @@ import (
 
 // A contender is a way to write to standard output.
 type contender struct {
-	name string
-	run  func(p []byte, n int) error // writes p so many times
-	done func() error                // what is owed after the last time
-	most int                         // if not 0, it is only interesting up to this size
+	name    string
+	run     func(p []byte, n int) error // writes p n times
+	flush   func() error                // ends a measurement, if not nil
+	maxSize int                         // the largest size to measure, if not 0
 }
 
 func contenders() []contender {
@@ -27,29 +28,30 @@ func contenders() []contender {
 	standard := bufio.NewWriter(out)
 	all := []contender{
 		{name: "Writer", run: writer(out)},
-		{name: "BufWriter", run: bufWriter(full), done: full.Flush},
-		{name: "BufWriter, lines", run: bufWriter(lines), done: lines.Flush},
-		{name: "bufio on Writer", run: bufioWriter(standard), done: standard.Flush},
+		{name: "BufWriter", run: bufWriter(full), flush: full.Flush},
+		{name: "BufWriter, lines", run: bufWriter(lines), flush: lines.Flush},
+		{name: "bufio on Writer", run: bufioWriter(standard), flush: standard.Flush},
 		{name: "os.Stdout", run: file(os.Stdout)},
 		{name: "loop: blocking", run: blocking},
 		{name: "loop: wait each time", run: waitEach},
-		{name: "loop: flush at the end", run: unflushed, done: bare.settle},
+		{name: "loop: flush at the end", run: unflushed, flush: bare.flush},
 		{name: "floor: protocol", run: protocol},
 		{name: "floor: unflushed", run: unflushed},
 	}
 	for _, kib := range []int{4, 16, 256} {
 		b := wasio.NewBufWriterSize(out, kib<<10)
 		b.SetLineMode(false)
-		name := map[int]string{4: "BufWriter, 4 KiB", 16: "BufWriter, 16 KiB", 256: "BufWriter, 256 KiB"}[kib]
-		all = append(all, contender{name: name, run: bufWriter(b), done: b.Flush, most: 4 << 10})
+		all = append(all, contender{
+			name: fmt.Sprintf("BufWriter, %d KiB", kib), run: bufWriter(b), flush: b.Flush, maxSize: 4 << 10,
+		})
 	}
 	return all
 }
 
-// These are all the same, but for the type: a call through an interface, or of a function
-// value, would be a part of the result. They are not to be inlined: Go does not inline into
-// the copy of a closure that this makes, so that a Write would be one call deeper than in
-// a program.
+// The next four functions differ only in the type of w. One function for all of them would
+// call Write through an interface, and the result would include that call. They are not
+// inlined, because Go does not inline Write into the copy of the closure that inlining
+// makes: a Write would be one call deeper than in a program.
 
 //go:noinline
 func writer(w *wasio.Writer) func(p []byte, n int) error {
@@ -135,8 +137,8 @@ func protocol(p []byte, n int) error {
 	return nil
 }
 
-// lineCells are loggers on the ways to write that are an io.Writer.
-func lineCells(lines func(name string, w io.Writer, done func() error) *cell) []*cell {
+// loggerCells returns what newCell makes of the contenders that are an io.Writer.
+func loggerCells(newCell func(name string, w io.Writer, flush func() error) *cell) []*cell {
 	out := wasio.Stdout()
 	full := wasio.NewBufWriter(out)
 	full.SetLineMode(false)
@@ -144,21 +146,21 @@ func lineCells(lines func(name string, w io.Writer, done func() error) *cell) []
 	byLine.SetLineMode(true)
 	standard := bufio.NewWriter(out)
 	return []*cell{
-		lines("Writer", out, nil),
-		lines("BufWriter", full, full.Flush),
-		lines("BufWriter, lines", byLine, byLine.Flush),
-		lines("bufio on Writer", standard, standard.Flush),
-		lines("os.Stdout", os.Stdout, nil),
+		newCell("Writer", out, nil),
+		newCell("BufWriter", full, full.Flush),
+		newCell("BufWriter, lines", byLine, byLine.Flush),
+		newCell("bufio on Writer", standard, standard.Flush),
+		newCell("os.Stdout", os.Stdout, nil),
 	}
 }
 
-// A line of 99 bytes. The logger ends it.
-const line = "a line of a log, which is most often about one hundred bytes long, and this one is with its newline"
+// message has 99 bytes. The logger adds a newline.
+const message = "a line of a log, which is most often about one hundred bytes long, and this one is with its newline"
 
-// logLines logs lines of 100 bytes through a log.Logger.
-func logLines(name string, w io.Writer, done func() error) *cell {
-	l, args := log.New(w, "", 0), []any{line}
-	return &cell{name: "log: " + name, p: make([]byte, 100), done: done, run: func(_ []byte, n int) error {
+// logCell returns a cell that logs lines of 100 bytes through a log.Logger on w.
+func logCell(name string, w io.Writer, flush func() error) *cell {
+	l, args := log.New(w, "", 0), []any{message}
+	return &cell{name: "log: " + name, p: make([]byte, 100), flush: flush, run: func(_ []byte, n int) error {
 		for range n {
 			l.Print(args...)
 		}
@@ -166,9 +168,9 @@ func logLines(name string, w io.Writer, done func() error) *cell {
 	}}
 }
 
-// slogLines logs lines of 100 bytes through log/slog. The time is left out: it would be
-// a host call that has nothing to do with writing.
-func slogLines(name string, w io.Writer, done func() error) *cell {
+// slogCell returns a cell that logs lines of 100 bytes through log/slog to w. The lines have
+// no time, because the host call for it has nothing to do with writing.
+func slogCell(name string, w io.Writer, flush func() error) *cell {
 	l := slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{
 		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
 			if a.Key == slog.TimeKey {
@@ -177,9 +179,9 @@ func slogLines(name string, w io.Writer, done func() error) *cell {
 			return a
 		},
 	}))
-	return &cell{name: "slog: " + name, p: make([]byte, 100), done: done, run: func(_ []byte, n int) error {
+	return &cell{name: "slog: " + name, p: make([]byte, 100), flush: flush, run: func(_ []byte, n int) error {
 		for range n {
-			// level=INFO msg="request served" … is 100 bytes with its newline.
+			// The line begins with level=INFO msg="request served" and has 100 bytes.
 			l.Info("request served", "method", "GET", "path", "/articles/42/page/1.html", "status", 200, "took", "1234us", "n", 1)
 		}
 		return nil

@@ -8,23 +8,32 @@ import (
 	"go.bytecodealliance.org/cm"
 )
 
-// Loops are the host calls of other guests' writers, made with as little around them as
-// can be. Results are read by value: their OK and Err methods have TinyGo allocate.
+// loops makes the host calls of other guests' writers, with as little code around them as
+// possible. It reads results by value, because with TinyGo their OK and Err methods
+// allocate.
 type loops struct{ out streams.OutputStream }
 
 var bare = loops{stdout.GetStdout()}
 
 var errHost = errors.New("the host failed")
 
-// maxPiece is the most that Wasmtime takes per call, halved.
-const maxPiece = 64 << 20
+const (
+	// maxPiece is half of the most bytes that Wasmtime takes in one call.
+	maxPiece = 64 << 20
 
-// blocking is what most Go SDKs and os.Stdout do, and what the WIT describes as
-// convenient: blocking-write-and-flush, which takes 4096 bytes at most.
+	// maxBlocking is the most bytes that blocking-write-and-flush takes.
+	maxBlocking = 4096
+)
+
+// blocking calls blocking-write-and-flush and nothing else, as os.Stdout and most Go SDKs
+// do.
 func (l loops) blocking(p []byte) error {
 	for len(p) > 0 {
-		n := min(len(p), 4096)
-		if _, _, failed := l.out.BlockingWriteAndFlush(cm.ToList(p[:n])).Result(); failed {
+		n := min(len(p), maxBlocking)
+		contents, size := cm.LowerList(cm.ToList(p[:n]))
+		var result cm.Result[streams.StreamError, struct{}, streams.StreamError]
+		blockingWriteAndFlush(uint32(l.out), contents, size, &result)
+		if _, _, failed := result.Result(); failed {
 			return errHost
 		}
 		p = p[n:]
@@ -32,7 +41,7 @@ func (l loops) blocking(p []byte) error {
 	return nil
 }
 
-// waitEach asks, writes, flushes and waits, without looking whether it has to wait.
+// waitEach writes and flushes each piece, and then waits even if the stream is ready.
 func (l loops) waitEach(p []byte) error {
 	for len(p) > 0 {
 		permit, _, failed := l.out.CheckWrite().Result()
@@ -49,13 +58,12 @@ func (l loops) waitEach(p []byte) error {
 			}
 			p = p[n:]
 		}
-		l.block()
+		l.wait()
 	}
 	return nil
 }
 
-// unflushed asks and writes, as the write method of Rust's crate does. Its flush is
-// blocking-flush, which is settle by another name.
+// unflushed writes without a flush, as the write method of Rust's wasi crate does.
 func (l loops) unflushed(p []byte) error {
 	for len(p) > 0 {
 		permit, _, failed := l.out.CheckWrite().Result()
@@ -63,7 +71,7 @@ func (l loops) unflushed(p []byte) error {
 			return errHost
 		}
 		if permit == 0 {
-			l.block()
+			l.wait()
 			continue
 		}
 		n := int(min(permit, uint64(len(p)), maxPiece))
@@ -75,32 +83,34 @@ func (l loops) unflushed(p []byte) error {
 	return nil
 }
 
-// settle flushes and waits until that is complete.
-func (l loops) settle() error {
+// flush has the host flush and waits until the flush is complete. Rust's wasi crate calls
+// blocking-flush instead, which does both inside the host.
+func (l loops) flush() error {
 	if _, _, failed := l.out.Flush().Result(); failed {
 		return errHost
 	}
 	for {
 		permit, _, failed := l.out.CheckWrite().Result()
-		switch {
-		case failed:
+		if failed {
 			return errHost
-		case permit > 0:
+		}
+		if permit > 0 {
 			return nil
 		}
-		l.block()
+		l.wait()
 	}
 }
 
-// protocol is unflushed and settle: what wasio's Writer does.
+// protocol makes the host calls that a Writer makes.
 func (l loops) protocol(p []byte) error {
 	if err := l.unflushed(p); err != nil {
 		return err
 	}
-	return l.settle()
+	return l.flush()
 }
 
-func (l loops) block() {
+// wait waits until the stream is ready.
+func (l loops) wait() {
 	p := l.out.Subscribe()
 	p.Block()
 	p.ResourceDrop()
