@@ -106,18 +106,16 @@ func (b *BufWriter) Write(p []byte) (n int, err error) {
 	if !b.lines && b.err == nil && len(p) < len(b.buf)-b.n {
 		n = copyShort(b.buf[b.n:], p)
 		b.n += n
-		b.mu.Unlock() // a deferred call would take longer than the copy
+		b.mu.Unlock()
 		return n, nil
 	}
+	if trapUnwinds {
+		defer b.mu.Unlock()
+		return b.writeLocked(p)
+	}
+	n, err = b.writeLocked(p)
 	b.mu.Unlock()
-	return b.writeThrough(p)
-}
-
-// writeThrough is Write where more than a copy may be due.
-func (b *BufWriter) writeThrough(p []byte) (n int, err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.writeLocked(p)
+	return n, err
 }
 
 // WriteString is Write without a copy of s on the way to the buffer.
@@ -272,15 +270,19 @@ func (b *BufWriter) Close() error {
 }
 
 // writeLocked is Write.
+//
+//go:noinline
 func (b *BufWriter) writeLocked(p []byte) (n int, err error) {
 	if b.err != nil {
 		return 0, b.err
 	}
 	if end := b.lineEndLocked(p); end > 0 {
-		if n, err = b.appendLocked(p[:end]); err == nil {
+		if b.n == 0 {
+			n, err = b.handLocked(p[:end], true)
+		} else if n, err = b.appendLocked(p[:end]); err == nil {
 			err = b.drainLocked(b.n, true)
 		}
-		if err != nil {
+		if err != nil || n == len(p) {
 			return n, err
 		}
 	}
@@ -329,23 +331,24 @@ func (b *BufWriter) flushLocked() error {
 // not take stay.
 func (b *BufWriter) drainLocked(n int, flush bool) error {
 	m, err := b.handLocked(b.buf[:n], flush)
-	b.n = copy(b.buf, b.buf[m:b.n])
+	if b.n -= m; b.n > 0 {
+		copy(b.buf, b.buf[m:m+b.n])
+	}
 	return err
 }
 
-// handLocked hands p to the host, and has it flush if flush is set, unless there is
-// nothing to flush.
+// handLocked hands p to the host, and has it flush if flush is set and there is something
+// to flush.
 func (b *BufWriter) handLocked(p []byte, flush bool) (n int, err error) {
 	w := b.w.Load()
 	if w == nil {
 		return 0, notOpen("write")
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if len(p) == 0 && w.state != owed {
-		return 0, nil
+	if len(p) > 0 {
+		n, err = w.transfer(p, flush)
+	} else {
+		err = w.settle()
 	}
-	n, err = w.transferLocked(p, flush)
 	if err != nil && !isTimeout(err) {
 		b.err = err
 	}

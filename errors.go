@@ -89,6 +89,8 @@ var (
 )
 
 // notOpen returns the error of a call for op on a writer that is not open.
+//
+//go:noinline
 func notOpen(op string) error { return &Error{op, errNotOpen} }
 
 // isTimeout reports whether err is the error of a deadline, which does not stick. It

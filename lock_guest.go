@@ -4,6 +4,9 @@ package wasio
 
 import "runtime"
 
+// trapUnwinds is explained in lock_native.go.
+const trapUnwinds = false
+
 // A mutex is a lock that goroutines get in the order in which they asked for it: one that
 // writes in a loop does not keep the others out.
 type mutex struct {

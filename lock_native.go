@@ -8,6 +8,10 @@ import (
 	"github.com/wasio-dev/wasio/internal/host"
 )
 
+// trapUnwinds reports whether a trap of the host is a panic, after which nothing must stay
+// locked. In a guest a trap is the end, and a deferred call costs more than the lock.
+const trapUnwinds = true
+
 // A mutex is a lock that goroutines get in the order in which they asked for it. Unlike a
 // goroutine that waits for a [sync.Mutex], one that waits for it is durably blocked in
 // the sense of [testing/synctest].

@@ -79,9 +79,7 @@ func NewWriter[OutputStream ~uint32](stream OutputStream) *Writer {
 // An empty Write does not reach the host. The host has its own copy of p when Write
 // returns.
 func (w *Writer) Write(p []byte) (n int, err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.transferLocked(p, len(p) > 0)
+	return w.transfer(p, len(p) > 0)
 }
 
 // WriteString is Write without a copy of s.
@@ -104,10 +102,7 @@ func (w *Writer) ReadFrom(r io.Reader) (n int64, err error) {
 type unflushed Writer
 
 func (u *unflushed) Write(p []byte) (n int, err error) {
-	w := (*Writer)(u)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.transferLocked(p, false)
+	return (*Writer)(u).transfer(p, false)
 }
 
 // Flush has the host flush and waits until the flush is complete. Write does that, too, so
@@ -154,6 +149,18 @@ func (w *Writer) SetReason(reason func(err uint32) error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.reason = reason
+}
+
+// transfer is transferLocked with the lock.
+func (w *Writer) transfer(p []byte, flush bool) (n int, err error) {
+	w.mu.Lock()
+	if trapUnwinds {
+		defer w.mu.Unlock()
+		return w.transferLocked(p, flush)
+	}
+	n, err = w.transferLocked(p, flush)
+	w.mu.Unlock()
+	return n, err
 }
 
 // transferLocked is the protocol. It hands p to the host, piece by piece as the host
@@ -221,6 +228,16 @@ func (w *Writer) flushLocked() error {
 	}
 	_, err := w.transferLocked(nil, true)
 	return err
+}
+
+// settle flushes if a flush is owed.
+func (w *Writer) settle() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.state != owed {
+		return nil
+	}
+	return w.flushLocked()
 }
 
 // refusalLocked returns the error of a call that does not get to the host, or nil.
