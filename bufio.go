@@ -3,7 +3,6 @@ package wasio
 import (
 	"bytes"
 	"io"
-	"sync/atomic"
 	"unicode/utf8"
 )
 
@@ -27,12 +26,12 @@ const (
 //
 // The zero BufWriter is a closed one. [BufWriter.Reset] opens it.
 type BufWriter struct {
-	mu    mutex                  // guards all fields, but SetWriteDeadline reads w; locked before w.mu
-	w     atomic.Pointer[Writer] // nil if b is not open
-	buf   []byte                 // cap(buf) is the size; buf is shorter while ReadFrom reads into the rest
-	n     int                    // how many bytes are in buf
-	err   error                  // the first error that sticks
-	lines bool                   // line mode
+	mu    mutex                 // guards all fields, but SetWriteDeadline reads w; locked before w.mu
+	w     atomicPointer[Writer] // nil if b is not open
+	buf   []byte                // cap(buf) is the size; buf is shorter while ReadFrom reads into the rest
+	n     int                   // how many bytes are in buf
+	err   error                 // the first error that sticks
+	lines bool                  // line mode
 }
 
 // NewBufWriter returns a BufWriter on w with a buffer of 64 KiB. On [Stdout] or [Stderr]
@@ -110,10 +109,10 @@ func (b *BufWriter) Write(p []byte) (n int, err error) {
 		return n, nil
 	}
 	if trapUnwinds {
-		defer b.mu.Unlock()
-		return b.writeLocked(p)
+		b.mu.Unlock()
+		return withLock(&b.mu, (*BufWriter).writeLocked, b, p, false)
 	}
-	n, err = b.writeLocked(p)
+	n, err = b.writeLocked(p, false)
 	b.mu.Unlock()
 	return n, err
 }
@@ -224,7 +223,7 @@ func (b *BufWriter) readOnce(r io.Reader) (n int, err error) {
 	if werr != nil { // since r began to read
 		n = 0
 	} else if taken {
-		n, werr = b.writeLocked(p[:n])
+		n, werr = b.writeLocked(p[:n], false)
 	} else {
 		b.n += copy(b.buf[b.n:], p[:n])
 		if end := b.lineEndLocked(b.buf[:b.n]); end > 0 {
@@ -272,14 +271,15 @@ func (b *BufWriter) Close() error {
 // writeLocked is Write.
 //
 //go:noinline
-func (b *BufWriter) writeLocked(p []byte) (n int, err error) {
+func (b *BufWriter) writeLocked(p []byte, _ bool) (n int, err error) {
 	if b.err != nil {
 		return 0, b.err
 	}
+	if b.lines && b.n == 0 && len(p) > 0 && p[len(p)-1] == '\n' {
+		return b.handLocked(p, true)
+	}
 	if end := b.lineEndLocked(p); end > 0 {
-		if b.n == 0 {
-			n, err = b.handLocked(p[:end], true)
-		} else if n, err = b.appendLocked(p[:end]); err == nil {
+		if n, err = b.appendLocked(p[:end]); err == nil {
 			err = b.drainLocked(b.n, true)
 		}
 		if err != nil || n == len(p) {

@@ -7,6 +7,19 @@ import "runtime"
 // trapUnwinds is explained in lock_native.go.
 const trapUnwinds = false
 
+// With a single thread nothing need be atomic. The Go toolchain makes a call on wasm of
+// each operation in package sync/atomic.
+type (
+	atomicInt64          = cell[int64]
+	atomicUint32         = cell[uint32]
+	atomicPointer[T any] = cell[*T]
+)
+
+type cell[T any] struct{ v T }
+
+func (c *cell[T]) Load() T   { return c.v }
+func (c *cell[T]) Store(v T) { c.v = v }
+
 // A mutex is a lock that goroutines get in the order in which they asked for it: one that
 // writes in a loop does not keep the others out.
 type mutex struct {

@@ -4,6 +4,7 @@ package wasio
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/wasio-dev/wasio/internal/host"
 )
@@ -11,6 +12,12 @@ import (
 // trapUnwinds reports whether a trap of the host is a panic, after which nothing must stay
 // locked. In a guest a trap is the end, and a deferred call costs more than the lock.
 const trapUnwinds = true
+
+type (
+	atomicInt64          = atomic.Int64
+	atomicUint32         = atomic.Uint32
+	atomicPointer[T any] = atomic.Pointer[T]
+)
 
 // A mutex is a lock that goroutines get in the order in which they asked for it. Unlike a
 // goroutine that waits for a [sync.Mutex], one that waits for it is durably blocked in

@@ -2,7 +2,6 @@ package wasio
 
 import (
 	"runtime"
-	"sync/atomic"
 
 	"github.com/wasio-dev/wasio/generated/wasi/io/poll"
 )
@@ -65,7 +64,7 @@ const never = 1<<63 - 1
 
 // awaitLimited is awaitWithin, once a wait may have a limit: what that imports from the
 // host is then linked.
-var awaitLimited atomic.Pointer[func(p poll.Pollable, bound int64, round int) (ready bool)]
+var awaitLimited atomicPointer[func(p poll.Pollable, bound int64, round int) (ready bool)]
 
 func useLimits() {
 	f := awaitWithin

@@ -2,7 +2,6 @@ package wasio
 
 import (
 	"io"
-	"sync/atomic"
 	"unsafe"
 
 	"github.com/wasio-dev/wasio/generated/wasi/io/streams"
@@ -36,9 +35,9 @@ type Writer struct {
 
 	// The setters of deadlines read these without mu: they must not wait for the call
 	// that they are meant to end.
-	handle   atomic.Uint32 // 0, which no handle is, if not open
-	deadline atomic.Int64  // a time of now; 0 is none
-	recheck  atomic.Int64  // the longest that a wait may last; 0 is defaultRecheck
+	handle   atomicUint32 // 0, which no handle is, if not open
+	deadline atomicInt64  // a time of now; 0 is none
+	recheck  atomicInt64  // the longest that a wait may last; 0 is defaultRecheck
 
 	standard standard // nil unless it is standard output or standard error
 }
@@ -153,14 +152,20 @@ func (w *Writer) SetReason(reason func(err uint32) error) {
 
 // transfer is transferLocked with the lock.
 func (w *Writer) transfer(p []byte, flush bool) (n int, err error) {
-	w.mu.Lock()
 	if trapUnwinds {
-		defer w.mu.Unlock()
-		return w.transferLocked(p, flush)
+		return withLock(&w.mu, (*Writer).transferLocked, w, p, flush)
 	}
+	w.mu.Lock()
 	n, err = w.transferLocked(p, flush)
 	w.mu.Unlock()
 	return n, err
+}
+
+// withLock calls f with m locked, and unlocks m even if f panics.
+func withLock[T any](m *mutex, f func(T, []byte, bool) (int, error), t T, p []byte, flag bool) (n int, err error) {
+	m.Lock()
+	defer m.Unlock()
+	return f(t, p, flag)
 }
 
 // transferLocked is the protocol. It hands p to the host, piece by piece as the host
