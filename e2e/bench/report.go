@@ -117,7 +117,7 @@ func (b *results) fasterByRound(at setup, contender, rival string, size int) flo
 var sizes = []int{16, 100, 1 << 10, 4 << 10, 64 << 10, 1 << 20, 16 << 20}
 
 var names = []string{"Writer", "BufWriter", "BufWriter, lines", "bufio on Writer", "os.Stdout",
-	"loop: blocking", "loop: wait each time", "loop: flush at the end", "floor: protocol", "floor: unflushed"}
+	"loop: blocking", "loop: wait each time", "loop: flush at the end", "floor: protocol", "floor: bounded waits", "floor: unflushed"}
 
 // publish writes the tables and the chart, or prints the tables.
 func (b *results) publish() error {
@@ -212,7 +212,9 @@ func (b *results) targets() string {
 	}
 	t.WriteString("\n| asynchronous callback, times as fast | at least | TinyGo | | *one core* | Go | | *one core* |\n" +
 		"| --- | --- | ---: | --- | ---: | ---: | --- | ---: |\n")
-	for _, want := range protocolTargets() {
+	comparison := []target{{"*for comparison:* Writer, 100 B, to the protocol with bounded waits",
+		"Writer", "floor: bounded waits", 100, 0, 0}}
+	for _, want := range append(protocolTargets(), comparison...) {
 		fmt.Fprintf(&t, "| %s | %s |", want.name, want.least())
 		for _, toolchain := range component.Toolchains {
 			oneCore := b.fasterByRound(setup{toolchain, callbackOneCore}, want.contender, want.rival, want.size)

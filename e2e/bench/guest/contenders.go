@@ -36,6 +36,7 @@ func contenders() []contender {
 		{name: "loop: wait each time", run: waitEach},
 		{name: "loop: flush at the end", run: unflushed, flush: bare.flush},
 		{name: "floor: protocol", run: protocol},
+		{name: "floor: bounded waits", run: boundedWaits},
 		{name: "floor: unflushed", run: unflushed},
 	}
 	for _, kib := range []int{4, 16, 256} {
@@ -131,6 +132,15 @@ func unflushed(p []byte, n int) error {
 func protocol(p []byte, n int) error {
 	for range n {
 		if err := bare.protocol(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func boundedWaits(p []byte, n int) error {
+	for range n {
+		if err := bounded.protocol(p); err != nil {
 			return err
 		}
 	}

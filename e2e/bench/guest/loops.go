@@ -11,9 +11,15 @@ import (
 // loops makes the host calls of other guests' writers, with as little code around them as
 // possible. It reads results by value, because with TinyGo their OK and Err methods
 // allocate.
-type loops struct{ out streams.OutputStream }
+type loops struct {
+	out     streams.OutputStream
+	bounded bool // with TinyGo a wait ends when a clock fires, as one of wasio
+}
 
-var bare = loops{stdout.GetStdout()}
+var (
+	bare    = loops{out: stdout.GetStdout()}
+	bounded = loops{out: bare.out, bounded: true}
+)
 
 var errHost = errors.New("the host failed")
 
@@ -112,6 +118,10 @@ func (l loops) protocol(p []byte) error {
 // wait waits until the stream is ready.
 func (l loops) wait() {
 	p := l.out.Subscribe()
-	p.Block()
+	if l.bounded {
+		blockBounded(p)
+	} else {
+		p.Block()
+	}
 	p.ResourceDrop()
 }

@@ -1,0 +1,9 @@
+//go:build !tinygo.wasm
+
+package main
+
+import "github.com/wasio-dev/wasio/generated/wasi/io/poll"
+
+// blockBounded waits until p is ready. The Go toolchain cannot import poll, which a bound
+// would take.
+func blockBounded(p poll.Pollable) { p.Block() }
