@@ -38,7 +38,9 @@ var cases = map[string]func(n int){
 	"writer":   writer,
 	"linemode": lineMode,
 	"bufio":    throughBufio,
+	"log":      throughLog,
 	"os":       throughOS,
+	"loop":     throughLoop,
 	"compete":  compete,
 	"closes":   closes,
 }
@@ -301,8 +303,36 @@ func throughBufio(n int) {
 	writeLines(b, n, b.Flush)
 }
 
+// throughLog logs n lines.
+func throughLog(n int) {
+	log.SetOutput(surviving())
+	log.SetFlags(0)
+	for i := range n {
+		log.Printf("line %d of %d", i+1, n)
+	}
+}
+
 // throughOS writes n lines to os.Stdout.
 func throughOS(n int) { writeLines(os.Stdout, n, nil) }
+
+// throughLoop writes n lines as most SDKs for guests do: it flushes after each write and
+// waits on a pollable of the stream alone.
+func throughLoop(n int) {
+	out := stdout.GetStdout()
+	wait := func() {
+		p := out.Subscribe()
+		p.Block()
+		p.ResourceDrop()
+	}
+	for i := range n {
+		line := []byte(fmt.Sprintf("line %d of %d\n", i+1, n))
+		wait()
+		out.CheckWrite()
+		out.Write(cm.ToList(line))
+		out.Flush()
+		wait()
+	}
+}
 
 // compete writes n lines in a loop, while another goroutine writes a single one.
 func compete(n int) {

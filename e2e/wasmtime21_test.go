@@ -1,0 +1,100 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wasio-dev/wasio/e2e/internal/component"
+)
+
+// wasmtime21 builds hosts/wasmtime21, which has the standard output of wasmtime issue 8781,
+// and returns the program. Cargo keeps what it has built in the user's cache.
+var wasmtime21 = sync.OnceValues(func() (string, error) {
+	cache := os.Getenv("WASIO_CACHE")
+	if cache == "" {
+		user, err := os.UserCacheDir()
+		if err != nil {
+			return "", err
+		}
+		cache = filepath.Join(user, "wasio")
+	}
+	target := filepath.Join(cache, "wasmtime21-target")
+	err := component.Command("hosts/wasmtime21", []string{"CARGO_TARGET_DIR=" + target}, "cargo", "build", "--release", "--locked")
+	return filepath.Join(target, "release", "wasmtime21"), err
+})
+
+// requireWasmtime21 returns the program, or skips the test where cargo is missing. With
+// CI=true that is a failure.
+func requireWasmtime21(t *testing.T) string {
+	t.Helper()
+	if _, err := exec.LookPath("cargo"); err != nil && os.Getenv("CI") != "true" {
+		t.Skip("needs Rust: install rustc and cargo")
+	}
+	host, err := wasmtime21()
+	require.NoError(t, err)
+	return host
+}
+
+// On the very host of issue 8781, every way to write through wasio gets all lines out, run
+// after run. As a control, os.Stdout and the loop that most SDKs use hang after a line or a
+// few. docs/issue-8781.md has the results.
+func TestIssue8781(t *testing.T) {
+	const lines, most = 1000, 10 * time.Second
+	runs := 20
+	if testing.Short() {
+		runs = 1
+	}
+	for _, toolchain := range component.Toolchains {
+		t.Run(string(toolchain), func(t *testing.T) {
+			requireTools(t, toolchain)
+			host := requireWasmtime21(t)
+			g, err := build(casesGuest, toolchain)
+			require.NoError(t, err)
+			compiled := g.wasm + ".wasmtime21"
+			require.NoError(t, component.Command("", nil, host, "compile", g.wasm, compiled))
+			run := func(way string, threads int, limit time.Duration) (*result, error) {
+				return (&process{limit: limit, task: task{Exec: []string{
+					host, "--threads", fmt.Sprint(threads), compiled, way, fmt.Sprint(lines)}}}).run()
+			}
+			// A run is mostly waits for clocks. So all ways and controls run at once, more
+			// of them than t.Parallel would allow.
+			var wg sync.WaitGroup
+			defer wg.Wait()
+			for _, threads := range []int{1, 2} {
+				for _, way := range []string{"writer", "linemode", "bufio", "log"} {
+					wg.Go(func() {
+						var longest time.Duration
+						for range runs {
+							start := time.Now()
+							r, err := run(way, threads, time.Minute)
+							if !assert.NoError(t, err) || !assert.Zero(t, r.exit, string(r.stderr)) {
+								return
+							}
+							assert.Equal(t, numbered(lines), string(r.stdout), "%s on %d threads", way, threads)
+							longest = max(longest, time.Since(start))
+						}
+						assert.LessOrEqual(t, longest, most, "%s on %d threads", way, threads)
+						t.Logf("%s on %d threads: %d lines in %v at most, %d runs", way, threads, lines, longest.Round(time.Millisecond), runs)
+					})
+				}
+				for _, way := range []string{"os", "loop"} {
+					wg.Go(func() {
+						_, err := run(way, threads, 10*time.Second)
+						if assert.ErrorContains(t, err, "killed after 10s", "%s on %d threads", way, threads) {
+							t.Logf("%s on %d threads hangs: %s", way, threads, strings.Fields(err.Error())[3:])
+						}
+					})
+				}
+			}
+		})
+	}
+}
