@@ -13,7 +13,7 @@ import (
 	"github.com/wasio-dev/wasio/internal/host"
 )
 
-// meter is a host whose calls are counted, with a stream that leads nowhere.
+// meter is a host that counts its calls, with a stream that discards its bytes.
 type meter struct {
 	*host.Host
 	w *wasio.Writer
@@ -26,8 +26,8 @@ func newMeter(tb testing.TB) *meter {
 	return &meter{h, w}
 }
 
-// A measured is an operation that is benchmarked, and the most host calls that it may
-// take: on average, where it does not reach the host each time.
+// A measured is an operation that is benchmarked, and the most host calls that it may make
+// on average.
 type measured struct {
 	name  string
 	bytes int
@@ -99,11 +99,11 @@ func BenchmarkSlog(b *testing.B) {
 	}
 }
 
-// racing is set where the race detector is on. It has every sync.Pool forget at random,
-// so that log.Logger allocates.
+// racing reports whether the race detector is on. It makes sync.Pool drop values at random,
+// so log.Logger allocates.
 var racing bool
 
-// TestCostOfWrites holds every operation to its host calls, and to no allocation.
+// TestCostOfWrites checks the host calls of every operation, and that none allocates.
 func TestCostOfWrites(t *testing.T) {
 	for _, c := range measureds() {
 		m := newMeter(t)

@@ -21,6 +21,13 @@ import (
 	"github.com/wasio-dev/wasio/wasiotest"
 )
 
+var (
+	_ io.WriteCloser  = (*wasio.BufWriter)(nil)
+	_ io.StringWriter = (*wasio.BufWriter)(nil)
+	_ io.ByteWriter   = (*wasio.BufWriter)(nil)
+	_ io.ReaderFrom   = (*wasio.BufWriter)(nil)
+)
+
 func newBufWriter(t testing.TB, size int, plan wasiotest.Plan) (*wasio.BufWriter, *wasiotest.Stream) {
 	t.Helper()
 	w, s := newWriter(t, plan)
@@ -149,8 +156,8 @@ func TestBufWriterCloseReportsTheWritersError(t *testing.T) {
 	assert.Same(t, err, b.Close(), "there was nothing in the buffer")
 }
 
-// The Writer under the buffer is used by itself, and sees that the stream has closed, with
-// all of it flushed.
+// The stream closes with the last byte that the Writer itself writes, and all that b handed
+// over before is flushed.
 func TestBufWriterOwesNothingToAClosedStream(t *testing.T) {
 	w, s := newWriter(t, wasiotest.Plan{Capacity: 24})
 	b := wasio.NewBufWriterSize(w, 16)
@@ -226,6 +233,24 @@ func TestBufWriterLineMode(t *testing.T) {
 	assert.Equal(t, 5, count(s, "flush"), "one for each write with a line end")
 }
 
+// Without line mode a newline is no different from any other byte.
+func TestBufWriterWithoutLineMode(t *testing.T) {
+	b, s := newBufWriter(t, 64, wasiotest.Plan{})
+	for _, on := range []bool{false, true} {
+		b.SetLineMode(on)
+		b.SetLineMode(false)
+		b.WriteString("a\n")
+		b.Write([]byte("\n"))
+		require.NoError(t, b.WriteByte('\n'))
+		_, err := b.WriteRune('\n')
+		require.NoError(t, err)
+		_, err = b.ReadFrom(strings.NewReader("b\n"))
+		require.NoError(t, err)
+	}
+	assert.Equal(t, 14, b.Buffered())
+	assert.Empty(t, s.Calls())
+}
+
 func TestBufWriterLineModeOfLongLines(t *testing.T) {
 	b, s := newBufWriter(t, 16, wasiotest.Plan{Hold: true})
 	b.SetLineMode(true)
@@ -296,6 +321,101 @@ func TestBufWriterCountsWhatItTook(t *testing.T) {
 	assert.ErrorIs(t, err, io.ErrClosedPipe)
 	assert.Equal(t, 6, b.Buffered(), "what the host did not take stays")
 	assert.Len(t, s.Bytes(), 10)
+}
+
+// An invalid rune, such as a negative one, is written as U+FFFD.
+func TestBufWriterWritesRunesThatAreNoneAsU_FFFD(t *testing.T) {
+	for _, r := range []rune{-1, -1 << 31, 0xd800, 0xdfff, 0x110000, 1<<31 - 1, '\uFFFD'} {
+		b, s := newBufWriter(t, 16, wasiotest.Plan{})
+		n, err := b.WriteRune(r)
+		require.NoError(t, err)
+		assert.Equal(t, 3, n)
+		require.NoError(t, b.Flush())
+		assert.Equal(t, "\uFFFD", s.String())
+	}
+}
+
+// If WriteByte or WriteRune returns an error, nothing was taken.
+func TestBufWriterTakesNoByteAndNoRuneWithAnError(t *testing.T) {
+	for _, text := range []string{"0123456789abcdef", "0123456789abcd"} {
+		b, s := newBufWriter(t, 16, wasiotest.Plan{Permits: []uint64{4}, Faults: []wasiotest.Fault{{At: "write", Call: 2}}})
+		b.WriteString(text[:8])
+		b.WriteString(text[8:])
+		var n int
+		var err error
+		if len(text) == 16 {
+			err = b.WriteByte('x')
+		} else {
+			n, err = b.WriteRune('€')
+		}
+		require.Error(t, err)
+		assert.Zero(t, n)
+		assert.Equal(t, len(text)-4, b.Buffered(), "what was there and the host did not take")
+		n, again := b.WriteRune('é')
+		assert.Zero(t, n)
+		assert.Same(t, err, again)
+		assert.Same(t, err, b.WriteByte('x'))
+		assert.Equal(t, text[:4], s.String())
+	}
+}
+
+// No method makes a host call after an error, even on a host that would work again.
+func TestBufWriterTriesNothingAfterAnError(t *testing.T) {
+	failure := wasiotest.Plan{Faults: []wasiotest.Fault{{At: "write", Call: 1, Then: wasiotest.ThenWorks}}}
+	failedWrite := func(n int) []string {
+		return []string{"check-write = 1048576", fmt.Sprintf("write(%d) = last-operation-failed(error)", n), "error.drop"}
+	}
+	for name, c := range map[string]struct {
+		before string
+		lines  bool
+		call   func(b *wasio.BufWriter) (int, error)
+		n      int
+		calls  []string
+	}{
+		"Write to a full buffer": {before: "before", call: func(b *wasio.BufWriter) (int, error) { return b.Write(pattern(100)) },
+			n: 10, calls: failedWrite(16)},
+		"Write past the buffer": {call: func(b *wasio.BufWriter) (int, error) { return b.Write(pattern(100)) },
+			calls: failedWrite(100)},
+		"line": {lines: true, call: func(b *wasio.BufWriter) (int, error) { return b.WriteString("line\nrest") },
+			n: 5, calls: failedWrite(5)},
+		"line after something": {before: "before", lines: true, call: func(b *wasio.BufWriter) (int, error) { return b.WriteString("line\nrest") },
+			n: 5, calls: failedWrite(11)},
+		"line that is long, after something": {before: "before", lines: true, call: func(b *wasio.BufWriter) (int, error) {
+			return b.WriteString(strings.Repeat("long ", 10) + "\nrest")
+		}, n: 10, calls: failedWrite(16)},
+		"Flush": {before: "before", call: func(b *wasio.BufWriter) (int, error) { return 0, b.Flush() },
+			calls: failedWrite(6)},
+		"WriteByte": {before: "0123456789abcdef", call: func(b *wasio.BufWriter) (int, error) { return 0, b.WriteByte('x') },
+			calls: failedWrite(16)},
+		"newline": {before: "before", lines: true, call: func(b *wasio.BufWriter) (int, error) { return 0, b.WriteByte('\n') },
+			calls: failedWrite(7)},
+		"ReadFrom": {call: func(b *wasio.BufWriter) (int, error) {
+			n, err := b.ReadFrom(bytes.NewReader(pattern(100)))
+			return int(n), err
+		}, n: 16, calls: failedWrite(16)},
+		"Close": {before: "before", call: func(b *wasio.BufWriter) (int, error) { return 0, b.Close() },
+			calls: append(failedWrite(6), "drop")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, s := newBufWriter(t, 16, failure)
+			b.WriteString(c.before)
+			b.SetLineMode(c.lines)
+			n, err := c.call(b)
+			require.ErrorContains(t, err, "last operation failed")
+			assert.Equal(t, c.n, n)
+			assert.Equal(t, c.calls, callsOf(s))
+			if name == "Close" {
+				return
+			}
+			for range 2 {
+				n, again := b.Write([]byte("x\n"))
+				assert.Zero(t, n)
+				assert.Same(t, err, again)
+				assert.Same(t, err, b.Flush())
+			}
+			assert.Equal(t, c.calls, callsOf(s))
+		})
+	}
 }
 
 func TestBufWriterReset(t *testing.T) {

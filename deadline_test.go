@@ -4,10 +4,13 @@ package wasio_test
 
 import (
 	"bytes"
+	"fmt"
+	"io"
 	"net"
 	"os"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -202,8 +205,423 @@ func TestBufWriterOwesNoFlushForATimeout(t *testing.T) {
 	assert.Empty(t, s.Calls())
 }
 
-// C36: a host that loses its wake-ups, as Wasmtime 21 and 22 (issue 8781). A guest that
-// waits for the stream alone hangs, which the model host makes a trap.
+// SetWriteDeadline and SetRecheck do not wait for the call that they are meant to end.
+func TestSettersOfLimitsDoNotWait(t *testing.T) {
+	for name, set := range map[string]func(w *wasio.Writer, b *wasio.BufWriter){
+		"SetWriteDeadline":              func(w *wasio.Writer, _ *wasio.BufWriter) { w.SetWriteDeadline(time.Now()) },
+		"SetWriteDeadline, none":        func(w *wasio.Writer, _ *wasio.BufWriter) { w.SetWriteDeadline(time.Time{}) },
+		"SetRecheck":                    func(w *wasio.Writer, _ *wasio.BufWriter) { w.SetRecheck(time.Second) },
+		"BufWriter.SetWriteDeadline":    func(_ *wasio.Writer, b *wasio.BufWriter) { b.SetWriteDeadline(time.Now()) },
+		"BufWriter.SetWriteDeadline, 0": func(_ *wasio.Writer, b *wasio.BufWriter) { b.SetWriteDeadline(time.Time{}) },
+	} {
+		for _, underWay := range []string{"Write", "BufWriter.Flush"} {
+			t.Run(name+"/"+underWay, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w, s := newWriter(t, slowFlush)
+					b := wasio.NewBufWriterSize(w, 16)
+					b.WriteString("buffered")
+					call := start(func() {
+						if underWay == "Write" {
+							w.WriteString("x")
+						} else {
+							b.Flush()
+						}
+					})
+					require.False(t, call(), "the call waits for the host")
+					before, began := len(s.Calls()), time.Now()
+					set(w, b)
+					assert.Equal(t, began, time.Now())
+					assert.Len(t, s.Calls(), before)
+					require.False(t, call(), "the call still waits")
+					w.SetWriteDeadline(time.Time{})
+					time.Sleep(time.Hour)
+					assert.True(t, call())
+				})
+			})
+		}
+	}
+}
+
+// BufWriter.SetWriteDeadline ends a call that waits.
+func TestBufWriterDeadlineSetWhileACallWaits(t *testing.T) {
+	for name, call := range map[string]func(b *wasio.BufWriter) error{
+		"Flush":       (*wasio.BufWriter).Flush,
+		"large Write": func(b *wasio.BufWriter) error { _, err := b.Write(pattern(100)); return err },
+		"ReadFrom":    func(b *wasio.BufWriter) error { _, err := b.ReadFrom(bytes.NewReader(pattern(100))); return err },
+		"Close":       (*wasio.BufWriter).Close,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b, _ := newBufWriter(t, 16, slow)
+				b.WriteString("0123456789")
+				start := time.Now()
+				b.SetWriteDeadline(start.Add(time.Hour))
+				go func() {
+					time.Sleep(time.Second)
+					assert.NoError(t, b.SetWriteDeadline(time.Now()))
+				}()
+				assertTimeout(t, call(b))
+				assert.GreaterOrEqual(t, time.Since(start), time.Second)
+				assert.Less(t, time.Since(start), time.Second+10*time.Millisecond)
+			})
+		})
+	}
+}
+
+// A deadline that is centuries away does not overflow, and it is a deadline: no wait is
+// left to the host without a limit.
+func TestDeadlineInCenturies(t *testing.T) {
+	for _, later := range []time.Time{
+		time.Now().AddDate(99, 0, 0), time.Now().AddDate(200, 0, 0), time.Now().AddDate(300, 0, 0), time.Now().AddDate(1<<20, 0, 0), time.Unix(1<<62, 0),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w, s := newWriter(t, wasiotest.Plan{Permits: []uint64{1, 0}, Delay: 5 * time.Second})
+			require.NoError(t, w.SetWriteDeadline(later))
+			_, err := w.WriteString("xyz")
+			require.NoError(t, err)
+			assert.Zero(t, count(s, "pollable.block"))
+
+			start := time.Now()
+			go func() {
+				time.Sleep(time.Second)
+				w.SetWriteDeadline(time.Now()) // which a wait without an end would not see
+			}()
+			_, err = w.WriteString("xyz")
+			assertTimeout(t, err)
+			assert.Less(t, time.Since(start), 2*time.Second)
+		})
+	}
+}
+
+// At a timeout, ReadFrom loses no byte that it has read and writes none twice.
+func TestBufWriterReadFromAtATimeout(t *testing.T) {
+	lines := strings.Repeat("123456789\n", 10)
+	writesWait := wasiotest.Plan{Permits: []uint64{4, 0}, Delay: 10 * time.Millisecond}
+	flushesWait := wasiotest.Plan{FlushWaits: []int{1}, Delay: 10 * time.Millisecond}
+	for name, c := range map[string]struct {
+		text  string
+		lines bool
+		wrap  func(io.Reader) io.Reader
+		plan  wasiotest.Plan
+	}{
+		"at once":                 {text: string(pattern(100)), plan: writesWait},
+		"by bytes":                {text: string(pattern(100)), plan: writesWait, wrap: iotest.OneByteReader},
+		"by halves":               {text: string(pattern(100)), plan: writesWait, wrap: iotest.HalfReader},
+		"with EOF":                {text: string(pattern(100)), plan: writesWait, wrap: iotest.DataErrReader},
+		"line mode":               {text: lines, lines: true, plan: writesWait},
+		"line mode, by bytes":     {text: lines, lines: true, plan: writesWait, wrap: iotest.OneByteReader},
+		"line mode, by halves":    {text: lines, lines: true, plan: writesWait, wrap: iotest.HalfReader},
+		"line mode, with EOF":     {text: lines, lines: true, plan: writesWait, wrap: iotest.DataErrReader},
+		"line mode, in the flush": {text: lines, lines: true, plan: flushesWait},
+	} {
+		for _, size := range []int{16, 64, 99, 100, 4096} {
+			t.Run(fmt.Sprint(name, size), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					b, s := newBufWriter(t, size, c.plan)
+					b.SetLineMode(c.lines)
+					source := strings.NewReader(c.text)
+					r := io.Reader(struct{ io.Reader }{source})
+					if c.wrap != nil {
+						r = c.wrap(r)
+					}
+					total, timeouts := int64(0), 0
+					for {
+						require.NoError(t, b.SetWriteDeadline(time.Now().Add(5*time.Millisecond))) // half a wait
+						n, err := b.ReadFrom(r)
+						total += n
+						if c.wrap == nil {
+							require.EqualValues(t, len(c.text)-source.Len(), total, "all that was read counts")
+						}
+						if err == nil {
+							break
+						}
+						assertTimeout(t, err)
+						timeouts++
+					}
+					for {
+						err := b.Flush()
+						if err == nil {
+							break
+						}
+						assertTimeout(t, err)
+						timeouts++
+						require.NoError(t, b.SetWriteDeadline(time.Now().Add(5*time.Millisecond)))
+					}
+					assert.EqualValues(t, len(c.text), total)
+					assert.Equal(t, c.text, s.String())
+					assert.Positive(t, timeouts)
+				})
+			})
+		}
+	}
+}
+
+// If writing a newline fails at a deadline, the newline was not taken and can be written
+// again. If only its flush was late, it was taken, and the flush stays owed.
+func TestBufWriterNewlineAtATimeout(t *testing.T) {
+	newlines := map[string]func(b *wasio.BufWriter) error{
+		"WriteByte": func(b *wasio.BufWriter) error { return b.WriteByte('\n') },
+		"WriteRune": func(b *wasio.BufWriter) error {
+			n, err := b.WriteRune('\n')
+			if err != nil && n != 0 || err == nil && n != 1 {
+				return fmt.Errorf("%d with error %w", n, err)
+			}
+			return err
+		},
+	}
+	for method, newline := range newlines {
+		for name, c := range map[string]struct {
+			plan wasiotest.Plan
+			text string
+			left []int // in the buffer after each timeout
+		}{
+			"nothing permitted":     {wasiotest.Plan{Permits: []uint64{0, 100}, Delay: time.Minute}, "text", []int{4}},
+			"half of it permitted":  {wasiotest.Plan{Permits: []uint64{2, 0, 100}, Delay: time.Minute}, "text", []int{2}},
+			"newline not permitted": {wasiotest.Plan{Permits: []uint64{4, 0, 100}, Delay: time.Minute}, "text", []int{0}},
+			"full buffer":           {wasiotest.Plan{Permits: []uint64{8, 0, 100}, Delay: time.Minute}, "0123456789abcdef", []int{8}},
+			"slow":                  {wasiotest.Plan{Permits: []uint64{3, 0}, Delay: time.Minute}, "0123456789", []int{7, 4, 1}},
+		} {
+			t.Run(method+"/"+name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					b, s := newBufWriter(t, 16, c.plan)
+					b.WriteString(c.text[:1])
+					b.WriteString(c.text[1:])
+					b.SetLineMode(true)
+					for _, left := range c.left {
+						b.SetWriteDeadline(time.Now().Add(30 * time.Second))
+						assertTimeout(t, newline(b))
+						assert.Equal(t, left, b.Buffered())
+						time.Sleep(time.Minute) // the stream is ready
+					}
+					b.SetWriteDeadline(time.Time{})
+					require.NoError(t, newline(b))
+					assert.Zero(t, b.Buffered())
+					assert.Equal(t, c.text+"\n", s.String())
+				})
+			})
+		}
+		t.Run(method+"/only the flush in time", func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b, s := newBufWriter(t, 16, wasiotest.Plan{FlushWaits: []int{1}, Delay: time.Minute, Hold: true})
+				b.WriteString("text")
+				b.SetLineMode(true)
+				b.SetWriteDeadline(time.Now().Add(time.Second))
+				require.NoError(t, newline(b), "the newline was taken")
+				assert.Zero(t, b.Buffered())
+				assert.Empty(t, s.String(), "not flushed yet")
+				assertTimeout(t, b.Flush())
+				b.SetWriteDeadline(time.Time{})
+				require.NoError(t, b.Flush(), "the flush is owed")
+				assert.Equal(t, "text\n", s.String())
+				before := len(s.Calls())
+				require.NoError(t, b.Flush())
+				assert.Len(t, s.Calls(), before)
+			})
+		})
+	}
+}
+
+// In line mode, a Write that times out returns how many bytes are in the buffer or with the
+// host, and no byte is lost.
+func TestBufWriterLineAtATimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, s := newBufWriter(t, 16, slow)
+		b.SetLineMode(true)
+		b.SetWriteDeadline(time.Now().Add(time.Second))
+		text := "a line\nand more"
+		n, err := b.WriteString(text)
+		assertTimeout(t, err)
+		require.GreaterOrEqual(t, n, 4)
+		require.LessOrEqual(t, n, len("a line\n"))
+		assert.Equal(t, n-4, b.Buffered())
+		b.SetWriteDeadline(time.Time{})
+		m, err := b.WriteString(text[n:])
+		require.NoError(t, err)
+		assert.Equal(t, len(text)-n, m)
+		require.NoError(t, b.Flush())
+		assert.Equal(t, text, s.String())
+	})
+}
+
+// A flush that timed out stays owed, whatever is called then, until any call flushes.
+func TestOwedFlushSurvivesATimeout(t *testing.T) {
+	for _, f := range flushers {
+		for name, between := range map[string]func(b *wasio.BufWriter) error{
+			"nothing":     func(*wasio.BufWriter) error { return nil },
+			"Flush":       func(b *wasio.BufWriter) error { return b.Flush() },
+			"large Write": func(b *wasio.BufWriter) error { _, err := b.Write(pattern(100)); return err },
+			"line":        writeLine,
+			"ReadFrom": func(b *wasio.BufWriter) error {
+				_, err := b.ReadFrom(bytes.NewReader(pattern(100)))
+				return err
+			},
+		} {
+			t.Run(f.name+"/"+name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w, s := newWriter(t, wasiotest.Plan{FlushWaits: []int{1}, Delay: time.Minute, Hold: true})
+					b, other := wasio.NewBufWriterSize(w, 16), wasio.NewBufWriterSize(w, 16)
+					_, err := w.WriteString("flushed")
+					require.NoError(t, err)
+					w.SetWriteDeadline(time.Now().Add(time.Second))
+					b.Write(pattern(100)[:15])
+					assertTimeout(t, b.Flush())
+					assert.Zero(t, b.Buffered())
+					assert.Len(t, s.Bytes(), 7)
+					if err := between(b); name != "nothing" {
+						assertTimeout(t, err)
+					}
+					w.SetWriteDeadline(time.Time{})
+					b.SetLineMode(false)
+					require.NoError(t, f.flush(b, other, w))
+					if f.name[0] == 'b' {
+						assert.Zero(t, b.Buffered())
+					}
+					assert.GreaterOrEqual(t, len(s.Bytes()), 22)
+					require.NoError(t, b.Flush())
+					before := len(s.Calls())
+					require.NoError(t, b.Flush())
+					require.NoError(t, other.Flush())
+					assert.Len(t, s.Calls(), before, "nothing is owed any more")
+					require.NoError(t, w.Close())
+					assert.Equal(t, []string{"drop"}, callsOf(s)[before:])
+				})
+			})
+		}
+	}
+}
+
+// Close flushes again after a flush that timed out, even if an earlier one was complete.
+func TestCloseAfterATimeoutFlushesAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		plan wasiotest.Plan
+		call func(w *wasio.Writer) error
+	}{
+		"Flush": {wasiotest.Plan{FlushWaits: []int{0, 1}}, (*wasio.Writer).Flush},
+		"Write, in the flush": {wasiotest.Plan{FlushWaits: []int{0, 1}},
+			func(w *wasio.Writer) error { _, err := w.WriteString("more"); return err }},
+		"Write, in the write": {wasiotest.Plan{Permits: []uint64{9, 9, 2, 0}},
+			func(w *wasio.Writer) error { _, err := w.WriteString("more"); return err }},
+		"ReadFrom": {wasiotest.Plan{Permits: []uint64{9, 9, 2, 0}},
+			func(w *wasio.Writer) error { _, err := w.ReadFrom(strings.NewReader("more")); return err }},
+		"BufWriter.Flush": {wasiotest.Plan{FlushWaits: []int{0, 1}}, func(w *wasio.Writer) error {
+			b := wasio.NewBufWriter(w)
+			b.WriteString("more")
+			return b.Flush()
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c.plan.Hold, c.plan.Delay = true, time.Minute
+				w, s := newWriter(t, c.plan)
+				_, err := w.WriteString("flushed")
+				require.NoError(t, err)
+				w.SetWriteDeadline(time.Now().Add(time.Second))
+				assertTimeout(t, c.call(w))
+				w.SetWriteDeadline(time.Time{})
+				before := count(s, "flush")
+				require.NoError(t, w.Close())
+				assert.Equal(t, 1, count(s, "flush")-before)
+				taken := 0
+				for _, record := range s.Records() {
+					taken += len(record)
+				}
+				assert.Equal(t, s.String(), "flushedmore"[:taken])
+			})
+		})
+	}
+}
+
+// If the deadline has passed, Close drops the stream without a flush. A standard stream
+// stays open, and so does a BufWriter on it.
+func TestCloseAtADeadline(t *testing.T) {
+	plan := wasiotest.Plan{FlushWaits: []int{1}, Delay: time.Minute, Hold: true}
+	for name, pass := range map[string]time.Duration{"passed": 0, "passes in the flush": time.Second} {
+		t.Run("NewWriter/"+name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, s := newWriter(t, plan)
+				b := wasio.NewBufWriterSize(w, 16)
+				b.WriteString("lost")
+				w.SetWriteDeadline(time.Now().Add(pass))
+				start := time.Now()
+				assertTimeout(t, b.Close())
+				assert.Equal(t, pass, time.Since(start))
+				assert.Zero(t, b.Buffered())
+				assert.Equal(t, "drop", callsOf(s)[len(s.Calls())-1])
+				assert.Empty(t, s.String())
+				_, err := b.WriteString("late")
+				assert.ErrorIs(t, err, os.ErrClosed)
+				_, err = w.WriteString("late")
+				assert.ErrorIs(t, err, os.ErrClosed)
+				assert.NoError(t, b.Close())
+				assert.NoError(t, w.Close())
+			})
+		})
+		for _, c := range standardStreams {
+			t.Run(c.name+"/"+name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := c.set(t, plan)
+					w := c.get()
+					b := wasio.NewBufWriterSize(w, 16)
+					b.WriteString("kept")
+					w.SetWriteDeadline(time.Now().Add(pass))
+					assertTimeout(t, b.Close())
+					assert.Equal(t, pass == 0, b.Buffered() == 4)
+					assert.Empty(t, s.String())
+					assertTimeout(t, b.Close())
+					require.NoError(t, b.SetWriteDeadline(time.Time{}))
+					_, err := b.WriteString(", and more")
+					require.NoError(t, err)
+					require.NoError(t, b.Close())
+					assert.Equal(t, "kept, and more", s.String())
+					_, err = b.WriteString("late")
+					assert.ErrorIs(t, err, os.ErrClosed)
+					assert.NoError(t, b.Close())
+					require.NoError(t, w.Flush())
+				})
+			})
+		}
+	}
+	// b has nothing to flush, and the flush of the Writer times out.
+	t.Run("nothing in the buffer", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			wasiotest.SetStdout(t, plan)
+			b := wasio.NewBufWriterSize(wasio.Stdout(), 16)
+			b.SetWriteDeadline(time.Now())
+			err := b.Close()
+			assertTimeout(t, err)
+			require.NoError(t, b.SetWriteDeadline(time.Time{}), "b stays open, as its Writer does")
+			_, err = b.WriteString("x")
+			require.NoError(t, err)
+			require.NoError(t, b.Close())
+		})
+	})
+}
+
+// No byte is lost if the flush of Tie times out.
+func TestTieAtATimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, s := newBufWriter(t, 16, slow)
+		var messages bytes.Buffer
+		tied := wasio.Tie(b, &messages)
+		b.SetWriteDeadline(time.Now().Add(time.Second))
+		b.WriteString("0123456789")
+		start := time.Now()
+		n, err := tied.Write([]byte("message"))
+		require.NoError(t, err, "the error of the flush is not that of the Write")
+		assert.Equal(t, 7, n)
+		assert.Equal(t, time.Second, time.Since(start), "a Write waits as long as the flush")
+		assert.Equal(t, "message", messages.String())
+		assert.Equal(t, "0123", s.String())
+		assert.Equal(t, 6, b.Buffered())
+		b.SetWriteDeadline(time.Time{})
+		_, err = tied.Write([]byte(", another"))
+		require.NoError(t, err)
+		assert.Equal(t, "0123456789", s.String())
+	})
+}
+
+// C36: the host loses wake-ups, as Wasmtime 21 and 22 do (issue 8781). A guest that waits
+// for the stream alone hangs, which is a trap on the model host.
 func TestC36LostWakeUps(t *testing.T) {
 	plan, err := host.Named("wasmtime-22-async")
 	require.NoError(t, err)

@@ -15,14 +15,14 @@ import (
 	"github.com/wasio-dev/wasio/internal/host"
 )
 
-// choices is a path through a tree of choices. Run after run it takes another path, until
-// it has taken all.
+// choices is a path through a tree of choices. Each run takes another path, until all were
+// taken.
 type choices struct {
 	path []struct{ taken, of int }
 	at   int
 }
 
-// next makes the choice that comes up: a number below of.
+// next makes the next choice: a number below of.
 func (c *choices) next(of int) int {
 	if c.at == len(c.path) {
 		c.path = append(c.path, struct{ taken, of int }{0, of})
@@ -31,7 +31,7 @@ func (c *choices) next(of int) int {
 	return c.path[c.at-1].taken
 }
 
-// advance goes on to the next path. It reports whether there is one.
+// advance moves on to the next path and reports whether there is one.
 func (c *choices) advance() bool {
 	c.at = 0
 	for n := len(c.path) - 1; n >= 0; n-- {
@@ -78,7 +78,7 @@ func (h *anyHost) Fault(host.Point, int, uint64) *host.Fault {
 	return &host.Fault{Closed: h.closed}
 }
 
-// lastBytes keeps the bytes of one behavior.
+// lastBytes records the bytes delivered in one behavior.
 type lastBytes struct {
 	buf [32]byte
 	n   int
@@ -89,7 +89,7 @@ func (l *lastBytes) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// explorer checks behaviors on a host of its own.
+// explorer checks one behavior on a host of its own.
 type explorer struct {
 	host *host.Host
 	base uint32
@@ -98,7 +98,8 @@ type explorer struct {
 
 var payload = []byte("abcdefghijklmnopqr")
 
-// check runs the writes on the host that the choices make, and returns what is wrong.
+// check makes the writes on a host that behaves as the script says, and returns an error if
+// the result is wrong.
 func (e *explorer) check(sizes []int, hold bool, script *anyHost) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -157,7 +158,7 @@ func (e *explorer) check(sizes []int, hold bool, script *anyHost) (err error) {
 	return nil
 }
 
-// total returns how many calls the host has seen of the behavior at hand.
+// total returns how many calls the host has received.
 func (e *explorer) total() uint64 { return e.host.Total() }
 
 // TestExhaustive runs every behavior of a host within a bound: permits of 0 to 3 bytes,

@@ -15,8 +15,8 @@ import (
 	"github.com/wasio-dev/wasio/wasiotest"
 )
 
-// The ways to write p to a stream and have it flushed. Each returns how many bytes were
-// taken and the error.
+// ways lists the ways to write p to a stream and have it flushed. Each returns how many
+// bytes the host took, and the error.
 var ways = []struct {
 	name  string
 	write func(w *wasio.Writer, p []byte) (int, error)
@@ -31,7 +31,7 @@ var ways = []struct {
 	{"BufWriter smaller than p", throughBuffer(1)},
 }
 
-// throughBuffer counts what the host has taken, and not what is left in the buffer.
+// throughBuffer returns a way through a BufWriter, without the bytes that stay in the buffer.
 func throughBuffer(size int) func(*wasio.Writer, []byte) (int, error) {
 	return func(w *wasio.Writer, p []byte) (int, error) {
 		b := wasio.NewBufWriterSize(w, size)
@@ -43,7 +43,7 @@ func throughBuffer(size int) func(*wasio.Writer, []byte) (int, error) {
 	}
 }
 
-// A hardCase is something that a host does, and what must come of it.
+// A hardCase is something that a host does, and the expected result.
 type hardCase struct {
 	name  string
 	plan  wasiotest.Plan
@@ -53,12 +53,12 @@ type hardCase struct {
 	calls []string // of Write; nil: any
 }
 
-// failed stands for an error that is the host's and matches nothing.
+// failed stands for a failure of the host, which matches no sentinel.
 var failed error = &wasio.Error{}
 
 const mib = 1 << 20
 
-// The rows of table C, the hard cases of the contract, by their numbers.
+// hardCases holds the rows of table C of the contract, by their numbers.
 var hardCases = []hardCase{
 	{name: "C1 permits that are small and vary", plan: wasiotest.Plan{Permits: []uint64{3, 1, 2}},
 		calls: sequence("check-write = 3", "write(3)", "check-write = 1", "write(1)", "check-write = 2", "write(2)",
@@ -244,7 +244,7 @@ func TestC25ClosedAfterAllWasTaken(t *testing.T) {
 	}
 }
 
-// C29: the table of handles is small, and waits are many.
+// C29: many waits on a host with a small table of handles.
 func TestC29ManyWaits(t *testing.T) {
 	w, s := newWriter(t, wasiotest.Plan{Permits: []uint64{0, 10}, Handles: 2})
 	n, err := w.Write(make([]byte, 1_000_000))
@@ -254,7 +254,7 @@ func TestC29ManyWaits(t *testing.T) {
 	assert.Len(t, s.Bytes(), n)
 }
 
-// C30: every error handle is dropped once, also where the host goes on giving them out.
+// C30: every error handle is dropped once, even if every call would return another.
 func TestC30ErrorHandlesAreDropped(t *testing.T) {
 	for _, at := range []string{"check-write", "write", "flush", "flushed"} {
 		w, s := newWriter(t, wasiotest.Plan{Faults: []wasiotest.Fault{{At: at, Then: wasiotest.ThenAgain}}})
@@ -266,7 +266,7 @@ func TestC30ErrorHandlesAreDropped(t *testing.T) {
 	}
 }
 
-// C32: dropping a stream loses what is not flushed.
+// C32: the host loses what is not flushed when the stream is dropped.
 func TestC32CloseLosesNothing(t *testing.T) {
 	for _, waits := range []int{0, 1, 5} {
 		s := wasiotest.NewStream(t, wasiotest.Plan{Hold: true, FlushWaits: []int{waits}})

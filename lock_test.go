@@ -20,7 +20,7 @@ import (
 	"github.com/wasio-dev/wasio/wasiotest"
 )
 
-// writerMethods has the methods of a Writer that take its lock.
+// writerMethods lists the methods of a Writer that take its lock.
 var writerMethods = []struct {
 	name string
 	call func(w *wasio.Writer) error
@@ -35,7 +35,7 @@ var writerMethods = []struct {
 	{"SetReason", func(w *wasio.Writer) error { w.SetReason(nil); return nil }},
 }
 
-// bufWriterMethods has the methods of a BufWriter that take its lock.
+// bufWriterMethods lists the methods of a BufWriter that take its lock.
 var bufWriterMethods = []struct {
 	name string
 	call func(b *wasio.BufWriter) error
@@ -57,8 +57,8 @@ var bufWriterMethods = []struct {
 	{"Available", func(b *wasio.BufWriter) error { b.Available(); return nil }},
 }
 
-// start calls f in a goroutine and returns when that has ended or waits. The function
-// that it returns reports whether f has returned.
+// start calls f in a new goroutine and returns once f has returned or is blocked. The
+// function returned reports whether f has returned.
 func start(f func()) (returned func() bool) {
 	done := make(chan struct{})
 	go func() {
@@ -81,8 +81,8 @@ func start(f func()) (returned func() bool) {
 // slowFlush makes the first flush take an hour.
 var slowFlush = wasiotest.Plan{FlushWaits: append([]int{1}, make([]int, 99)...), Delay: time.Hour}
 
-// testTakesTurn checks that f makes no host call and does not return while underWay waits
-// for the host, and returns after that.
+// testTakesTurn checks that f neither calls the host nor returns while underWay waits for
+// the host, and that f returns afterwards.
 func testTakesTurn(t *testing.T, s *wasiotest.Stream, underWay, f func()) {
 	t.Helper()
 	first := start(underWay)
@@ -123,25 +123,27 @@ func TestEveryMethodOfBufWriterTakesTheLock(t *testing.T) {
 	}
 }
 
-// What reaches the host through a BufWriter takes the lock of its Writer, and what stays
-// in the buffer does not.
+// A call of a BufWriter takes the lock of the Writer if it reaches the host, and does not
+// if it only fills the buffer.
 func TestBufWriterTakesTheLockOfItsWriter(t *testing.T) {
 	for name, c := range map[string]struct {
-		call  func(b *wasio.BufWriter)
+		call  func(b *wasio.BufWriter, w *wasio.Writer)
 		waits bool
 	}{
-		"Flush":              {func(b *wasio.BufWriter) { b.Flush() }, true},
-		"Close":              {func(b *wasio.BufWriter) { b.Close() }, true},
-		"large Write":        {func(b *wasio.BufWriter) { b.Write(pattern(40)) }, true},
-		"WriteByte, full":    {func(b *wasio.BufWriter) { b.WriteString("0123456789"); b.WriteByte('x') }, true},
-		"ReadFrom, full":     {func(b *wasio.BufWriter) { b.ReadFrom(bytes.NewReader(pattern(16))) }, true},
-		"line":               {func(b *wasio.BufWriter) { b.SetLineMode(true); b.WriteString("x\n") }, true},
-		"WriteByte, newline": {func(b *wasio.BufWriter) { b.SetLineMode(true); b.WriteByte('\n') }, true},
-		"small Write":        {func(b *wasio.BufWriter) { b.WriteString("x") }, false},
-		"WriteByte":          {func(b *wasio.BufWriter) { b.WriteByte('x') }, false},
-		"WriteRune":          {func(b *wasio.BufWriter) { b.WriteRune('x') }, false},
-		"ReadFrom":           {func(b *wasio.BufWriter) { b.ReadFrom(strings.NewReader("x")) }, false},
-		"Reset":              {func(b *wasio.BufWriter) { b.Reset(nil) }, false},
+		"Flush":              {func(b *wasio.BufWriter, _ *wasio.Writer) { b.Flush() }, true},
+		"Flush of nothing":   {func(b *wasio.BufWriter, w *wasio.Writer) { b.Reset(w); b.Flush() }, true},
+		"Close of nothing":   {func(b *wasio.BufWriter, w *wasio.Writer) { b.Reset(w); b.Close() }, true},
+		"Close":              {func(b *wasio.BufWriter, _ *wasio.Writer) { b.Close() }, true},
+		"large Write":        {func(b *wasio.BufWriter, _ *wasio.Writer) { b.Write(pattern(40)) }, true},
+		"WriteByte, full":    {func(b *wasio.BufWriter, _ *wasio.Writer) { b.WriteString("0123456789"); b.WriteByte('x') }, true},
+		"ReadFrom, full":     {func(b *wasio.BufWriter, _ *wasio.Writer) { b.ReadFrom(bytes.NewReader(pattern(16))) }, true},
+		"line":               {func(b *wasio.BufWriter, _ *wasio.Writer) { b.SetLineMode(true); b.WriteString("x\n") }, true},
+		"WriteByte, newline": {func(b *wasio.BufWriter, _ *wasio.Writer) { b.SetLineMode(true); b.WriteByte('\n') }, true},
+		"small Write":        {func(b *wasio.BufWriter, _ *wasio.Writer) { b.WriteString("x") }, false},
+		"WriteByte":          {func(b *wasio.BufWriter, _ *wasio.Writer) { b.WriteByte('x') }, false},
+		"WriteRune":          {func(b *wasio.BufWriter, _ *wasio.Writer) { b.WriteRune('x') }, false},
+		"ReadFrom":           {func(b *wasio.BufWriter, _ *wasio.Writer) { b.ReadFrom(strings.NewReader("x")) }, false},
+		"Reset":              {func(b *wasio.BufWriter, _ *wasio.Writer) { b.Reset(nil) }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -149,19 +151,19 @@ func TestBufWriterTakesTheLockOfItsWriter(t *testing.T) {
 				b := wasio.NewBufWriterSize(w, 16)
 				b.WriteString("before")
 				if c.waits {
-					testTakesTurn(t, s, func() { w.WriteString("first\n") }, func() { c.call(b) })
+					testTakesTurn(t, s, func() { w.WriteString("first\n") }, func() { c.call(b, w) })
 					return
 				}
 				first := start(func() { w.WriteString("first\n") })
 				require.False(t, first())
-				assert.True(t, start(func() { c.call(b) })())
+				assert.True(t, start(func() { c.call(b, w) })())
 			})
 		})
 	}
 }
 
-// A goroutine that waits for its turn is durably blocked, so that the time of a bubble can
-// pass. It could not while a goroutine waits for a sync.Mutex.
+// A goroutine that waits for its turn is durably blocked, so time can pass in a bubble of
+// testing/synctest. A goroutine that waits for a sync.Mutex is not.
 func TestWaitForATurnInABubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, s := newWriter(t, wasiotest.Plan{Permits: []uint64{2, 0}, FlushWaits: []int{1}, Delay: time.Hour})
@@ -179,7 +181,7 @@ func TestWaitForATurnInABubble(t *testing.T) {
 	})
 }
 
-// Callers get their turn in the order in which they asked for it.
+// Goroutines get their turn in the order in which they asked for it.
 func TestTurnsAreInOrder(t *testing.T) {
 	for name, output := range map[string]func(w *wasio.Writer) io.StringWriter{
 		"Writer": func(w *wasio.Writer) io.StringWriter { return w },
@@ -208,8 +210,34 @@ func TestTurnsAreInOrder(t *testing.T) {
 	}
 }
 
-// A goroutine that writes all the time does not keep another one out, though the host
-// makes each Write wait.
+// Close takes its turn, too: calls that began before it succeed, and later ones fail.
+func TestCloseTakesItsTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, s := newWriter(t, wasiotest.Plan{FlushWaits: []int{1}, Delay: time.Hour, Hold: true})
+		b := wasio.NewBufWriterSize(w, 16)
+		b.WriteString("lost")
+		first := start(func() { w.WriteString("first, ") })
+		second := start(func() { w.WriteString("second") })
+		closed := start(func() { assert.NoError(t, w.Close()) })
+		third := start(func() {
+			n, err := w.WriteString("third")
+			assert.Zero(t, n)
+			assertNotOpen(t, "write", err, "Write")
+		})
+		flush := start(func() { assertNotOpen(t, "write", b.Flush(), "Flush") })
+		again := start(func() { assert.NoError(t, w.Close()) })
+		time.Sleep(time.Hour)
+		require.True(t, first())
+		require.False(t, second() || closed() || third() || flush() || again())
+		time.Sleep(time.Hour)
+		require.True(t, second() && closed() && third() && flush() && again())
+		assert.Equal(t, "first, second", s.String())
+		assert.Equal(t, "drop", callsOf(s)[len(s.Calls())-1])
+	})
+}
+
+// A goroutine that writes in a loop does not keep another one out, even if the host makes
+// each Write wait.
 func TestWriteLoopKeepsNobodyOut(t *testing.T) {
 	for name, plan := range map[string]wasiotest.Plan{
 		"flushes wait":       {FlushWaits: []int{1}, Delay: time.Millisecond},
@@ -258,7 +286,7 @@ func TestWriteLoopKeepsNobodyOut(t *testing.T) {
 	}
 }
 
-// No line lands inside a longer Write of another goroutine.
+// A line of one goroutine never lands inside a longer Write of another.
 func TestNoWriteLandsInsideAnother(t *testing.T) {
 	const longs, shorts = 10, 100
 	long := strings.Repeat("long ", 30) + "\n"
@@ -318,7 +346,7 @@ func TestNoWriteLandsInsideAnother(t *testing.T) {
 	}
 }
 
-// trapScript is the script of a host that traps once, at its nth choice, and never waits.
+// trapScript is the script of a host that never waits and traps once, at its nth choice.
 type trapScript struct{ n int }
 
 func (s *trapScript) next() {
@@ -333,7 +361,7 @@ func (s *trapScript) Permit(uint64) uint64                      { s.next(); retu
 func (s *trapScript) FlushWaits() int                           { s.next(); return 0 }
 func (s *trapScript) Fault(host.Point, int, uint64) *host.Fault { s.next(); return nil }
 
-// traps calls f and reports whether it trapped, or its error.
+// traps calls f. It reports whether f trapped and returns the error of f.
 func traps(f func() error) (yes bool, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -346,8 +374,8 @@ func traps(f func() error) (yes bool, err error) {
 	return false, f()
 }
 
-// A trap ends the program on a real host. Here it panics, and a program may recover. In
-// whichever host call of a method it strikes, it leaves no lock held.
+// On a real host a trap ends the program. Here it panics, and a test may recover. No lock
+// stays held, whichever host call of whichever method traps.
 func TestTrapLeavesNothingLocked(t *testing.T) {
 	test := func(name string, most int, call func(w *wasio.Writer, b *wasio.BufWriter) error) {
 		t.Run(name, func(t *testing.T) {
@@ -404,7 +432,7 @@ func TestTrapLeavesNothingLocked(t *testing.T) {
 	}
 }
 
-// A reader that panics leaves no lock held, and the buffer whole.
+// After a panic of the reader no lock is held and the buffer is whole.
 func TestReaderThatPanicsLeavesNothingLocked(t *testing.T) {
 	broken := errors.New("reader")
 	panics := func(text string) io.Reader {
@@ -432,13 +460,13 @@ func TestReaderThatPanicsLeavesNothingLocked(t *testing.T) {
 	})
 }
 
-// readerFunc is a Reader that is a function.
+// readerFunc is a function that implements io.Reader.
 type readerFunc func(p []byte) (n int, err error)
 
 func (f readerFunc) Read(p []byte) (n int, err error) { return f(p) }
 
-// The locks of a BufWriter and its Writer are taken in one order, so that no mixture of
-// calls is a deadlock.
+// The locks of a BufWriter and its Writer are always taken in the same order, so no
+// mixture of calls deadlocks.
 func TestNoDeadlockBetweenBufWritersAndTheirWriter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, s := newWriter(t, wasiotest.Plan{Permits: []uint64{5, 0}, FlushWaits: []int{1}, Delay: time.Millisecond})

@@ -26,7 +26,7 @@ func goList(t *testing.T, env []string, args ...string) []string {
 	return strings.Fields(string(out))
 }
 
-// The package goes into every guest. What it imports, every guest pays for.
+// The package goes into every guest, and every guest pays for what it imports.
 func TestImportsArePinned(t *testing.T) {
 	guest := []string{"GOOS=wasip1", "GOARCH=wasm"}
 	const generated = "github.com/wasio-dev/wasio/generated/wasi/"
@@ -44,8 +44,8 @@ func TestImportsArePinned(t *testing.T) {
 	assert.ElementsMatch(t, append(small, "time"), goList(t, guest, "-f", format, "."))
 }
 
-// TinyGo puts the methods of every type that can be reached from that of a value in an
-// interface into a guest. Those of time.Time would be 51 KB.
+// If a value is stored in an interface, TinyGo links the methods of all types that its type
+// refers to. Those of time.Time add 51 KB to a guest.
 func TestNoTypeOfPackageTimeIsInAWriter(t *testing.T) {
 	seen := map[reflect.Type]bool{}
 	var visit func(reflect.Type)
@@ -78,7 +78,7 @@ func TestRequirementsArePinned(t *testing.T) {
 	}, direct)
 }
 
-// Every block of Go in the README stands in an example or a test, so that it compiles.
+// Every Go block of the README is part of an example or a test, so it compiles.
 func TestReadmeShowsCodeThatCompiles(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)

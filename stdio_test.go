@@ -2,8 +2,10 @@ package wasio_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"path/filepath"
 	"testing"
@@ -15,8 +17,8 @@ import (
 	"github.com/wasio-dev/wasio/wasiotest"
 )
 
-// capture puts a file in the place of a standard stream for the test, and returns a
-// function that returns what is in it.
+// capture replaces a standard stream by a file until the test ends. The function returned
+// returns what was written to it.
 func capture(t *testing.T, standard **os.File) func() string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "captured")
@@ -35,7 +37,7 @@ func capture(t *testing.T, standard **os.File) func() string {
 	}
 }
 
-// standardStreams has both, for tests of what holds for either.
+// standardStreams lists both, for tests of what holds for either.
 var standardStreams = []struct {
 	name string
 	file **os.File
@@ -67,7 +69,7 @@ func TestStandardStreams(t *testing.T) {
 	}
 }
 
-// A stream whose reader is slow does not hold up the other one.
+// A slow reader of one stream does not hold up the other stream.
 func TestBlockedStdoutLeavesStderrAlone(t *testing.T) {
 	for i, blocked := range standardStreams {
 		free := standardStreams[1-i]
@@ -98,7 +100,7 @@ func TestBlockedStdoutLeavesStderrAlone(t *testing.T) {
 	}
 }
 
-// A pipe whose reader has gone closes the stream.
+// The stream closes when the reader of its pipe goes away.
 func TestStreamOnPipeWithoutReader(t *testing.T) {
 	h := host.New(host.Options{})
 	base := expose(t, h)
@@ -126,8 +128,8 @@ func TestStandardStreamStaysOpen(t *testing.T) {
 	}
 }
 
-// In line mode each line takes the same calls as a Write, however prompt the stream was
-// so far: a host may lose a wake-up at any line.
+// In line mode each line makes the same calls as a Write, even if the stream never made
+// the program wait before: a host may lose a wake-up at any line.
 func TestLineModeKeepsToTheProtocol(t *testing.T) {
 	s := wasiotest.SetStdout(t, wasiotest.Plan{Hold: true, Terminal: true})
 	b := wasio.NewBufWriter(wasio.Stdout())
@@ -154,8 +156,8 @@ func TestLineModeKeepsToTheProtocol(t *testing.T) {
 	require.NoError(t, b.Close())
 }
 
-// CONTRACT row 25: on a standard stream it is an error that the host closes the stream
-// after it has taken all bytes. It is not a body of known length: its reader has gone.
+// C25: if the host closes a standard stream after it has taken all bytes, that is an error.
+// The stream is not a body of known length: its reader has gone.
 func TestC25StandardStreamClosedAfterAllWasTaken(t *testing.T) {
 	for name, plan := range map[string]wasiotest.Plan{
 		"exactly full":          {Capacity: 5},
@@ -208,18 +210,77 @@ func TestLineModeOnTerminals(t *testing.T) {
 func TestTie(t *testing.T) {
 	w, s := newWriter(t, wasiotest.Plan{})
 	b := wasio.NewBufWriter(w)
-	var log bytes.Buffer
-	tied := wasio.Tie(b, &log)
+	var messages bytes.Buffer
+	tied := wasio.Tie(b, &messages)
 	b.WriteString("before the message")
 	assert.Empty(t, s.String())
 	n, err := tied.Write([]byte("message"))
 	require.NoError(t, err)
 	assert.Equal(t, 7, n)
-	assert.Equal(t, "message", log.String())
+	assert.Equal(t, "message", messages.String())
 	assert.Equal(t, "before the message", s.String())
 
 	b.Close()
 	n, err = tied.Write([]byte(", another"))
 	require.NoError(t, err, "the buffer's error is the buffer's")
 	assert.Equal(t, 9, n)
+}
+
+// Tie has the host flush before it writes.
+func TestTieFlushesFirst(t *testing.T) {
+	w, s := newWriter(t, wasiotest.Plan{Hold: true})
+	b := wasio.NewBufWriter(w)
+	var out []string
+	tied := wasio.Tie(b, writerFunc(func(p []byte) (int, error) {
+		out = append(out, s.String()+"|"+string(p))
+		return len(p), nil
+	}))
+	for _, text := range []string{"one", "two", ""} {
+		b.WriteString(text)
+		fmt.Fprint(tied, "message")
+	}
+	assert.Equal(t, []string{"one|message", "onetwo|message", "onetwo|message"}, out)
+	assert.Equal(t, 2, count(s, "flush"), "and not where there is nothing to flush")
+}
+
+// writerFunc is a function that implements io.Writer.
+type writerFunc func(p []byte) (n int, err error)
+
+func (f writerFunc) Write(p []byte) (n int, err error) { return f(p) }
+
+// A Write of Tie returns the results of the Write to w, not the error of the flush.
+func TestTieReturnsTheErrorOfTheWrite(t *testing.T) {
+	b, _ := newBufWriter(t, 16, wasiotest.Plan{Faults: []wasiotest.Fault{{At: "write"}}})
+	b.WriteString("lost")
+	broken := errors.New("broken writer")
+	n, err := wasio.Tie(b, writerFunc(func([]byte) (int, error) { return 2, broken })).Write([]byte("message"))
+	assert.Equal(t, 2, n)
+	assert.Same(t, broken, err)
+	var messages bytes.Buffer
+	n, err = wasio.Tie(b, &messages).Write([]byte("message"))
+	require.NoError(t, err)
+	assert.Equal(t, 7, n)
+	_, err = b.WriteString("x")
+	assert.ErrorContains(t, err, "wasio: write: last operation failed")
+}
+
+// As the output of a logger, Tie keeps the order of the two streams.
+func TestTieOfTheStandardStreams(t *testing.T) {
+	var order []string
+	h := host.New(host.Options{})
+	base := expose(t, h)
+	stream := func(name string) *wasio.Writer {
+		return wasio.NewWriter(base | h.NewStream(host.Behavior{}, writerFunc(func(p []byte) (int, error) {
+			order = append(order, name+": "+string(p))
+			return len(p), nil
+		})))
+	}
+	b := wasio.NewBufWriter(stream("out"))
+	logger := log.New(wasio.Tie(b, stream("err")), "", 0)
+	fmt.Fprint(b, "row 1, ")
+	fmt.Fprint(b, "row 2")
+	logger.Print("warning")
+	fmt.Fprint(b, "row 3")
+	logger.Print("another")
+	assert.Equal(t, []string{"out: row 1, row 2", "err: warning\n", "out: row 3", "err: another\n"}, order)
 }

@@ -23,10 +23,16 @@ import (
 	"github.com/wasio-dev/wasio/wasiotest"
 )
 
+var (
+	_ io.WriteCloser  = (*wasio.Writer)(nil)
+	_ io.StringWriter = (*wasio.Writer)(nil)
+	_ io.ReaderFrom   = (*wasio.Writer)(nil)
+)
+
 // handles matches the number of a resource in a call.
 var handles = regexp.MustCompile(`(output-stream|pollable|error)\(\d+\)`)
 
-// callsOf returns the calls that a stream has seen, without handles.
+// callsOf returns the calls that a stream has received, without handles.
 func callsOf(s *wasiotest.Stream) []string {
 	calls := s.Calls()
 	for i, c := range calls {
@@ -35,7 +41,7 @@ func callsOf(s *wasiotest.Stream) []string {
 	return calls
 }
 
-// count returns how many calls a stream has seen of one function.
+// count returns how often a function of a stream was called.
 func count(s *wasiotest.Stream, function string) (n int) {
 	for _, c := range callsOf(s) {
 		if c == function || strings.HasPrefix(c, function+"(") || strings.HasPrefix(c, function+" ") {
@@ -45,7 +51,7 @@ func count(s *wasiotest.Stream, function string) (n int) {
 	return n
 }
 
-// wait is what a wait looks like in a list of calls.
+// wait is the calls that one wait makes.
 var wait = []string{"subscribe = pollable", "pollable.block", "pollable.drop"}
 
 // sequence joins single calls and lists of them.
@@ -62,7 +68,7 @@ func sequence(parts ...any) []string {
 	return calls
 }
 
-// pattern returns n bytes of which no two neighbourhoods are alike.
+// pattern returns n pseudo-random bytes, the same ones each time.
 func pattern(n int) []byte {
 	p := make([]byte, n)
 	r := rand.New(rand.NewPCG(1, 2))
@@ -72,7 +78,7 @@ func pattern(n int) []byte {
 	return p
 }
 
-// expose makes the handles of h usable until the test ends, with the result added to each.
+// expose makes the handles of h usable until the test ends, with base added to each.
 func expose(tb testing.TB, h *host.Host) (base uint32) {
 	tb.Helper()
 	base, err := h.Expose()
@@ -81,7 +87,7 @@ func expose(tb testing.TB, h *host.Host) (base uint32) {
 	return base
 }
 
-// newWriter returns a Writer on a stream with the plan, closed when the test ends.
+// newWriter returns a Writer on a new stream. It is closed when the test ends.
 func newWriter(t testing.TB, plan wasiotest.Plan) (*wasio.Writer, *wasiotest.Stream) {
 	t.Helper()
 	s := wasiotest.NewStream(t, plan)
@@ -313,6 +319,18 @@ func testNotOpen(t *testing.T, w *wasio.Writer) {
 	assert.ErrorIs(t, err, os.ErrClosed)
 	assert.ErrorIs(t, w.Flush(), os.ErrClosed)
 	assert.NotErrorIs(t, err, io.ErrClosedPipe)
+}
+
+// assertNotOpen checks the error of a call for op on a writer that is not open.
+func assertNotOpen(t *testing.T, op string, err error, call string) {
+	t.Helper()
+	var e *wasio.Error
+	if assert.ErrorAs(t, err, &e, call) {
+		assert.Equal(t, op, e.Op, call)
+		assert.ErrorIs(t, err, os.ErrClosed, call)
+		assert.NotErrorIs(t, err, io.ErrClosedPipe, call)
+		assert.False(t, e.Timeout(), call)
+	}
 }
 
 func TestCloseReportsFailedFlush(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,20 +15,30 @@ import (
 
 func listOf(s string) cm.List[uint8] { return cm.ToList([]byte(s)) }
 
-// A program that a test is about.
+// greet is the program under test.
 func greet(w io.Writer, name string) error {
 	_, err := fmt.Fprintf(w, "hello, %s\n", name)
 	return err
 }
 
-// In a test, t is its own argument.
+// In a test, t is the argument of the test function.
 var t testing.TB = new(exampleT)
 
-// exampleT stands for the test that an example is not.
-type exampleT struct{ testing.TB }
+// exampleT stands in for a test. It runs its cleanups when the next example begins.
+type exampleT struct {
+	testing.TB
+	cleanups []func()
+}
 
-func (*exampleT) Helper()        {}
-func (*exampleT) Cleanup(func()) {}
+func (e *exampleT) Cleanup(f func()) { e.cleanups = append(e.cleanups, f) }
+
+// Helper is the first method called in each example.
+func (e *exampleT) Helper() {
+	for _, f := range slices.Backward(e.cleanups) {
+		f()
+	}
+	e.cleanups = nil
+}
 
 func Example() {
 	// func TestGreet(t *testing.T) {
@@ -45,7 +56,24 @@ func Example() {
 	// ["hell" "o, world\n"]
 }
 
-// What does the program do when the disk is full, or the client goes away?
+// SetStdout is for programs that write to wasio.Stdout themselves.
+func ExampleSetStdout() {
+	run := func() error { // as in the program
+		_, err := fmt.Fprintln(wasio.Stdout(), "hello")
+		return err
+	}
+
+	// func TestRun(t *testing.T) {
+	s := wasiotest.SetStdout(t, wasiotest.Plan{Permits: []uint64{2, 0}})
+	if err := run(); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Printf("%q\n", s.Records())
+	// Output:
+	// ["he" "ll" "o\n"]
+}
+
+// A Fault shows what the program does when the disk is full or the client goes away.
 func ExampleFault() {
 	s := wasiotest.NewStream(t, wasiotest.Plan{
 		Permits: []uint64{4},
@@ -62,8 +90,8 @@ func ExampleFault() {
 	// "hello, w"
 }
 
-// As imitates a real host: this one has a line of a log, or a message in the browser's
-// console, for each write.
+// As imitates a real host. On this one each write is a record of its own, such as a line of
+// a log.
 func ExamplePlan_as() {
 	s := wasiotest.NewStream(t, wasiotest.Plan{As: "viceroy"})
 	w := wasio.NewBufWriter(wasio.NewWriter(s.Handle()))
@@ -78,7 +106,7 @@ func ExamplePlan_as() {
 	// ["all in one record "]
 }
 
-// Calls has every call of the host, handles included.
+// Calls returns every call of the host, with its handles.
 func ExampleStream_Calls() {
 	s := wasiotest.NewStream(t, wasiotest.Plan{FlushWaits: []int{1}})
 	w := wasio.NewWriter(s.Handle())

@@ -3,6 +3,9 @@ package wasiotest_test
 import (
 	"fmt"
 	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -15,7 +18,7 @@ import (
 	"github.com/wasio-dev/wasio/wasiotest"
 )
 
-// fakeT is a test that notes what becomes of it.
+// fakeT is a test that records its failures.
 type fakeT struct {
 	testing.TB // panics at anything else, as it is nil
 	errors     []string
@@ -35,7 +38,7 @@ func (f *fakeT) Fatal(args ...any) {
 	panic(f)
 }
 
-// run runs a test, to the end of its cleanups.
+// run runs a test and its cleanups.
 func (f *fakeT) run(test func(t testing.TB)) {
 	defer func() {
 		if r := recover(); r != nil && r != any(f) {
@@ -48,7 +51,7 @@ func (f *fakeT) run(test func(t testing.TB)) {
 	test(f)
 }
 
-// open returns the stream as the bindings see it.
+// open returns the stream in the type of the bindings.
 func open(s *wasiotest.Stream) streams.OutputStream { return streams.OutputStream(s.Handle()) }
 
 func TestContentTest(t *testing.T) {
@@ -147,7 +150,7 @@ func TestStreamOfATestThatIsOver(t *testing.T) {
 	assert.PanicsWithError(t, "wasi host: trap: a handle of a host that is gone", func() { s.CheckWrite() })
 }
 
-// permits returns the first answers of check-write, with a wait after each.
+// permits calls check-write n times, with a wait after each, and returns the answers.
 func permits(s *wasiotest.Stream, n int) (answers []uint64) {
 	for range n {
 		permit, _, _ := open(s).CheckWrite().Result()
@@ -159,7 +162,7 @@ func permits(s *wasiotest.Stream, n int) (answers []uint64) {
 	return answers
 }
 
-// drop ends the use of a stream.
+// drop drops the stream.
 func drop(s *wasiotest.Stream) { open(s).ResourceDrop() }
 
 func TestAs(t *testing.T) {
@@ -195,7 +198,7 @@ func TestAs(t *testing.T) {
 	})
 }
 
-// Each field of a plan has its effect.
+// TestPlan checks the effect of each field of a Plan.
 func TestPlan(t *testing.T) {
 	ready := func(s *wasiotest.Stream) bool {
 		p := open(s).Subscribe()
@@ -343,6 +346,390 @@ func TestAnother(t *testing.T) {
 	drop(s)
 	assert.Equal(t, "through another handle", s.String())
 	assert.Contains(t, s.Calls(), "output-stream(2).drop")
+}
+
+// Hundreds of streams may be in use at once. At the limit the test fails with a message.
+func TestLimitOfStreams(t *testing.T) {
+	for range 300 {
+		s := wasiotest.NewStream(t, wasiotest.Plan{})
+		w := wasio.NewWriter(s.Handle())
+		io.WriteString(w, "text")
+		defer func() {
+			require.NoError(t, w.Close())
+			assert.Equal(t, "text", s.String())
+		}()
+	}
+	var f fakeT
+	n := 0
+	f.run(func(t testing.TB) {
+		for ; n < 10_000; n++ {
+			drop(wasiotest.NewStream(t, wasiotest.Plan{}))
+		}
+	})
+	assert.Equal(t, "wasiotest: 4093 streams are in use at once, which is the most", f.fatal)
+	assert.LessOrEqual(t, n, 4093-300)
+	assert.Greater(t, n, 3700)
+	assert.Empty(t, f.errors)
+
+	f = fakeT{}
+	f.run(func(fake testing.TB) {
+		for range 10_000 {
+			drop(wasiotest.NewStream(fake, wasiotest.Plan{}))
+			if len(f.cleanups) == n-1 {
+				wasiotest.SetStderr(fake, wasiotest.Plan{})
+				assert.Empty(t, f.fatal)
+				wasiotest.SetStdout(fake, wasiotest.Plan{})
+			}
+		}
+	})
+	assert.Contains(t, f.fatal, "streams are in use at once")
+	wasiotest.SetStdout(t, wasiotest.Plan{}) // the one that failed is not in the way
+	drop(wasiotest.NewStream(t, wasiotest.Plan{}))
+}
+
+// With Lost, a stream that closes loses the bytes that it holds.
+func TestLost(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		for _, at := range []string{"flush", "flushed", "check-write"} {
+			s := wasiotest.NewStream(t, wasiotest.Plan{Hold: true, FlushWaits: []int{1},
+				Faults: []wasiotest.Fault{{At: at, Bytes: 4, Closed: true, Lost: lost}}})
+			w := wasio.NewWriter(s.Handle())
+			n, err := io.WriteString(w, "held")
+			require.NoError(t, err, "a stream may close with the last byte it took")
+			assert.Equal(t, 4, n)
+			require.NoError(t, w.Close())
+			assert.Equal(t, lost, s.String() == "", at)
+		}
+	}
+}
+
+// Lost does not affect bytes that were flushed before.
+func TestLostIsOnlyWhatIsHeld(t *testing.T) {
+	s := wasiotest.NewStream(t, wasiotest.Plan{Hold: true,
+		Faults: []wasiotest.Fault{{At: "flush", Call: 2, Closed: true, Lost: true}}})
+	w := wasio.NewWriter(s.Handle())
+	io.WriteString(w, "flushed")
+	io.WriteString(w, "lost")
+	require.NoError(t, w.Close())
+	assert.Equal(t, "flushed", s.String())
+}
+
+// With Premature, pollables are ready at once and permits come after Delay.
+func TestPremature(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := wasiotest.NewStream(t, wasiotest.Plan{Permits: []uint64{0, 5}, FlushWaits: []int{1}, Premature: true, Delay: time.Second})
+		start := time.Now()
+		assert.Equal(t, []uint64{0, 0, 0}, permits(s, 3))
+		p := open(s).Subscribe()
+		assert.True(t, p.Ready())
+		p.Block()
+		p.ResourceDrop()
+		assert.Zero(t, time.Since(start), "no wait takes any time")
+		time.Sleep(time.Second - 1)
+		assert.Equal(t, []uint64{0}, permits(s, 1))
+		time.Sleep(1)
+		assert.Equal(t, []uint64{5}, permits(s, 1))
+		open(s).Flush()
+		assert.Equal(t, []uint64{0, 0}, permits(s, 2))
+		time.Sleep(time.Second)
+		assert.Equal(t, []uint64{0}, permits(s, 1)) // the flush is complete, and the plan says 0
+		drop(s)
+	})
+}
+
+// out stands for the variable of a program that keeps the Writer from the start.
+var out = wasio.Stdout()
+
+// standardStreams lists both, for tests of what holds for either.
+var standardStreams = []struct {
+	name string
+	file **os.File
+	get  func() *wasio.Writer
+	set  func(testing.TB, wasiotest.Plan) *wasiotest.Stream
+}{
+	{"Stdout", &os.Stdout, wasio.Stdout, wasiotest.SetStdout},
+	{"Stderr", &os.Stderr, wasio.Stderr, wasiotest.SetStderr},
+}
+
+// capture replaces a standard stream by a file until the test ends. The function returned
+// returns what was written to it.
+func capture(t *testing.T, standard **os.File) (written func() string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "captured")
+	f, err := os.Create(path)
+	require.NoError(t, err)
+	before := *standard
+	*standard = f
+	t.Cleanup(func() {
+		*standard = before
+		f.Close()
+	})
+	return func() string {
+		b, err := os.ReadFile(path)
+		require.NoError(t, err)
+		return string(b)
+	}
+}
+
+// The Writer writes to the stream during the test, and to the file of the process before
+// and after.
+func TestSetStandardStream(t *testing.T) {
+	for _, c := range standardStreams {
+		t.Run(c.name, func(t *testing.T) {
+			file := capture(t, c.file)
+			w := c.get()
+			fmt.Fprint(w, "before ")
+			for _, text := range []string{"first", "second"} {
+				t.Run(text, func(t *testing.T) {
+					s := c.set(t, wasiotest.Plan{Permits: []uint64{3}})
+					assert.Same(t, w, c.get(), "the same Writer")
+					fmt.Fprint(w, text)
+					assert.Equal(t, text, s.String())
+					assert.Equal(t, text[:3], s.Records()[0])
+					require.NoError(t, w.Close())
+					fmt.Fprint(c.get(), ".")
+					assert.Equal(t, text+".", s.String(), "Close leaves it open")
+				})
+				fmt.Fprint(w, "between ")
+			}
+			assert.Equal(t, "before between between ", file())
+		})
+	}
+}
+
+func TestSetStdoutOfAWriterInAVariable(t *testing.T) {
+	file := capture(t, &os.Stdout)
+	t.Run("", func(t *testing.T) {
+		s := wasiotest.SetStdout(t, wasiotest.Plan{})
+		require.NoError(t, greet(out, "variable"))
+		assert.Equal(t, "hello, variable\n", s.String())
+	})
+	require.NoError(t, greet(out, "world"))
+	assert.Equal(t, "hello, world\n", file())
+}
+
+// SetStdout does not change Stderr, nor SetStderr Stdout.
+func TestSetStdoutLeavesStderrAlone(t *testing.T) {
+	for i, c := range standardStreams {
+		other := standardStreams[1-i]
+		t.Run(c.name, func(t *testing.T) {
+			file := capture(t, other.file)
+			s := c.set(t, wasiotest.Plan{})
+			fmt.Fprint(other.get(), "other")
+			fmt.Fprint(c.get(), "set")
+			assert.Equal(t, "set", s.String())
+			assert.Equal(t, "other", file())
+		})
+	}
+	out := wasiotest.SetStdout(t, wasiotest.Plan{})
+	err := wasiotest.SetStderr(t, wasiotest.Plan{})
+	fmt.Fprint(wasio.Stdout(), "out")
+	fmt.Fprint(wasio.Stderr(), "err")
+	assert.Equal(t, "out", out.String())
+	assert.Equal(t, "err", err.String())
+}
+
+// The first use of a standard stream may come after it was set. The test runs itself in a
+// new process, where there was none before.
+func TestSetStandardStreamThatWasNeverUsed(t *testing.T) {
+	const name = "WASIOTEST_FIRST"
+	if os.Getenv(name) != "" {
+		t.Run("", func(t *testing.T) {
+			s := wasiotest.SetStderr(t, wasiotest.Plan{})
+			fmt.Fprint(wasio.Stderr(), "set")
+			assert.Equal(t, "set", s.String())
+			for _, call := range s.Calls() {
+				assert.NotContains(t, call, "get-stderr", "it is not asked for another stream")
+			}
+		})
+		fmt.Fprint(wasio.Stderr(), "the process's own")
+		return
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), name+"=1")
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	output, err := cmd.Output()
+	require.NoError(t, err, "%s%s", output, stderr.String())
+	assert.Equal(t, "the process's own", stderr.String())
+}
+
+func TestSetStdoutReportsLeaks(t *testing.T) {
+	for want, leak := range map[string]func(s *wasiotest.Stream){
+		"pollable(2)":                   func(s *wasiotest.Stream) { open(s).Subscribe() },
+		"error(2)":                      func(s *wasiotest.Stream) { open(s).Flush() },
+		"output-stream(2)":              func(s *wasiotest.Stream) { s.Another() },
+		"not dropped: output-stream(2)": func(s *wasiotest.Stream) { s.Another(); drop(s) },
+	} {
+		var f fakeT
+		f.run(func(t testing.TB) {
+			leak(wasiotest.SetStdout(t, wasiotest.Plan{Faults: []wasiotest.Fault{{At: "flush"}}}))
+		})
+		if assert.Len(t, f.errors, 1, want) {
+			assert.Contains(t, f.errors[0], "wasiotest: not dropped: ")
+			assert.Contains(t, f.errors[0], want)
+		}
+	}
+	var f fakeT
+	f.run(func(t testing.TB) {
+		s := wasiotest.SetStdout(t, wasiotest.Plan{})
+		w := wasio.NewWriter(s.Another())
+		io.WriteString(w, "x")
+		w.Close()
+	})
+	assert.Empty(t, f.errors, "the stream itself need not be dropped")
+}
+
+// A test may drop the stream itself, as it must drop one of NewStream.
+func TestSetStdoutOfAStreamThatIsDropped(t *testing.T) {
+	for want, use := range map[string]func(s *wasiotest.Stream){
+		"": drop,
+		"wasiotest: not dropped: error(2)": func(s *wasiotest.Stream) {
+			open(s).Flush()
+			drop(s)
+		},
+	} {
+		var f fakeT
+		assert.NotPanics(t, func() {
+			f.run(func(t testing.TB) {
+				use(wasiotest.SetStdout(t, wasiotest.Plan{Faults: []wasiotest.Fault{{At: "flush"}}}))
+			})
+		})
+		assert.Equal(t, want, strings.Join(f.errors, "\n"))
+	}
+	s := wasiotest.SetStdout(t, wasiotest.Plan{}) // as ever
+	io.WriteString(wasio.Stdout(), "x")
+	assert.Equal(t, "x", s.String())
+}
+
+func TestSetStdoutReportsTraps(t *testing.T) {
+	var f fakeT
+	f.run(func(fake testing.TB) {
+		wasiotest.SetStdout(fake, wasiotest.Plan{Handles: 1, Permits: []uint64{0}})
+		assert.Panics(t, func() { io.WriteString(wasio.Stdout(), "x") })
+	})
+	require.Len(t, f.errors, 1)
+	assert.Contains(t, f.errors[0], "wasiotest: wasi host: trap: the handle table is full")
+	s := wasiotest.SetStdout(t, wasiotest.Plan{}) // no lock is held, and nothing is left of it
+	io.WriteString(wasio.Stdout(), "x")
+	assert.Equal(t, "x", s.String())
+}
+
+func TestSetStdoutTwiceAtOnceIsFatal(t *testing.T) {
+	for i, c := range standardStreams {
+		t.Run(c.name, func(t *testing.T) {
+			s := c.set(t, wasiotest.Plan{})
+			var f fakeT
+			f.run(func(t testing.TB) { c.set(t, wasiotest.Plan{}) })
+			assert.Equal(t, "wasiotest: another test that runs now has set the stream", f.fatal)
+			assert.Empty(t, f.cleanups)
+			io.WriteString(c.get(), "x")
+			assert.Equal(t, "x", s.String(), "it is the first one's")
+			standardStreams[1-i].set(t, wasiotest.Plan{})
+		})
+	}
+}
+
+func TestSetStdoutOfAPlanWithoutSenseIsFatal(t *testing.T) {
+	file := capture(t, &os.Stdout)
+	var f fakeT
+	f.run(func(t testing.TB) { wasiotest.SetStdout(t, wasiotest.Plan{Delay: -1}) })
+	assert.Equal(t, "wasiotest: a delay of -1ns is negative", f.fatal)
+	assert.Empty(t, f.cleanups)
+	io.WriteString(out, "x")
+	assert.Equal(t, "x", file(), "nothing was set")
+	wasiotest.SetStdout(t, wasiotest.Plan{})
+}
+
+// With Terminal, a BufWriter on the standard stream is in line mode.
+func TestTerminal(t *testing.T) {
+	for _, c := range standardStreams {
+		for _, terminal := range []bool{true, false} {
+			t.Run(fmt.Sprint(c.name, terminal), func(t *testing.T) {
+				s := c.set(t, wasiotest.Plan{Terminal: terminal})
+				b := wasio.NewBufWriter(c.get())
+				io.WriteString(b, "a line\n")
+				assert.Equal(t, terminal, s.String() == "a line\n")
+				require.NoError(t, b.Flush())
+			})
+		}
+	}
+	s := wasiotest.NewStream(t, wasiotest.Plan{Terminal: true})
+	b := wasio.NewBufWriter(wasio.NewWriter(s.Handle()))
+	io.WriteString(b, "a line\n")
+	assert.Empty(t, s.String(), "no other stream is a terminal")
+	require.NoError(t, b.Close())
+}
+
+// SetStdout leaves nothing of an earlier test in the Writer: no error that sticks, no
+// deadline, no function of SetReason, nothing known of flushes.
+func TestSetStdoutStartsAnew(t *testing.T) {
+	asNew := func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := wasiotest.SetStdout(t, wasiotest.Plan{FlushWaits: []int{1}, Delay: time.Minute,
+				Faults: []wasiotest.Fault{{At: "write", Call: 2}}})
+			require.NoError(t, wasio.NewBufWriter(out).Flush())
+			assert.NotContains(t, strings.Join(s.Calls(), "\n"), "flush", "no flush is owed")
+			require.NoError(t, out.Close())
+			assert.Contains(t, strings.Join(s.Calls(), "\n"), "flush", "and none is known to be complete")
+			_, err := io.WriteString(out, "x")
+			require.NoError(t, err)
+			assert.NotContains(t, strings.Join(s.Calls(), "\n"), "ready", "no wait has a limit")
+			_, err = io.WriteString(out, "y")
+			assert.EqualError(t, err, "wasio: write: last operation failed", "no function is asked for the reason")
+		})
+	}
+	for name, spoil := range map[string]func(t *testing.T){
+		"error": func(t *testing.T) {
+			wasiotest.SetStdout(t, wasiotest.Plan{Faults: []wasiotest.Fault{{At: "flush"}}})
+			require.Error(t, out.Flush())
+		},
+		"closed": func(t *testing.T) {
+			wasiotest.SetStdout(t, wasiotest.Plan{Capacity: 1})
+			io.WriteString(out, "xy")
+		},
+		"deadline": func(t *testing.T) {
+			wasiotest.SetStdout(t, wasiotest.Plan{})
+			out.SetWriteDeadline(time.Now())
+			_, err := io.WriteString(out, "x")
+			require.Error(t, err)
+		},
+		"recheck": func(t *testing.T) {
+			wasiotest.SetStdout(t, wasiotest.Plan{})
+			out.SetRecheck(time.Second)
+		},
+		"reason": func(t *testing.T) {
+			wasiotest.SetStdout(t, wasiotest.Plan{})
+			out.SetReason(func(uint32) error { return io.ErrShortBuffer })
+		},
+		"flushed": func(t *testing.T) {
+			wasiotest.SetStdout(t, wasiotest.Plan{})
+			require.NoError(t, out.Flush())
+		},
+		"owed": func(t *testing.T) {
+			wasiotest.SetStdout(t, wasiotest.Plan{})
+			wasio.NewBufWriterSize(out, 16).Write(make([]byte, 100))
+		},
+		"waits": func(t *testing.T) {
+			wasiotest.SetStdout(t, wasiotest.Plan{Handles: 2, Permits: []uint64{0}})
+			synctest.Test(t, func(*testing.T) {
+				_, err := io.WriteString(out, "x")
+				require.ErrorIs(t, err, io.ErrNoProgress)
+			})
+		},
+	} {
+		t.Run(name, spoil)
+		t.Run(name+"/as new", asNew)
+	}
+	file := capture(t, &os.Stdout)
+	t.Run("error", func(t *testing.T) {
+		wasiotest.SetStdout(t, wasiotest.Plan{Faults: []wasiotest.Fault{{At: "flush"}}})
+		require.Error(t, out.Flush())
+		out.SetWriteDeadline(time.Now())
+	})
+	_, err := io.WriteString(out, "as new")
+	require.NoError(t, err)
+	assert.Equal(t, "as new", file(), "on the file of the process, too")
 }
 
 func TestManyStreamsAtOnce(t *testing.T) {

@@ -724,6 +724,67 @@ func TestHeldBytesAreLost(t *testing.T) {
 	})
 }
 
+// A stream may close and lose what it holds, at any point, also where it was accepted and
+// the guest's flush had begun.
+func TestStreamThatClosesAndLoses(t *testing.T) {
+	for at, end := range map[host.Point]func(g *guest) host.Result{
+		host.AtCheckWrite: func(g *guest) host.Result { return g.CheckWrite(g.s) },
+		host.AtWrite:      func(g *guest) host.Result { g.CheckWrite(g.s); return g.Write(g.s, []byte("more")) },
+		host.AtFlush:      func(g *guest) host.Result { return g.Flush(g.s) },
+		host.AtFlushed:    func(g *guest) host.Result { g.Flush(g.s); g.wait(); return g.CheckWrite(g.s) },
+	} {
+		for _, lost := range []bool{false, true} {
+			g := newGuest(host.Plan{FlushWaits: []int{0, 1}, Traits: host.Traits{Hold: true},
+				Faults: []host.PlannedFault{{At: at, Bytes: 8, Fault: host.Fault{Closed: true, Lost: lost}}}})
+			g.put(t, "kept")
+			if at != host.AtFlushed {
+				g.Flush(g.s)
+			}
+			g.put(t, "lost")
+			assert.Equal(t, closed, end(g))
+			want := "keptlost"
+			switch {
+			case lost && at == host.AtFlushed:
+				want = ""
+			case lost:
+				want = "kept"
+			}
+			assert.Equal(t, want, g.out.String())
+			assert.Equal(t, closed, g.Flush(g.s))
+			g.DropStream(g.s)
+			assert.Equal(t, want, g.out.String())
+		}
+	}
+}
+
+// A stream may call its pollables ready before it permits anything.
+func TestPremature(t *testing.T) {
+	clock := new(host.VirtualClock)
+	g := newGuestWith(host.Options{Clock: clock}, host.Plan{Permits: []uint64{0, 5}, FlushWaits: []int{1},
+		Traits: host.Traits{Premature: true, Delay: time.Second}})
+	g.permit(t, 0)
+	p := g.Subscribe(g.s)
+	for range 3 {
+		assert.True(t, g.Ready(p))
+		g.Block(p)
+		assert.Equal(t, []uint32{0}, g.Poll([]uint32{p, g.SubscribeDuration(1 << 40)}))
+		g.permit(t, 0)
+	}
+	assert.Zero(t, clock.Now(), "no wait took any time")
+	clock.Sleep(time.Second - 1)
+	g.permit(t, 0)
+	clock.Sleep(1)
+	g.permit(t, 5)
+	assert.Equal(t, done, g.Write(g.s, []byte("five!")))
+	assert.Equal(t, done, g.Flush(g.s))
+	g.Block(p)
+	g.permit(t, 0)
+	assert.Equal(t, time.Second, clock.Now())
+	for range 200_000 {
+		g.CheckWrite(g.s) // no spin: it makes progress by itself
+	}
+}
+
 func TestPollablesAreLevelTriggered(t *testing.T) {
 	g := newGuest(host.Plan{FlushWaits: []int{1}, Traits: host.Traits{Delay: time.Second}})
 	early := g.Subscribe(g.s)

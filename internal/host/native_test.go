@@ -3,6 +3,7 @@ package host_test
 import (
 	"io"
 	"os"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -18,8 +19,7 @@ import (
 	"go.bytecodealliance.org/cm"
 )
 
-// expose gives the test's host to the generated bindings and returns a stream of it as
-// they see it.
+// expose makes the host usable through the generated bindings and returns its stream.
 func expose(t *testing.T, g *guest) streams.OutputStream {
 	t.Helper()
 	base, err := g.Expose()
@@ -29,7 +29,7 @@ func expose(t *testing.T, g *guest) streams.OutputStream {
 	return streams.OutputStream(base | g.s)
 }
 
-// The generated bindings, each function of them once, reach the model.
+// TestBindings calls each function of the generated bindings once.
 func TestBindings(t *testing.T) {
 	g := newGuest(host.Plan{Permits: []uint64{5}, FlushWaits: []int{1}})
 	s := expose(t, g)
@@ -77,7 +77,7 @@ func TestBindingsPassErrorsOn(t *testing.T) {
 	assert.Empty(t, g.Live())
 }
 
-// The standard streams of a process are its files, whichever they are when written to.
+// The standard streams write to the files that os.Stdout and os.Stderr hold at that time.
 func TestBindingsOfStandardStreams(t *testing.T) {
 	r, w, err := os.Pipe()
 	require.NoError(t, err)
@@ -146,4 +146,48 @@ func TestTooManyHosts(t *testing.T) {
 		seen[base] = true
 	}
 	assert.Len(t, seen, 4093)
+}
+
+// Expose and Withdraw are safe for concurrent use.
+func TestExposeAtOnce(t *testing.T) {
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 200 {
+				g := newGuest(host.Plan{})
+				base, err := g.Expose()
+				if !assert.NoError(t, err) {
+					return
+				}
+				s := streams.OutputStream(base | g.s)
+				s.CheckWrite()
+				s.Write(cm.ToList([]byte("mine")))
+				s.ResourceDrop()
+				host.Withdraw(base)
+				assert.Equal(t, "mine", g.out.String())
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// SwapStandard replaces the host of a standard stream and returns the one before.
+func TestSwapStandard(t *testing.T) {
+	for _, fd := range []int{host.Stdout, host.Stderr} {
+		h, base := host.Standard(fd)
+		g := newGuest(host.Plan{})
+		own, err := g.Expose()
+		require.NoError(t, err)
+		defer host.Withdraw(own)
+		assert.Equal(t, base, host.SwapStandard(fd, own))
+		now, nowBase := host.Standard(fd)
+		assert.Same(t, g.Host, now)
+		assert.Equal(t, own, nowBase)
+		assert.Equal(t, own, host.SwapStandard(fd, base))
+		now, _ = host.Standard(fd)
+		assert.Same(t, h, now)
+	}
+	out, _ := host.Standard(host.Stdout)
+	err, _ := host.Standard(host.Stderr)
+	assert.NotSame(t, out, err, "neither waits for the other")
 }

@@ -1,0 +1,528 @@
+package fuzz
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+	"time"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+	"github.com/wasio-dev/wasio"
+	"github.com/wasio-dev/wasio/internal/host"
+)
+
+// A model predicts the behavior of two BufWriters and the Writer that both write to: which
+// bytes each of them holds, which the host took, and which errors stick.
+type model struct {
+	*testing.T
+	*world
+	w        *wasio.Writer
+	open     bool   // w is open
+	sticky   error  // of w
+	want     []byte // what the host took, in order
+	b        [2]*buffer
+	offset   int       // of the next text
+	deadline time.Time // zero if there is none
+	late     bool      // w was closed when its deadline had passed
+}
+
+// A buffer is a BufWriter with its model.
+type buffer struct {
+	*wasio.BufWriter
+	size   int
+	lines  bool
+	open   bool
+	sticky error
+	held   []byte // what it took and the host has not
+}
+
+// text returns the next n bytes of an endless text.
+func (m *model) text(n int) []byte {
+	p := text(m.offset, n)
+	m.offset += n
+	return p
+}
+
+// A source is a reader of one of eight kinds.
+type source struct {
+	io.Reader
+	read int   // how many bytes it returned
+	end  error // how it ends, unless that is io.EOF
+}
+
+func (s *source) Read(p []byte) (n int, err error) {
+	n, err = s.Reader.Read(p)
+	s.read += n
+	return n, err
+}
+
+var errSource = errors.New("source")
+
+func newSource(p []byte, kind int) *source {
+	s := &source{Reader: struct{ io.Reader }{bytes.NewReader(p)}}
+	switch kind % 8 {
+	case 1:
+		s.Reader = iotest.OneByteReader(s.Reader)
+	case 2:
+		s.Reader = iotest.HalfReader(s.Reader)
+	case 3:
+		s.Reader = iotest.DataErrReader(s.Reader)
+	case 4:
+		s.Reader, s.end = io.MultiReader(s.Reader, iotest.ErrReader(errSource)), errSource
+	case 5:
+		s.Reader = &hesitant{Reader: s.Reader, empty: 3}
+	case 6:
+		s.Reader = &hesitant{Reader: s.Reader, pause: time.Millisecond}
+	case 7:
+		s.Reader, s.end = io.MultiReader(s.Reader, &hesitant{empty: 1 << 30}), io.ErrNoProgress
+	}
+	return s
+}
+
+// hesitant is a reader that pauses before each Read, and returns 0, nil some times before it
+// reads.
+type hesitant struct {
+	io.Reader
+	empty, now int
+	pause      time.Duration
+}
+
+func (h *hesitant) Read(p []byte) (n int, err error) {
+	time.Sleep(h.pause)
+	if h.now++; h.now <= h.empty {
+		return 0, nil
+	}
+	h.now = 0
+	return h.Reader.Read(p)
+}
+
+// FuzzBufWriter runs random programs on two BufWriters and their Writer, with deadlines
+// that come and go. The bytes taken must come out once and in order.
+func FuzzBufWriter(f *testing.F) {
+	seeds(f)
+	f.Fuzz(testBufWriter)
+}
+
+// TestBufWriterPrograms runs some random programs, for those who do not fuzz.
+func TestBufWriterPrograms(t *testing.T) {
+	for seed := range uint64(2000) {
+		r := rand.New(rand.NewPCG(seed, 0))
+		program, choices := make([]byte, 3*r.IntN(60)), make([]byte, r.IntN(400))
+		for i := range program {
+			program[i] = byte(r.Uint32())
+		}
+		for i := range choices {
+			choices[i] = byte(r.Uint32())
+			if r.IntN(4) > 0 {
+				choices[i] |= 8 // no failure
+			}
+		}
+		if !t.Run(fmt.Sprint(seed), func(t *testing.T) { testBufWriter(t, program, choices) }) {
+			return
+		}
+	}
+}
+
+func testBufWriter(t *testing.T, program, choices []byte) {
+	synctest.Test(t, func(t *testing.T) {
+		wd, w := newWorld(t, choices)
+		m := &model{T: t, world: wd, w: w, open: true}
+		for i := range m.b {
+			size := 16 + int(wd.next())>>(4*i)
+			m.b[i] = &buffer{BufWriter: wasio.NewBufWriterSize(w, size), size: size, open: true}
+		}
+		ops(program, func(op byte, n int) {
+			b := m.b[op>>7]
+			switch op % 16 {
+			case 0, 1:
+				m.write(b, m.text(n%1024))
+			case 2:
+				m.write(b, m.text(n%8192))
+			case 3:
+				m.writeByte(b, byte(n))
+			case 4:
+				m.writeByte(b, '\n')
+			case 5:
+				m.writeRune(b, rune(n))
+			case 6:
+				m.writeRune(b, []rune{'\n', -1, 'é', 0x1f600 + rune(n>>8), 0xd800}[n%5])
+			case 7:
+				m.readFrom(b, n%2048, n>>11)
+			case 8:
+				m.flush(b)
+			case 9:
+				b.lines = n%2 == 0
+				b.SetLineMode(b.lines)
+			case 10:
+				m.reset(b, n%4 != 0)
+			case 11:
+				m.writerWrite(n)
+			case 12:
+				m.writerFlush()
+			case 13:
+				m.setDeadline(b, n)
+			case 14:
+				time.Sleep(time.Duration(n) * time.Microsecond)
+			case 15:
+				m.close(b, n)
+			}
+			for _, b := range m.b {
+				require.Len(t, b.held, b.Buffered())
+				require.Equal(t, b.size, b.Buffered()+b.Available())
+				require.Equal(t, b.size, b.Size())
+			}
+			require.Len(t, m.want, wd.taken)
+			require.True(t, bytes.HasPrefix(m.want, wd.out.Bytes()), "what the host took is out once and in order")
+			require.Equal(t, b2i(m.open), len(wd.Live()), "handles")
+		})
+		m.finish()
+	})
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// finish ends a program. All bytes that were taken must be out then.
+func (m *model) finish() {
+	m.w.SetWriteDeadline(time.Time{})
+	m.deadline = time.Time{}
+	for _, b := range m.b {
+		m.flush(b)
+	}
+	m.closeWriter()
+	require.Empty(m, m.Live())
+	if m.sticky == nil && !m.failed && !m.late {
+		require.True(m, bytes.Equal(m.want, m.out.Bytes()), "all that was flushed is out")
+	}
+}
+
+// A call is a call of a method.
+type call struct {
+	m      *model
+	b      *buffer // nil for a method of w
+	before int     // host calls
+	failed bool    // the host had failed
+	start  time.Time
+}
+
+func (m *model) begin(b *buffer) *call {
+	return &call{m, b, m.calls(), m.failed, time.Now()}
+}
+
+// calls returns how many calls the host has received, not counting drops of the stream.
+func (m *model) calls() int { return int(m.Total() - m.Count(host.OpDropStream)) }
+
+// took updates the model after a call that was given p and took n bytes of it. The host may
+// have taken bytes that the buffer held before.
+func (c *call) took(p []byte, n int) {
+	m := c.m
+	if c.b == nil {
+		m.want = append(m.want, p[:n]...)
+		return
+	}
+	c.b.held = append(c.b.held, p[:n]...)
+	k := m.taken - len(m.want)
+	require.LessOrEqual(m, k, len(c.b.held), "the host took what b did not have")
+	m.want = append(m.want, c.b.held[:k]...)
+	c.b.held = c.b.held[k:]
+}
+
+// end checks the results of the call, which was to write most bytes.
+func (c *call) end(n, most int, err error) {
+	m, sticky, open := c.m, c.m.sticky, c.m.open
+	if c.b != nil {
+		sticky, open = c.b.sticky, c.b.open
+	}
+	calls := m.calls() - c.before
+	switch {
+	case !open:
+		require.ErrorIs(m, err, os.ErrClosed)
+		require.Zero(m, n)
+		require.Zero(m, calls)
+		return
+	case sticky != nil:
+		require.Same(m, sticky, err, "an error sticks")
+		require.Zero(m, n)
+		require.Zero(m, calls)
+		return
+	}
+	require.True(m, n >= 0 && n <= most && (n == most || err != nil), "%d of %d and %v", n, most, err)
+	var e *wasio.Error
+	if err != nil && !errors.As(err, &e) {
+		return // the source's
+	}
+	if m.failed && !c.failed && !m.closed {
+		require.Error(m, err, "the host failed")
+	}
+	switch {
+	case err == nil:
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		require.False(m, m.deadline.IsZero())
+		require.False(m, time.Now().Before(m.deadline), "a deadline that has not passed")
+		if !c.start.Before(m.deadline) {
+			require.Zero(m, calls)
+		}
+	case errors.Is(err, os.ErrClosed):
+		require.False(m, m.open)
+		c.b.sticky = err
+	default:
+		if m.sticky != nil {
+			require.Same(m, m.sticky, err)
+			require.Zero(m, calls)
+		} else if errors.Is(err, io.ErrNoProgress) {
+			require.True(m, m.deadline.IsZero())
+		} else {
+			require.True(m, m.failed)
+			require.Equal(m, m.closed, errors.Is(err, io.ErrClosedPipe))
+		}
+		m.sticky = err
+		if c.b != nil {
+			c.b.sticky = err
+		}
+	}
+}
+
+// inTime checks that the call ended at the deadline, if there is one.
+func (c *call) inTime() {
+	if d := c.m.deadline; !d.IsZero() {
+		if c.start.After(d) {
+			d = c.start
+		}
+		require.LessOrEqual(c.m, time.Since(d), 6*time.Millisecond, "a deadline was not seen")
+	}
+}
+
+// flushed checks that all bytes are out after a successful flush.
+func (m *model) flushed() {
+	require.False(m, m.owed && !m.failed)
+	require.True(m, bytes.Equal(m.want, m.out.Bytes()), "what was flushed was delivered")
+}
+
+func (m *model) write(b *buffer, p []byte) {
+	c := m.begin(b)
+	var n int
+	var err error
+	if len(p)%2 == 0 {
+		n, err = b.Write(p)
+	} else {
+		n, err = b.WriteString(string(p))
+	}
+	c.took(p, n)
+	c.end(n, len(p), err)
+	c.inTime()
+	if end := bytes.LastIndexByte(p, '\n') + 1; err == nil && b.lines && end > 0 {
+		require.GreaterOrEqual(m, m.out.Len(), len(m.want)-(len(p)-end), "lines are out")
+		require.LessOrEqual(m, b.Buffered(), len(p)-end)
+	}
+}
+
+func (m *model) writeByte(b *buffer, char byte) {
+	c := m.begin(b)
+	c.put([]byte{char}, 1, b.WriteByte(char))
+}
+
+func (m *model) writeRune(b *buffer, r rune) {
+	c := m.begin(b)
+	n, err := b.WriteRune(r)
+	c.put(utf8.AppendRune(nil, r), n, err)
+}
+
+// put is end for a call that takes either all of p or nothing.
+func (c *call) put(p []byte, n int, err error) {
+	m := c.m
+	switch {
+	case err == nil:
+		require.Equal(m, len(p), n)
+	case m.taken-len(m.want) > len(c.b.held):
+		// The host took the newline and failed to flush it.
+		require.True(m, c.b.lines && p[0] == '\n')
+		require.NotErrorIs(m, err, os.ErrDeadlineExceeded)
+		m.want = append(append(m.want, c.b.held...), p...)
+		c.b.held, n = nil, len(p)
+	default:
+		n = 0
+	}
+	if m.taken > len(m.want) || err == nil {
+		c.took(p, n)
+	}
+	if err != nil {
+		n = 0
+	}
+	c.end(n, len(p), err)
+	c.inTime()
+	if err == nil && c.b.lines && p[0] == '\n' {
+		require.Empty(m, c.b.held)
+		if !m.owed {
+			m.flushed()
+		}
+	}
+}
+
+func (m *model) readFrom(b *buffer, size, kind int) {
+	p := m.text(size)
+	c, r := m.begin(b), newSource(p, kind)
+	n, err := b.ReadFrom(r)
+	require.EqualValues(m, r.read, n, "what was read was taken")
+	c.took(p, int(n))
+	c.ended(r, int(n), len(p), err)
+}
+
+// ended is end for a call that reads from a source.
+func (c *call) ended(r *source, n, most int, err error) {
+	if c.b == nil && most == 0 && r.end != nil {
+		require.Equal(c.m, r.end, err) // w had nothing to write, and did not ask whether it could
+		return
+	}
+	if err == nil {
+		require.NoError(c.m, r.end)
+	}
+	c.end(n, most, err)
+	var e *wasio.Error
+	if err != nil && !errors.As(err, &e) {
+		require.Equal(c.m, r.end, err)
+		require.Equal(c.m, most, n)
+	}
+}
+
+func (m *model) flush(b *buffer) {
+	c := m.begin(b)
+	nothing := len(b.held) == 0 && !m.owed
+	err := b.Flush()
+	c.took(nil, 0)
+	c.end(0, 0, err)
+	c.inTime()
+	if err == nil {
+		require.Empty(m, b.held)
+		if m.open {
+			m.flushed()
+		}
+	}
+	if nothing {
+		require.Equal(m, c.before, m.calls(), "there was nothing to flush")
+	}
+}
+
+func (m *model) reset(b *buffer, open bool) {
+	c := m.begin(b)
+	if open {
+		b.Reset(m.w)
+	} else {
+		b.Reset(nil)
+	}
+	b.held, b.sticky, b.open = nil, nil, open
+	require.Equal(m, c.before, m.calls())
+}
+
+func (m *model) setDeadline(b *buffer, n int) {
+	deadline := time.Time{}
+	switch n % 4 {
+	case 1:
+		deadline = time.Now().Add(-time.Hour)
+	case 2:
+		deadline = time.Now().Add(time.Duration(n) * time.Microsecond)
+	case 3:
+		deadline = time.Now().Add(time.Duration(n) * time.Hour)
+	}
+	c := m.begin(nil)
+	var err error
+	if n&4 == 0 {
+		err = m.w.SetWriteDeadline(deadline)
+		require.Equal(m, m.open, err == nil)
+	} else {
+		err = b.SetWriteDeadline(deadline)
+		require.Equal(m, m.open && b.open, err == nil)
+	}
+	if err == nil {
+		m.deadline = deadline
+	} else {
+		require.ErrorIs(m, err, os.ErrClosed)
+	}
+	require.Equal(m, c.before, m.calls())
+}
+
+func (m *model) writerWrite(n int) {
+	p := m.text(n % 1024)
+	c := m.begin(nil)
+	var took int
+	var err error
+	switch n >> 10 & 3 {
+	case 0:
+		took, err = m.w.Write(p)
+	case 1:
+		took, err = m.w.WriteString(string(p))
+	default:
+		r := newSource(p, n>>12%7) // not the one that never ends, as io.Copy does not either
+		var n64 int64
+		n64, err = m.w.ReadFrom(r)
+		took = int(n64)
+		c.took(p, took)
+		c.ended(r, took, len(p), err)
+		if err == nil {
+			m.flushed()
+		}
+		return
+	}
+	c.took(p, took)
+	c.end(took, len(p), err)
+	c.inTime()
+	if err == nil && len(p) > 0 {
+		m.flushed()
+	}
+}
+
+func (m *model) writerFlush() {
+	c := m.begin(nil)
+	err := m.w.Flush()
+	c.end(0, 0, err)
+	c.inTime()
+	if err == nil {
+		m.flushed()
+	}
+}
+
+func (m *model) close(b *buffer, n int) {
+	switch n % 8 {
+	case 0:
+		m.closeWriter()
+	case 1:
+		wasOpen, held := b.open, b.held
+		c := m.begin(b)
+		err := b.Close()
+		if !wasOpen {
+			require.NoError(m, err)
+			require.Equal(m, c.before, m.calls())
+			return
+		}
+		c.took(nil, 0)
+		c.end(0, 0, err)
+		if err == nil && len(held)+len(m.want) > 0 {
+			require.Empty(m, b.held, "all of it was handed over")
+		}
+		b.open, b.held, m.open = false, nil, false
+		m.late = m.late || errors.Is(err, os.ErrDeadlineExceeded)
+	}
+}
+
+func (m *model) closeWriter() {
+	c := m.begin(nil)
+	err := m.w.Close()
+	if !m.open {
+		require.NoError(m, err)
+		require.Equal(m, c.before, m.calls())
+		return
+	}
+	c.end(0, 0, err)
+	m.open = false
+	m.late = errors.Is(err, os.ErrDeadlineExceeded)
+}

@@ -1,0 +1,435 @@
+//go:build !module.std
+
+package wasio_test
+
+import (
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/wasio-dev/wasio"
+	"github.com/wasio-dev/wasio/internal/host"
+	"github.com/wasio-dev/wasio/wasiotest"
+)
+
+// times returns n copies of the list, one after the other.
+func times(n int, list ...uint64) []uint64 {
+	var all []uint64
+	for range n {
+		all = append(all, list...)
+	}
+	return all
+}
+
+// µ is short for a microsecond.
+const µ = time.Microsecond
+
+// pausesOf returns how long it took from each check-write to the next one.
+func pausesOf(calls []host.Call) []time.Duration {
+	var pauses []time.Duration
+	last := time.Duration(-1)
+	for _, c := range calls {
+		if c.Op != host.OpCheckWrite {
+			continue
+		}
+		if last >= 0 {
+			pauses = append(pauses, c.Start-last)
+		}
+		last = c.Start
+	}
+	return pauses
+}
+
+// assertPausesGrow checks that there is no pause at first, that pauses then grow from 20 µs
+// to 5 ms, and that they add up to a second.
+func assertPausesGrow(t *testing.T, pauses []time.Duration) {
+	t.Helper()
+	require.Greater(t, len(pauses), 200)
+	assert.Equal(t, []time.Duration{0, 20 * µ}, pauses[:2])
+	total := time.Duration(0)
+	for i, p := range pauses[2:] {
+		require.GreaterOrEqual(t, p, pauses[i+1], "pause %d", i)
+		require.LessOrEqual(t, p, min(2*pauses[i+1], 5*time.Millisecond), "pause %d", i)
+		total += p
+	}
+	assert.Less(t, pauses[8], 3*time.Millisecond)
+	assert.Equal(t, 5*time.Millisecond, pauses[11])
+	assert.GreaterOrEqual(t, total, time.Second-5*time.Millisecond) // the last pause ends in no check-write
+	assert.Less(t, total, time.Second)
+}
+
+// newTimed returns a Writer on a host that records the time of each call.
+func newTimed(t *testing.T, plan host.Plan) (*wasio.Writer, *host.Host) {
+	t.Helper()
+	h := host.New(host.Options{Keep: 100_000})
+	w := wasio.NewWriter(expose(t, h) | h.NewStream(plan.Behavior(), io.Discard))
+	t.Cleanup(func() {
+		w.Close()
+		assert.Empty(t, h.Live())
+	})
+	return w, h
+}
+
+// A stream may claim to be ready for about a second without a permit. The first wait is
+// followed by no pause; then pauses grow, so that the Writer neither spins nor dawdles.
+func TestPausesGrow(t *testing.T) {
+	for name, plan := range map[string]host.Plan{
+		"in the write": {Permits: []uint64{0}},
+		"in the flush": {FlushWaits: []int{1 << 30}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, h := newTimed(t, plan)
+				start := time.Now()
+				_, err := w.WriteString("x")
+				require.ErrorIs(t, err, io.ErrNoProgress)
+				assert.GreaterOrEqual(t, time.Since(start), time.Second)
+				assert.Less(t, time.Since(start), time.Second+5*time.Millisecond)
+				calls := h.Calls()
+				if plan.FlushWaits != nil {
+					calls = calls[2:] // of the write
+				}
+				assertPausesGrow(t, pausesOf(calls))
+			})
+		})
+	}
+}
+
+// A wait in which time has passed is followed by no pause.
+func TestNoPauseAfterATrueWait(t *testing.T) {
+	for delay, paused := range map[time.Duration]bool{
+		time.Millisecond - 1: true,
+		time.Millisecond:     false,
+		time.Hour:            false,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w, _ := newTimed(t, host.Plan{Permits: append(times(150, 0), 1), Traits: host.Traits{Delay: delay}})
+			start := time.Now()
+			_, err := w.ReadFrom(strings.NewReader("x"))
+			require.NoError(t, err)
+			if paused {
+				assert.Greater(t, time.Since(start), 300*(delay+20*µ))
+			} else {
+				assert.Equal(t, 300*delay, time.Since(start)) // 150 of them for the flush
+			}
+		})
+	}
+}
+
+// A Writer does not give up after a thousand waits of an hour each.
+func TestTrueWaitsDoNotCount(t *testing.T) {
+	for _, permits := range [][]uint64{
+		append(times(1000, 0), 1),
+		append(times(150, 0), 1),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w, _ := newTimed(t, host.Plan{Permits: permits, Traits: host.Traits{Delay: time.Hour}})
+			start := time.Now()
+			n, err := w.WriteString("xyz")
+			require.NoError(t, err)
+			assert.Equal(t, 3, n)
+			assert.Equal(t, 4*time.Duration(len(permits)-1)*time.Hour, time.Since(start))
+		})
+	}
+}
+
+// The Writer waits for a slow consumer without spinning even if the host says at once that
+// the stream is ready.
+func TestPrematurePollablesAreWaitedFor(t *testing.T) {
+	for _, delay := range []time.Duration{10 * µ, time.Millisecond, 5 * time.Millisecond, 100 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			w, s := newWriter(t, wasiotest.Plan{Permits: []uint64{3, 0}, FlushWaits: []int{1}, Premature: true, Delay: delay})
+			start := time.Now()
+			for range 10 {
+				n, err := w.WriteString("abcdef")
+				require.NoError(t, err)
+				assert.Equal(t, 6, n)
+			}
+			assert.Equal(t, strings.Repeat("abcdef", 10), s.String())
+			waits := time.Duration(10 + 10 + 9) // of Writes within and between, and of flushes
+			assert.GreaterOrEqual(t, time.Since(start), waits*delay)
+			assert.LessOrEqual(t, time.Since(start), waits*(2*delay+20*µ), "pauses are no longer than what there was to wait for")
+			assert.Less(t, count(s, "check-write"), 1500)
+		})
+	}
+}
+
+// With a deadline, the deadline alone decides how long to try.
+func TestDeadlineSaysHowLongToTry(t *testing.T) {
+	t.Run("ready after all", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w, s := newWriter(t, wasiotest.Plan{Permits: []uint64{3, 0}, Premature: true, Delay: 10 * time.Second})
+			w.SetWriteDeadline(time.Now().Add(time.Minute))
+			n, err := w.WriteString("abcdef")
+			require.NoError(t, err)
+			assert.Equal(t, 6, n)
+			assert.Less(t, count(s, "check-write"), 5000, "no spin")
+		})
+	})
+	t.Run("never ready", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w, s := newWriter(t, wasiotest.Plan{Permits: []uint64{0}})
+			start := time.Now()
+			w.SetWriteDeadline(start.Add(10*time.Second + 1))
+			_, err := w.WriteString("x")
+			assertTimeout(t, err)
+			assert.Equal(t, 10*time.Second+1, time.Since(start), "neither sooner nor later")
+			assert.Less(t, count(s, "check-write"), 2100, "pauses with a deadline, too")
+		})
+	})
+	t.Run("sooner than a second", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w, _ := newWriter(t, wasiotest.Plan{FlushWaits: []int{1 << 30}})
+			start := time.Now()
+			w.SetWriteDeadline(start.Add(123456789))
+			n, err := w.WriteString("x")
+			assertTimeout(t, err)
+			assert.Equal(t, 1, n)
+			assert.EqualValues(t, 123456789, time.Since(start))
+		})
+	})
+}
+
+// Pauses count toward the limit while there is a deadline, too. When the deadline is
+// removed, the Writer gives up at once if they were long enough.
+func TestIdleRoundsCountWithADeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, _ := newWriter(t, wasiotest.Plan{Permits: []uint64{0}})
+		start := time.Now()
+		w.SetWriteDeadline(start.Add(time.Hour))
+		go func() {
+			time.Sleep(5500 * time.Millisecond)
+			w.SetWriteDeadline(time.Time{})
+		}()
+		_, err := w.WriteString("x")
+		require.ErrorIs(t, err, io.ErrNoProgress)
+		assert.GreaterOrEqual(t, time.Since(start), 5500*time.Millisecond)
+		assert.LessOrEqual(t, time.Since(start), 5510*time.Millisecond)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		w, _ := newWriter(t, wasiotest.Plan{Permits: []uint64{0}})
+		start := time.Now()
+		w.SetWriteDeadline(start.Add(time.Hour))
+		go func() {
+			time.Sleep(time.Second / 2)
+			w.SetWriteDeadline(time.Time{})
+		}()
+		_, err := w.WriteString("x")
+		require.ErrorIs(t, err, io.ErrNoProgress)
+		assert.GreaterOrEqual(t, time.Since(start), time.Second)
+		assert.LessOrEqual(t, time.Since(start), time.Second+10*time.Millisecond)
+	})
+}
+
+// After a permit, the next wait is a first one again.
+func TestWaitsStartAnewAfterAPermit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, h := newTimed(t, host.Plan{Permits: []uint64{0, 0, 0, 1}})
+		start := time.Now()
+		_, err := w.ReadFrom(strings.NewReader(strings.Repeat("x", 1000)))
+		require.NoError(t, err)
+		pauses := pausesOf(h.Calls())
+		assert.Equal(t, []time.Duration{0, 20 * µ}, pauses[:2])
+		cycle := pauses[:4]
+		assert.Equal(t, 1001*(cycle[1]+cycle[2]), time.Since(start), "one more for the flush")
+		for i, p := range pauses {
+			require.Equal(t, cycle[i%4], p, "pause %d", i)
+		}
+	})
+}
+
+// After a complete flush, the next wait is a first one again.
+func TestWaitsStartAnewAfterAFlush(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, h := newTimed(t, host.Plan{FlushWaits: []int{3}})
+		for range 1000 {
+			require.NoError(t, w.Flush())
+		}
+		pauses := pausesOf(h.Calls())
+		assert.Equal(t, []time.Duration{0, 20 * µ}, pauses[:2])
+		for i, p := range pauses {
+			require.Equal(t, pauses[i%4], p, "pause %d", i)
+		}
+	})
+}
+
+// After a timeout, the next wait is a first one again.
+func TestWaitsStartAnewAfterATimeout(t *testing.T) {
+	for name, plan := range map[string]host.Plan{
+		"in the write": {Permits: []uint64{0}},
+		"in the flush": {FlushWaits: []int{1 << 30}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, h := newTimed(t, plan)
+				w.SetWriteDeadline(time.Now().Add(900 * time.Millisecond))
+				_, err := w.WriteString("x")
+				assertTimeout(t, err)
+				before := len(h.Calls())
+				w.SetWriteDeadline(time.Time{})
+				require.ErrorIs(t, w.Flush(), io.ErrNoProgress)
+				assertPausesGrow(t, pausesOf(h.Calls()[before:]))
+			})
+		})
+	}
+}
+
+// With SetRecheck or a deadline, Go looks at the stream after pauses that grow, and that
+// are short again after a permit or a complete flush.
+func TestPausesBetweenLooks(t *testing.T) {
+	looks := func(h *host.Host) (times []time.Duration) {
+		for _, c := range h.Calls() {
+			if c.Op == host.OpReady {
+				times = append(times, c.Start)
+			}
+		}
+		return times
+	}
+	t.Run("grow", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w, h := newTimed(t, host.Plan{Permits: []uint64{1, 0}, Traits: host.Traits{Delay: time.Second}})
+			w.SetRecheck(time.Hour)
+			_, err := w.WriteString("xy")
+			require.NoError(t, err)
+			times := looks(h)
+			assert.Equal(t, 20*µ, times[1]-times[0])
+			for i := range times[2:200] {
+				a, b := times[i+1]-times[i], times[i+2]-times[i+1]
+				require.True(t, a <= b && b <= 2*a && b <= 5*time.Millisecond, "%v and then %v", a, b)
+			}
+			assert.Equal(t, 5*time.Millisecond, times[150]-times[149])
+			assert.Less(t, len(times), 450, "for two waits of a second")
+		})
+	})
+	for name, deadline := range map[string]time.Duration{
+		"are bounded by SetRecheck":                    0,
+		"are bounded by SetRecheck, with a deadline":   time.Hour,
+		"are bounded by SetRecheck, until a deadline":  150 * time.Millisecond,
+		"are bounded by SetRecheck, and by a deadline": 150*time.Millisecond + 30*µ,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, h := newTimed(t, host.Plan{Permits: []uint64{1, 0}, Traits: host.Traits{Delay: 100 * time.Millisecond}})
+				w.SetRecheck(100 * µ)
+				start := time.Now()
+				if deadline > 0 {
+					w.SetWriteDeadline(start.Add(deadline))
+				}
+				_, err := w.WriteString("xy")
+				times := looks(h)
+				if 0 < deadline && deadline < time.Second {
+					assertTimeout(t, err)
+					assert.Equal(t, deadline, time.Since(start))
+				} else {
+					require.NoError(t, err)
+					assert.Greater(t, len(times), 2000)
+				}
+				assert.Equal(t, 100*µ, times[500]-times[499])
+			})
+		})
+	}
+	for name, plan := range map[string]host.Plan{
+		"start anew after a permit": {Permits: []uint64{1, 0}, Traits: host.Traits{Delay: 50 * µ}},
+		"start anew after a flush":  {FlushWaits: []int{1}, Traits: host.Traits{Delay: 50 * µ}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, h := newTimed(t, plan)
+				w.SetRecheck(time.Hour)
+				start := time.Now()
+				for range 200 {
+					_, err := w.WriteString("x")
+					require.NoError(t, err)
+				}
+				waits := h.Count(host.OpCheckWrite)
+				assert.Less(t, time.Since(start), time.Duration(waits)*100*µ)
+			})
+		})
+	}
+}
+
+// A wait without a limit is one call of pollable.block.
+func TestWaitWithoutALimitBlocks(t *testing.T) {
+	for name, set := range map[string]func(w *wasio.Writer){
+		"nothing set":                 func(*wasio.Writer) {},
+		"deadline taken away":         func(w *wasio.Writer) { w.SetWriteDeadline(time.Now().Add(1)); w.SetWriteDeadline(time.Time{}) },
+		"no deadline":                 func(w *wasio.Writer) { w.SetWriteDeadline(time.Time{}) },
+		"recheck taken away":          func(w *wasio.Writer) { w.SetRecheck(time.Second); w.SetRecheck(0) },
+		"recheck that is negative":    func(w *wasio.Writer) { w.SetRecheck(-1) },
+		"longest recheck":             func(w *wasio.Writer) { w.SetRecheck(1<<63 - 1) },
+		"limits of another Writer":    func(*wasio.Writer) { new(wasio.Writer).SetRecheck(1) },
+		"deadline of a closed Writer": func(*wasio.Writer) { new(wasio.Writer).SetWriteDeadline(time.Now()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, s := newWriter(t, wasiotest.Plan{Permits: []uint64{1, 0}, FlushWaits: []int{1}, Delay: time.Minute})
+				set(w)
+				_, err := w.WriteString("xy")
+				require.NoError(t, err)
+				assert.Equal(t, 3, count(s, "pollable.block")) // two of them for the flush
+				assert.Zero(t, count(s, "pollable.ready"))
+			})
+		})
+	}
+}
+
+// Each wait takes a pollable of its own and drops it before the next call.
+func TestEachWaitHasAPollable(t *testing.T) {
+	for _, limited := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w, s := newWriter(t, wasiotest.Plan{Permits: []uint64{1, 0}, Handles: 2, Delay: time.Second})
+			if limited {
+				w.SetRecheck(time.Hour)
+			}
+			_, err := w.WriteString("xyz")
+			require.NoError(t, err)
+			calls := callsOf(s)
+			for i, c := range calls {
+				if c == "subscribe = pollable" {
+					assert.Contains(t, []string{"pollable.block", "pollable.ready = true", "pollable.ready = false"}, calls[i+1])
+					assert.Equal(t, "pollable.drop", calls[i+2])
+				}
+			}
+			assert.Equal(t, count(s, "subscribe"), count(s, "pollable.drop"))
+			assert.GreaterOrEqual(t, count(s, "subscribe"), 3)
+		})
+	}
+}
+
+// The pollable is dropped before the pause that may follow.
+func TestPollableIsDroppedBeforeAPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, h := newTimed(t, host.Plan{Permits: []uint64{0}})
+		call := start(func() { w.WriteString("x") })
+		for range 10 {
+			time.Sleep(50 * time.Millisecond)
+			require.False(t, call())
+			assert.Len(t, h.Live(), 1, "the stream")
+		}
+	})
+}
+
+// The error of a stream that permits nothing for too long sticks, and Close returns it even
+// if all that was written before is known to be flushed.
+func TestNoProgressSticks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		permits := append([]uint64{9, 9}, make([]uint64, 1000)...)
+		w, s := newWriter(t, wasiotest.Plan{Permits: permits})
+		b := wasio.NewBufWriterSize(w, 16)
+		_, err := w.WriteString("flushed")
+		require.NoError(t, err)
+		_, err = w.WriteString("x")
+		require.ErrorIs(t, err, io.ErrNoProgress)
+		before := len(s.Calls())
+		assert.Same(t, err, b.Flush())
+		assert.Same(t, err, w.Flush())
+		_, again := w.WriteString("x")
+		assert.Same(t, err, again)
+		assert.Same(t, err, w.Close())
+		assert.Equal(t, []string{"drop"}, callsOf(s)[before:])
+	})
+}
