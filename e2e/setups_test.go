@@ -129,7 +129,7 @@ func alwaysFails(t *testing.T, c *cell, p *process) func(*result) string {
 		var failed, before, after int
 		_, err := fmt.Sscanf(string(r.stderr), "failed=%d before=%d after=%d", &failed, &before, &after)
 		require.NoError(t, err, "stderr: %s", r.stderr)
-		assert.Equal(t, before, after, "number of a new handle")
+		assertNoLeak(t, before, after)
 		assert.Empty(t, r.stdout)
 		switch c.host {
 		case nothing:
@@ -186,6 +186,14 @@ func kibibytes(t *testing.T, file string) int {
 	return n
 }
 
+// assertNoLeak checks the numbers of new handles before and after many operations. A guest
+// of TinyGo's keeps the pollable of one clock.
+func assertNoLeak(t *testing.T, before, after int) {
+	t.Helper()
+	assert.GreaterOrEqual(t, after, before)
+	assert.LessOrEqual(t, after, before+1, "number of a new handle")
+}
+
 // checkWaits checks the output of the guest, and that no handle leaked. It returns how many
 // of 1000 writes had to wait.
 func checkWaits(t *testing.T, h *host, r *result, writes string) (waited int) {
@@ -193,7 +201,7 @@ func checkWaits(t *testing.T, h *host, r *result, writes string) (waited int) {
 	_, err := fmt.Sscanf(string(r.stderr), "waited=%d/%d before=%d after=%d", &waited, &rounds, &before, &after)
 	require.NoError(t, err, "stderr: %s", r.stderr)
 	assert.Equal(t, 1000, rounds)
-	assert.Equal(t, before, after, "number of a new handle")
+	assertNoLeak(t, before, after)
 	switch h {
 	case callback, slow, grudging:
 		assert.Greater(t, waited, 800, "writes of 1000 that had to wait")
