@@ -39,52 +39,27 @@ func build(dir string, toolchain component.Toolchain, counting bool) (string, er
 			return "", err
 		}
 	}
-	var err error
+	var flags []string
 	if toolchain == component.TinyGo {
 		if _, err := exec.LookPath("tinygo"); err != nil {
 			return "", errors.New("TinyGo is not on the PATH: PATH=$(.ci/tinygo):$PATH installs and adds it")
 		}
-		err = component.Build(toolchain, module, "./bench/guest", wasm, "-opt=2")
-	} else {
-		err = buildGo(module, wasm)
+		flags = []string{"-opt=2"}
 	}
+	// The guest also imports blocking-write-and-flush.
+	wit, err := os.MkdirTemp("", "wasio-bench-wit")
 	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(wit)
+	if err := copyWIT(wit); err != nil {
+		return "", err
+	}
+	if err := component.BuildWIT(wit, toolchain, module, "./bench/guest", wasm, flags...); err != nil {
 		return "", err
 	}
 	_, err = job{From: wasm, To: compiled}.do()
 	return compiled, err
-}
-
-// memoryPages is the initial memory of the guest that Go compiles, 128 MiB.
-const memoryPages = 2048
-
-// buildGo is component.Build for the Go toolchain, except that the component may also import
-// blocking-write-and-flush, which ../wit leaves out.
-func buildGo(module, wasm string) error {
-	core := wasm + ".core"
-	if err := component.Command(module, component.GoEnv, "go", "build", "-o", core, "./bench/guest"); err != nil {
-		return err
-	}
-	text, err := os.ReadFile(core)
-	if err != nil {
-		return err
-	}
-	if text, err = component.RaiseMemory(text, memoryPages); err != nil {
-		return err
-	}
-	if err := os.WriteFile(core, text, 0o666); err != nil {
-		return err
-	}
-
-	wit, err := os.MkdirTemp("", "wasio-bench-wit")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(wit)
-	if err := copyWIT(wit); err != nil {
-		return err
-	}
-	return component.Command("", nil, "node", "component.mjs", wit, "imports", core, wasm)
 }
 
 // copyWIT copies ../wit to dir and adds blocking-write-and-flush.

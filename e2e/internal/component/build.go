@@ -36,6 +36,12 @@ var GoEnv = []string{"GOOS=wasip1", "GOARCH=wasm"}
 // tinygo build. Like every function of this package, it must be called in the directory
 // e2e.
 func Build(toolchain Toolchain, dir, pkg, wasm string, flags ...string) error {
+	return BuildWIT("../wit", toolchain, dir, pkg, wasm, flags...)
+}
+
+// BuildWIT is Build for a package whose imports are in the world imports of the directory
+// wit, which matters to Go only.
+func BuildWIT(wit string, toolchain Toolchain, dir, pkg, wasm string, flags ...string) error {
 	if toolchain == TinyGo {
 		args := append([]string{"build", "-target=wasip2", "-o", wasm}, flags...)
 		return Command(dir, nil, "tinygo", append(args, pkg)...)
@@ -57,7 +63,7 @@ func Build(toolchain Toolchain, dir, pkg, wasm string, flags ...string) error {
 			return err
 		}
 	}
-	return Command("", nil, "node", "component.mjs", "../wit", "imports", core, wasm)
+	return Command("", nil, "node", "component.mjs", wit, "imports", core, wasm)
 }
 
 // Command runs a tool in dir, with env added to the environment. If the tool fails, the
