@@ -122,16 +122,16 @@ func (b *BufWriter) WriteString(s string) (n int, err error) {
 	return b.Write(bytesOf(s))
 }
 
-// WriteByte writes one byte. An error means that the byte was not taken. So in line mode,
-// if a deadline passes when the host has taken a newline and not yet flushed it, WriteByte
-// succeeds and the flush is left to the next one.
+// WriteByte writes one byte. If a deadline makes it fail, the byte was not taken and can be
+// written again. So in line mode, if the deadline passes when the host has taken a newline
+// and not yet flushed it, WriteByte succeeds and leaves the flush to a later call.
 func (b *BufWriter) WriteByte(c byte) error {
 	p := [1]byte{c}
 	return b.put(p[:])
 }
 
-// WriteRune writes one code point as UTF-8 and returns its size in bytes. With an error
-// the size is 0 and nothing was taken, as with WriteByte.
+// WriteRune writes one code point as UTF-8 and returns its size in bytes, or 0 with an
+// error, which means what it means for WriteByte.
 func (b *BufWriter) WriteRune(r rune) (size int, err error) {
 	var p [utf8.UTFMax]byte
 	size = utf8.EncodeRune(p[:], r)
@@ -268,7 +268,7 @@ func (b *BufWriter) Close() error {
 	return err
 }
 
-// writeLocked is Write.
+// writeLocked is Write. The last parameter makes it fit withLock.
 //
 //go:noinline
 func (b *BufWriter) writeLocked(p []byte, _ bool) (n int, err error) {

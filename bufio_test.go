@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"sync"
@@ -65,6 +66,39 @@ func TestBufWriterSizesAndWrites(t *testing.T) {
 			require.True(t, bytes.Equal(data, s.Bytes()), "size %d, chunk %d", size, chunk)
 			require.Equal(t, 1, count(s, "flush"))
 		}
+	}
+}
+
+// The buffer holds what that of a bufio.Writer holds, except that a Write that fills an empty
+// buffer bypasses it.
+func TestBufWriterBuffersAsBufioDoes(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for size := 16; size < 64; size += 3 {
+		b, s := newBufWriter(t, size, wasiotest.Plan{})
+		var out bytes.Buffer
+		model := bufio.NewWriterSize(&out, size)
+		for range 500 {
+			p := pattern(r.IntN(3 * size))
+			switch r.IntN(8) {
+			case 0:
+				b.WriteByte('x')
+				model.WriteByte('x')
+			case 1:
+				b.WriteString(string(p))
+				model.WriteString(string(p))
+			default:
+				b.Write(p)
+				model.Write(p)
+			}
+			require.True(t, b.Buffered() == model.Buffered() || b.Buffered() == 0 && model.Buffered() == size,
+				"%d and %d of %d", b.Buffered(), model.Buffered(), size)
+			if b.Buffered() == 0 {
+				require.NoError(t, model.Flush())
+			}
+		}
+		require.NoError(t, b.Flush())
+		require.NoError(t, model.Flush())
+		assert.True(t, bytes.Equal(out.Bytes(), s.Bytes()))
 	}
 }
 
@@ -262,6 +296,26 @@ func TestBufWriterLineModeOfLongLines(t *testing.T) {
 	}
 	assert.Equal(t, line+"pre"+line+line, s.String())
 	assert.Equal(t, 4, b.Buffered())
+}
+
+// Only what stands before the last newline goes out.
+func TestBufWriterLineModeKeepsTheRest(t *testing.T) {
+	for text, out := range map[string]string{
+		"\n": "\n", "\nrest": "\n", "a\nb\nrest": "a\nb\n", "a\n\n": "a\n\n", "rest": "", "a\nrest, of more than the buffer holds": "a\n",
+	} {
+		for _, before := range []string{"", "x"} {
+			b, s := newBufWriter(t, 64, wasiotest.Plan{})
+			b.SetLineMode(true)
+			b.WriteString(before)
+			write(t, b, text)
+			want := out
+			if out != "" {
+				want = before + out
+			}
+			assert.Equal(t, want, s.String())
+			assert.Equal(t, len(before)+len(text)-len(want), b.Buffered())
+		}
+	}
 }
 
 func TestBufWriterLineModeOfNothing(t *testing.T) {

@@ -443,6 +443,25 @@ func TestBufWriterLineAtATimeout(t *testing.T) {
 	})
 }
 
+// A Write of whole lines to an empty buffer bypasses it.
+func TestBufWriterLinesBypassAnEmptyBuffer(t *testing.T) {
+	for _, text := range []string{"a line\n", "two\nlines\n", strings.Repeat("long ", 10) + "\n"} {
+		synctest.Test(t, func(t *testing.T) {
+			b, s := newBufWriter(t, 16, slow)
+			b.SetLineMode(true)
+			b.SetWriteDeadline(time.Now().Add(time.Second))
+			n, err := b.WriteString(text)
+			assertTimeout(t, err)
+			assert.Equal(t, 4, n, "what the host took")
+			assert.Zero(t, b.Buffered())
+			b.SetWriteDeadline(time.Time{})
+			write(t, b, text[n:])
+			assert.Equal(t, text, s.String())
+			assert.Equal(t, 1, count(s, "flush"))
+		})
+	}
+}
+
 // A flush that timed out stays owed, whatever is called then, until any call flushes.
 func TestOwedFlushSurvivesATimeout(t *testing.T) {
 	for _, f := range flushers {

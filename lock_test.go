@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -118,6 +119,7 @@ func TestEveryMethodOfBufWriterTakesTheLock(t *testing.T) {
 				testTakesTurn(t, s,
 					func() { b.Flush() },
 					func() { assert.NoError(t, m.call(b)) })
+				assert.Equal(t, 1, strings.Count(s.String(), "first\n"))
 			})
 		})
 	}
@@ -236,6 +238,18 @@ func TestCloseTakesItsTurn(t *testing.T) {
 	})
 }
 
+// Other goroutines run before a wait, since the host blocks the whole program in it.
+func TestOthersRunBeforeAWait(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	w, s := newWriter(t, wasiotest.Plan{FlushWaits: []int{1}})
+	seen := make(chan int, 1)
+	go func() { seen <- count(s, "subscribe") }()
+	_, err := w.WriteString("x")
+	require.NoError(t, err)
+	assert.Equal(t, 1, count(s, "subscribe"))
+	assert.Zero(t, <-seen)
+}
+
 // A goroutine that writes in a loop does not keep another one out, even if the host makes
 // each Write wait.
 func TestWriteLoopKeepsNobodyOut(t *testing.T) {
@@ -322,13 +336,13 @@ func TestNoWriteLandsInsideAnother(t *testing.T) {
 					wg.Go(func() {
 						for range longs {
 							a.WriteString(long)
-							time.Sleep(1)
+							time.Sleep(time.Nanosecond)
 						}
 					})
 					wg.Go(func() {
 						for range shorts {
 							b.WriteString("short\n")
-							time.Sleep(1)
+							time.Sleep(time.Nanosecond)
 						}
 					})
 					wg.Wait()
@@ -351,11 +365,11 @@ type trapScript struct{ n int }
 
 func (s *trapScript) next() {
 	if s.n--; s.n == 0 {
-		panic(trapped)
+		panic(errTrapped)
 	}
 }
 
-var trapped = errors.New("trap")
+var errTrapped = errors.New("trap")
 
 func (s *trapScript) Permit(uint64) uint64                      { s.next(); return 5 }
 func (s *trapScript) FlushWaits() int                           { s.next(); return 0 }
@@ -365,7 +379,7 @@ func (s *trapScript) Fault(host.Point, int, uint64) *host.Fault { s.next(); retu
 func traps(f func() error) (yes bool, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			if r != any(trapped) {
+			if r != any(errTrapped) {
 				panic(r)
 			}
 			yes = true

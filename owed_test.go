@@ -311,6 +311,27 @@ func TestBufWriterCloseOfSharedWriter(t *testing.T) {
 	assert.Equal(t, "text, more, and more", s.String())
 }
 
+// It does so even if it fails.
+func TestBufWriterCloseOfSharedWriterThatFails(t *testing.T) {
+	for name, plan := range map[string]wasiotest.Plan{
+		"failed": {Faults: []wasiotest.Fault{{At: "write"}}},
+		"closed": {Faults: []wasiotest.Fault{{At: "flushed", Closed: true}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wasiotest.SetStdout(t, plan)
+			b := wasio.NewBufWriterSize(wasio.Stdout(), 16)
+			b.WriteString("text")
+			err := b.Close()
+			require.ErrorAs(t, err, new(*wasio.Error))
+			assert.Same(t, err, wasio.Stdout().Flush())
+			assert.Zero(t, b.Buffered())
+			_, err = b.WriteString("late")
+			assertNotOpen(t, "write", err, "Write")
+			assert.NoError(t, b.Close())
+		})
+	}
+}
+
 // A stream that closed with the last byte it took owes no flush. Once it has refused a
 // write, every call returns the error.
 func TestStreamThatEndedOwesNothing(t *testing.T) {

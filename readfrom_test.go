@@ -184,6 +184,9 @@ func TestBufWriterAvailableWhileItReads(t *testing.T) {
 			assert.Len(t, s.Calls(), calls)
 			assert.Equal(t, buffered+room, b.Buffered())
 			assert.Zero(t, b.Available())
+			_, err := b.ReadFrom(strings.NewReader(""))
+			assert.NoError(t, err)
+			assert.Len(t, s.Calls(), calls, "there was nothing to make room for")
 			return 0, io.EOF
 		}))
 		require.NoError(t, err)
