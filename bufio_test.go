@@ -148,6 +148,17 @@ func TestBufWriterPassesOnWhatWouldFillIt(t *testing.T) {
 	assert.Zero(t, b.Buffered(), "the rest would fill it again")
 }
 
+// What is left of a write after a full buffer was handed over goes into the buffer, unless
+// it would fill it.
+func TestBufWriterKeepsTheRestOfAWrite(t *testing.T) {
+	b, s := newBufWriter(t, 16, wasiotest.Plan{})
+	b.WriteString("0123456789")
+	b.WriteString("0123456789abcdefghij")
+	assert.Equal(t, []string{"0123456789012345"}, s.Records())
+	assert.Equal(t, 14, b.Buffered())
+	require.NoError(t, b.Flush())
+}
+
 func TestBufWriterUsesAllOfItsBuffer(t *testing.T) {
 	b, s := newBufWriter(t, 16, wasiotest.Plan{})
 	b.WriteString("0123456789abcde")

@@ -48,11 +48,11 @@ func (w *Writer) waitLocked() error {
 		w.waits.paused += d
 		pause(d)
 	}
-	switch {
-	case w.overdue():
+	if w.overdue() {
 		w.waits = waits{}
 		return errTimeout
-	case w.waits.paused >= maxPaused && w.deadline.Load() == 0: // else the deadline decides
+	}
+	if w.waits.paused >= maxPaused && w.deadline.Load() == 0 { // else the deadline decides
 		w.err, w.state = errStuck, owed
 		return w.err
 	}

@@ -249,15 +249,17 @@ func (w *Writer) settle() error {
 //
 //go:noinline
 func (w *Writer) refusalLocked(p []byte, flush bool) error {
-	switch {
-	case w.stream() == 0 && flush && len(p) == 0:
-		return notOpen("flush")
-	case w.stream() == 0:
+	if w.stream() == 0 {
+		if flush && len(p) == 0 {
+			return notOpen("flush")
+		}
 		return notOpen("write")
-	case w.err != nil:
+	}
+	if w.err != nil {
 		w.state = owed // not ended any more
 		return w.err
-	case (flush || len(p) > 0) && w.overdue():
+	}
+	if (flush || len(p) > 0) && w.overdue() {
 		return errTimeout // before flush, in which a host may block, as jco does for HTTP bodies
 	}
 	return nil
