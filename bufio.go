@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"io"
 	"unicode/utf8"
+
+	"github.com/wasio-dev/wasio/internal/platform"
 )
 
 const (
@@ -26,12 +28,12 @@ const (
 //
 // The zero BufWriter is a closed one. [BufWriter.Reset] opens it.
 type BufWriter struct {
-	mu    mutex                 // guards all fields, but SetWriteDeadline reads w; locked before w.mu
-	w     atomicPointer[Writer] // nil if b is not open
-	buf   []byte                // cap(buf) is the size; buf is shorter while ReadFrom reads into the rest
-	n     int                   // how many bytes are in buf
-	err   error                 // the first error that sticks
-	lines bool                  // line mode
+	mu    platform.Mutex           // guards all fields, but SetWriteDeadline reads w; locked before w.mu
+	w     platform.Pointer[Writer] // nil if b is not open
+	buf   []byte                   // cap(buf) is the size; buf is shorter while ReadFrom reads into the rest
+	n     int                      // how many bytes are in buf
+	err   error                    // the first error that sticks
+	lines bool                     // line mode
 }
 
 // NewBufWriter returns a BufWriter on w with a buffer of 64 KiB. On [Stdout] or [Stderr]
@@ -103,14 +105,14 @@ func (b *BufWriter) Available() int {
 func (b *BufWriter) Write(p []byte) (n int, err error) {
 	b.mu.Lock()
 	if !b.lines && b.err == nil && len(p) < len(b.buf)-b.n {
-		n = copyShort(b.buf[b.n:], p)
+		n = platform.CopyShort(b.buf[b.n:], p)
 		b.n += n
 		b.mu.Unlock()
 		return n, nil
 	}
-	if trapUnwinds {
+	if platform.TrapUnwinds {
 		b.mu.Unlock()
-		return withLock(&b.mu, (*BufWriter).writeLocked, b, p, false)
+		return platform.WithLock(&b.mu, (*BufWriter).writeLocked, b, p, false)
 	}
 	n, err = b.writeLocked(p, false)
 	b.mu.Unlock()

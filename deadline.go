@@ -2,7 +2,11 @@
 
 package wasio
 
-import "time"
+import (
+	"time"
+
+	"github.com/wasio-dev/wasio/internal/platform"
+)
 
 // century stands for all longer times.
 const century = 100 * 365 * 24 * time.Hour
@@ -27,7 +31,7 @@ func (w *Writer) SetWriteDeadline(t time.Time) error {
 	deadline := int64(0)
 	if !t.IsZero() {
 		useLimits()
-		deadline = now() + int64(max(0, min(time.Until(t), century)))
+		deadline = platform.Now() + int64(max(0, min(time.Until(t), century)))
 	}
 	w.deadline.Store(deadline)
 	return nil
@@ -44,7 +48,7 @@ func (w *Writer) SetWriteDeadline(t time.Time) error {
 // after pauses that grow from 20 µs to 5 ms.
 func (w *Writer) SetRecheck(every time.Duration) {
 	if every <= 0 {
-		every = never
+		every = platform.Never
 	}
 	useLimits()
 	w.recheck.Store(int64(every))

@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"github.com/wasio-dev/wasio/generated/wasi/io/streams"
+	"github.com/wasio-dev/wasio/internal/platform"
 )
 
 // An Error says which operation of an output stream did not succeed, and why. All errors
@@ -111,7 +112,7 @@ func (w *Writer) reasonOf(e streams.StreamError) (err error) {
 		err = w.reason(uint32(*failure))
 	}
 	if err == nil {
-		err = &cause{text: textOf(*failure)}
+		err = &cause{text: platform.TextOf(*failure)}
 	}
 	return err
 }

@@ -29,19 +29,27 @@ func goList(t *testing.T, env []string, args ...string) []string {
 // The package goes into every guest, and every guest pays for what it imports.
 func TestImportsArePinned(t *testing.T) {
 	guest := []string{"GOOS=wasip1", "GOARCH=wasm"}
-	const generated = "github.com/wasio-dev/wasio/generated/wasi/"
-	small := []string{
+	const module = "github.com/wasio-dev/wasio/"
+	const generated = module + "generated/wasi/"
+	own := []string{
 		generated + "cli/stderr", generated + "cli/stdout", generated + "cli/terminal-output",
 		generated + "cli/terminal-stderr", generated + "cli/terminal-stdout",
-		generated + "io/error", generated + "io/poll", generated + "io/streams",
-		"go.bytecodealliance.org/cm",
-		"bytes", "io", "runtime", "sync", "unicode/utf8", "unsafe",
+		generated + "io/poll", generated + "io/streams", module + "internal/platform",
+		"go.bytecodealliance.org/cm", "bytes", "io", "runtime", "sync", "unicode/utf8", "unsafe",
 	}
-	const format = `{{join .Imports "\n"}}`
-	tinygo := append(small, generated+"clocks/monotonic-clock")
-	assert.ElementsMatch(t, tinygo, goList(t, guest, "-tags", "tinygo.wasm,module.std", "-f", format, "."))
-	assert.ElementsMatch(t, append(tinygo, "time"), goList(t, guest, "-tags", "tinygo.wasm", "-f", format, "."))
-	assert.ElementsMatch(t, append(small, "time"), goList(t, guest, "-f", format, "."))
+	both := []string{generated + "io/error", generated + "io/poll", "runtime"}
+	for _, c := range []struct {
+		pkg, tags string
+		want      []string
+	}{
+		{".", "module.std", own},
+		{".", "", append(own, "time")},
+		{".", "tinygo.wasm,module.std", own},
+		{"./internal/platform", "", append(both, "time")},
+		{"./internal/platform", "tinygo.wasm", append(both, generated+"clocks/monotonic-clock", "go.bytecodealliance.org/cm", "unsafe")},
+	} {
+		assert.ElementsMatch(t, c.want, goList(t, guest, "-tags", c.tags, "-f", `{{join .Imports "\n"}}`, c.pkg), c)
+	}
 }
 
 // If a value is stored in an interface, TinyGo links the methods of all types that its type

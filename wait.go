@@ -4,12 +4,10 @@ import (
 	"runtime"
 
 	"github.com/wasio-dev/wasio/generated/wasi/io/poll"
+	"github.com/wasio-dev/wasio/internal/platform"
 )
 
-// Durations are numbers of nanoseconds: with TinyGo, package time adds 46 KB to a guest.
 const (
-	minPause  int64 = 20_000        // the first pause
-	maxPause  int64 = 5_000_000     // the longest pause
 	maxPaused int64 = 1_000_000_000 // all pauses for a stream that is ready and permits nothing
 	atOnce    int64 = 1_000_000     // a wait that is shorter was none
 )
@@ -33,20 +31,22 @@ func (w *Writer) waitLocked() error {
 	runtime.Gosched() // now, since the host blocks the whole program
 	bound, again, began := w.bound(), w.waits.n > 0, int64(0)
 	if again {
-		began = now()
+		began = platform.Now()
 	}
 	p, ready := w.stream().Subscribe(), true
-	if bound == never {
+	if bound == platform.Never {
 		p.Block()
+	} else if platform.Bounded {
+		ready = platform.AwaitWithin(p, bound, w.waits.n)
 	} else {
 		ready = (*awaitLimited.Load())(p, bound, w.waits.n)
 	}
 	p.ResourceDrop()
 	w.waits.n++
-	if again && ready && now()-began < atOnce {
-		d := min(max(w.waits.paused, minPause), maxPause, bound) // twice as long each time
+	if again && ready && platform.Now()-began < atOnce {
+		d := min(max(w.waits.paused, platform.MinPause), platform.MaxPause, bound) // twice as long each time
 		w.waits.paused += d
-		pause(d)
+		platform.Pause(d)
 	}
 	if w.overdue() {
 		w.waits = waits{}
@@ -59,26 +59,23 @@ func (w *Writer) waitLocked() error {
 	return nil
 }
 
-// never is longer than any wait.
-const never = 1<<63 - 1
-
-// awaitLimited is awaitWithin, once a wait may have a limit: what that imports from the
-// host is then linked.
-var awaitLimited atomicPointer[func(p poll.Pollable, bound int64, round int) (ready bool)]
+// awaitLimited is platform.AwaitWithin once a limit is set. A program that sets none does
+// not link it, nor import what it takes from the host, unless all its waits are bounded.
+var awaitLimited platform.Pointer[func(p poll.Pollable, bound int64, round int) (ready bool)]
 
 func useLimits() {
-	f := awaitWithin
+	f := platform.AwaitWithin
 	awaitLimited.Store(&f)
 }
 
 // bound returns how long a wait that begins now may last.
 func (w *Writer) bound() int64 {
-	bound := defaultRecheck
+	bound := platform.DefaultRecheck
 	if recheck := w.recheck.Load(); recheck != 0 {
 		bound = recheck
 	}
 	if d := w.deadline.Load(); d != 0 {
-		bound = min(bound, max(d-now(), 1))
+		bound = min(bound, max(d-platform.Now(), 1))
 	}
 	return bound
 }
@@ -86,5 +83,5 @@ func (w *Writer) bound() int64 {
 // overdue reports whether the deadline has passed.
 func (w *Writer) overdue() bool {
 	d := w.deadline.Load()
-	return d != 0 && d <= now()
+	return d != 0 && d <= platform.Now()
 }

@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"github.com/wasio-dev/wasio/generated/wasi/io/streams"
+	"github.com/wasio-dev/wasio/internal/platform"
 	"go.bytecodealliance.org/cm"
 )
 
@@ -27,17 +28,17 @@ const maxPiece = 64 << 20
 //
 // The zero Writer is a closed one.
 type Writer struct {
-	mu     mutex // guards the fields below; locked after the mu of a BufWriter
-	err    error // the first error that sticks; state is owed or ended then
+	mu     platform.Mutex // guards the fields below; locked after the mu of a BufWriter
+	err    error          // the first error that sticks; state is owed or ended then
 	state  state
 	waits  waits // since the last permit
 	reason func(err uint32) error
 
 	// The setters of deadlines read these without mu: they must not wait for the call
 	// that they are meant to end.
-	handle   atomicUint32 // 0, which no handle is, if not open
-	deadline atomicInt64  // a time of now; 0 is none
-	recheck  atomicInt64  // the longest that a wait may last; 0 is defaultRecheck
+	handle   platform.Uint32 // 0, which no handle is, if not open
+	deadline platform.Int64  // a time of platform.Now; 0 is none
+	recheck  platform.Int64  // the longest that a wait may last; 0 is platform.DefaultRecheck
 
 	standard standard // nil unless it is standard output or standard error
 }
@@ -152,20 +153,13 @@ func (w *Writer) SetReason(reason func(err uint32) error) {
 
 // transfer is transferLocked with the lock.
 func (w *Writer) transfer(p []byte, flush bool) (n int, err error) {
-	if trapUnwinds {
-		return withLock(&w.mu, (*Writer).transferLocked, w, p, flush)
+	if platform.TrapUnwinds {
+		return platform.WithLock(&w.mu, (*Writer).transferLocked, w, p, flush)
 	}
 	w.mu.Lock()
 	n, err = w.transferLocked(p, flush)
 	w.mu.Unlock()
 	return n, err
-}
-
-// withLock calls f with m locked, and unlocks m even if f panics.
-func withLock[T any](m *mutex, f func(T, []byte, bool) (int, error), t T, p []byte, flag bool) (n int, err error) {
-	m.Lock()
-	defer m.Unlock()
-	return f(t, p, flag)
 }
 
 // transferLocked is the protocol. It hands p to the host, piece by piece as the host

@@ -1,6 +1,6 @@
 //go:build tinygo.wasm
 
-package wasio
+package platform
 
 import (
 	"unsafe"
@@ -22,25 +22,27 @@ func pollList(in *poll.Pollable, n uint32, ready *cm.List[uint32])
 //go:noescape
 func toDebugString(e uint32, text *string)
 
-// A wait lasts minRecheck nanoseconds at most before the Writer looks at the stream again,
-// and up to defaultRecheck in later rounds.
 const (
-	minRecheck     int64 = 2_000_000
-	defaultRecheck       = minRecheck << 2
-)
+	minRecheck int64 = 2_000_000
 
-func init() { useLimits() }
+	// DefaultRecheck is how long a wait lasts at most before a Writer looks at its stream
+	// again, unless the program says otherwise. The first wait lasts minRecheck at most.
+	DefaultRecheck = minRecheck << 2
+
+	// Bounded reports whether DefaultRecheck is a bound.
+	Bounded = true
+)
 
 // alarm is the pollable of a clock, or 0. All waits of the program share it until it
 // fires, so that most of them make no host call for it.
 var alarm poll.Pollable
 
-// awaitWithin waits until p is ready, or for bound nanoseconds or defaultRecheck at most,
+// AwaitWithin waits until p is ready, or for bound nanoseconds or DefaultRecheck at most,
 // and reports whether p is ready. When a clock wakes poll, it looks at p itself, even if
 // the host lost the wake-up.
-func awaitWithin(p poll.Pollable, bound int64, round int) (ready bool) {
+func AwaitWithin(p poll.Pollable, bound int64, round int) (ready bool) {
 	old := alarm != 0
-	if old && bound < defaultRecheck {
+	if old && bound < DefaultRecheck {
 		alarm.ResourceDrop() // it may be too late
 		old = false
 	}
@@ -58,7 +60,7 @@ func awaitWithin(p poll.Pollable, bound int64, round int) (ready bool) {
 		alarm.ResourceDrop()
 		alarm = 0
 		if old && !ready { // it may have fired before p was there
-			return awaitWithin(p, bound, round)
+			return AwaitWithin(p, bound, round)
 		}
 	}
 	return ready
@@ -69,18 +71,18 @@ func subscribe(d int64) poll.Pollable {
 	return monotonicclock.SubscribeDuration(monotonicclock.Duration(d))
 }
 
-// pause returns after d nanoseconds.
-func pause(d int64) {
+// Pause returns after d nanoseconds.
+func Pause(d int64) {
 	clock := subscribe(d)
 	clock.Block()
 	clock.ResourceDrop()
 }
 
-// now returns the time of a clock that only goes forward, in nanoseconds, and never 0.
-func now() int64 { return int64(monotonicclock.Now()) + 1 }
+// Now returns the time of a clock that only goes forward, in nanoseconds, and never 0.
+func Now() int64 { return int64(monotonicclock.Now()) + 1 }
 
-// textOf returns the host's text for a failure, or one of its own.
-func textOf(e ioerror.Error) string {
+// TextOf returns the host's text for a failure, or one of its own.
+func TextOf(e ioerror.Error) string {
 	var text string
 	toDebugString(cm.Reinterpret[uint32](e), &text)
 	if text == "" {
@@ -89,10 +91,10 @@ func textOf(e ioerror.Error) string {
 	return text
 }
 
-// copyShort is copy into a dst that has room for src. Copy is one instruction of
+// CopyShort is copy into a dst that has room for src. Copy is one instruction of
 // WebAssembly, for which Wasmtime leaves the guest: that takes some 15 ns, in which this
 // loop copies 100 bytes.
-func copyShort(dst, src []byte) int {
+func CopyShort(dst, src []byte) int {
 	n := len(src)
 	if n < 8 || n > 256 {
 		return copy(dst, src)
