@@ -5,8 +5,9 @@
 //	wasirun [flags] ./package [arguments]
 //	wasirun [flags] guest.wasm [arguments]
 //
-// Wasirun builds a package with the go command for GOOS=wasip1 GOARCH=wasm, and runs a
-// module as it is. Output that the program writes to wasi:io streams or to os.Stdout goes
+// Wasirun builds a package with the go command for GOOS=wasip1 GOARCH=wasm. It runs
+// a file as it is: a core module that Go made, or a component with wasi:cli/run that TinyGo
+// made (-target=wasip2). Output that the program writes to wasi:io streams or to os.Stdout goes
 // to the standard output of wasirun.
 //
 // The host is the strict model that the tests of wasio use. It stops a program that breaks
@@ -51,7 +52,8 @@ const maxHandles = 1 << 16
 
 const usage = `usage: wasirun [flags] ./package|guest.wasm [arguments]
 
-Wasirun builds a Go package for GOOS=wasip1 and runs it on a model of a WASI 0.2 host.
+Wasirun builds a Go package for GOOS=wasip1, or takes a core module or a component, and
+runs it on a model of a WASI 0.2 host.
 
 Flags:
 `
@@ -63,7 +65,7 @@ Examples:
   wasirun -permit 1 -stall 3 ./examples/log            accept one byte at a time, after three waits
   wasirun -as wasmtime-file -stats ./examples/json     imitate a host that makes guests wait
   wasirun -fail write:2=disk-full ./examples/bufio     fail the second write
-  wasirun -timeout 10s guest.wasm argument             run a module, with a time limit
+  wasirun -timeout 10s guest.wasm argument             run a module or a component, with a time limit
 
 The exit code is the guest's own, or
   124  the timeout expired
