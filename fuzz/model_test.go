@@ -112,7 +112,7 @@ func FuzzBufWriter(f *testing.F) {
 
 // TestBufWriterPrograms runs some random programs, for those who do not fuzz.
 func TestBufWriterPrograms(t *testing.T) {
-	for seed := range uint64(2000) {
+	for seed := range uint64(4000) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		program, choices := make([]byte, 3*r.IntN(60)), make([]byte, r.IntN(400))
 		for i := range program {
@@ -212,13 +212,17 @@ type call struct {
 	m      *model
 	b      *buffer // nil for a method of w
 	before int     // host calls
+	flush  int     // those of flush
 	failed bool    // the host had failed
 	start  time.Time
 }
 
 func (m *model) begin(b *buffer) *call {
-	return &call{m, b, m.calls(), m.failed, time.Now()}
+	return &call{m, b, m.calls(), int(m.Count(host.OpFlush)), m.failed, time.Now()}
 }
+
+// flushes returns how often the call had the host flush.
+func (c *call) flushes() int { return int(c.m.Count(host.OpFlush)) - c.flush }
 
 // calls returns how many calls the host has received, not counting drops of the stream.
 func (m *model) calls() int { return int(m.Total() - m.Count(host.OpDropStream)) }
@@ -285,6 +289,8 @@ func (c *call) end(n, most int, err error) {
 		} else {
 			require.True(m, m.failed)
 			require.Equal(m, m.closed, errors.Is(err, io.ErrClosedPipe))
+			all := n == most && (c.b == nil || len(c.b.held) == 0)
+			require.False(m, m.closed && !c.failed && all, "the host closed the stream after it took all")
 		}
 		m.sticky = err
 		if c.b != nil {
@@ -321,9 +327,22 @@ func (m *model) write(b *buffer, p []byte) {
 	c.took(p, n)
 	c.end(n, len(p), err)
 	c.inTime()
-	if end := bytes.LastIndexByte(p, '\n') + 1; err == nil && b.lines && end > 0 {
-		require.GreaterOrEqual(m, m.out.Len(), len(m.want)-(len(p)-end), "lines are out")
-		require.LessOrEqual(m, b.Buffered(), len(p)-end)
+	c.lines(p, err)
+	require.LessOrEqual(m, c.flushes(), 1)
+}
+
+// lines checks that all lines are out after a success in line mode, and that nothing else
+// was flushed.
+func (c *call) lines(p []byte, err error) {
+	end := 0
+	if c.b.lines {
+		end = bytes.LastIndexByte(p, '\n') + 1
+	}
+	if end == 0 {
+		require.Zero(c.m, c.flushes(), "a flush that nobody asked for")
+	} else if err == nil {
+		require.GreaterOrEqual(c.m, c.m.out.Len(), len(c.m.want)-(len(p)-end), "lines are out")
+		require.LessOrEqual(c.m, len(c.b.held), len(p)-end)
 	}
 }
 
@@ -361,9 +380,11 @@ func (c *call) put(p []byte, n int, err error) {
 	}
 	c.end(n, len(p), err)
 	c.inTime()
-	if err == nil && c.b.lines && p[0] == '\n' {
+	if line := c.b.lines && p[0] == '\n'; !line {
+		require.Zero(m, c.flushes(), "a flush that nobody asked for")
+	} else if err == nil {
 		require.Empty(m, c.b.held)
-		if !m.owed {
+		if m.deadline.IsZero() || time.Now().Before(m.deadline) {
 			m.flushed()
 		}
 	}
@@ -371,11 +392,15 @@ func (c *call) put(p []byte, n int, err error) {
 
 func (m *model) readFrom(b *buffer, size, kind int) {
 	p := m.text(size)
+	line := bytes.IndexByte(b.held, '\n') >= 0 // from before line mode
 	c, r := m.begin(b), newSource(p, kind)
 	n, err := b.ReadFrom(r)
 	require.EqualValues(m, r.read, n, "what was read was taken")
 	c.took(p, int(n))
 	c.ended(r, int(n), len(p), err)
+	if b.open && b.sticky == nil && !line {
+		c.lines(p, err)
+	}
 }
 
 // ended is end for a call that reads from a source.
@@ -408,6 +433,7 @@ func (m *model) flush(b *buffer) {
 			m.flushed()
 		}
 	}
+	require.LessOrEqual(m, c.flushes(), 1)
 	if nothing {
 		require.Equal(m, c.before, m.calls(), "there was nothing to flush")
 	}
@@ -468,6 +494,7 @@ func (m *model) writerWrite(n int) {
 		took = int(n64)
 		c.took(p, took)
 		c.ended(r, took, len(p), err)
+		require.LessOrEqual(m, c.flushes(), 1, "one flush at the end")
 		if err == nil {
 			m.flushed()
 		}
