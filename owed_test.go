@@ -234,10 +234,11 @@ func TestReadFromReturnsTheFirstError(t *testing.T) {
 	assert.EqualValues(t, 6, n)
 	assert.Same(t, broken, err)
 	assert.Equal(t, 1, count(s, "flush"))
+	flushed := w.Flush() // the error of the flush, which sticks
+	assert.ErrorContains(t, flushed, "last operation failed")
 	n, err = w.ReadFrom(iotest.ErrReader(broken))
 	assert.Zero(t, n)
-	assert.Same(t, broken, err)
-	assert.ErrorContains(t, w.Flush(), "last operation failed")
+	assert.Same(t, flushed, err, "before r is read")
 
 	w, _ = newWriter(t, wasiotest.Plan{Faults: []wasiotest.Fault{{At: "flush"}}})
 	n, err = w.ReadFrom(strings.NewReader("all"))
@@ -369,4 +370,28 @@ func TestStreamThatEndedOwesNothing(t *testing.T) {
 	err = b.Flush()
 	require.ErrorIs(t, err, io.ErrClosedPipe)
 	assert.Same(t, err, w.Close())
+}
+
+// An empty Write asks for nothing, so a stream that has ended does not refuse it.
+func TestEmptyWriteOnAnEndedStream(t *testing.T) {
+	w, s := newWriter(t, wasiotest.Plan{Capacity: 4})
+	_, err := w.WriteString("body")
+	require.NoError(t, err)
+	before := len(s.Calls())
+	_, err = w.Write(nil)
+	require.NoError(t, err)
+	require.NoError(t, w.Flush())
+	assert.Len(t, s.Calls(), before)
+	require.NoError(t, w.Close())
+}
+
+// ReadFrom returns an error that sticks before it reads.
+func TestReadFromReadsNothingAfterAnError(t *testing.T) {
+	w, _ := newWriter(t, wasiotest.Plan{Faults: []wasiotest.Fault{{At: "write"}}})
+	_, first := w.WriteString("x")
+	require.Error(t, first)
+	r := strings.NewReader("left alone")
+	_, err := w.ReadFrom(r)
+	assert.Same(t, first, err)
+	assert.Equal(t, 10, r.Len())
 }

@@ -91,6 +91,9 @@ func (w *Writer) WriteString(s string) (n int, err error) {
 // the number of bytes written and the first error of the stream or of r. Other calls may
 // come in between while it reads.
 func (w *Writer) ReadFrom(r io.Reader) (n int64, err error) {
+	if _, err := w.Write(nil); err != nil { // before r is read
+		return 0, err
+	}
 	n, err = io.Copy((*unflushed)(w), r)
 	if ferr := w.Flush(); err == nil {
 		err = ferr
@@ -144,7 +147,7 @@ func (w *Writer) Close() error {
 // to a function of the program's own bindings, such as filesystem-error-code or
 // http-error-code, and what it returns becomes the Err of the [Error], unless that is nil.
 //
-// The Writer is locked while it calls reason, which must not use it.
+// The Writer is locked while it calls reason, which must not use it nor panic.
 func (w *Writer) SetReason(reason func(err uint32) error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -249,7 +252,7 @@ func (w *Writer) refusalLocked(p []byte, flush bool) error {
 		}
 		return notOpen("write")
 	}
-	if w.err != nil {
+	if w.err != nil && (w.state != ended || len(p) > 0) {
 		w.state = owed // not ended any more
 		return w.err
 	}
