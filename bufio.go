@@ -111,8 +111,7 @@ func (b *BufWriter) Write(p []byte) (n int, err error) {
 		return n, nil
 	}
 	if platform.TrapUnwinds {
-		b.mu.Unlock()
-		return platform.WithLock(&b.mu, (*BufWriter).writeLocked, b, p, false)
+		return platform.UnlockAfter(&b.mu, (*BufWriter).writeLocked, b, p, false)
 	}
 	n, err = b.writeLocked(p, false)
 	b.mu.Unlock()
@@ -270,7 +269,7 @@ func (b *BufWriter) Close() error {
 	return err
 }
 
-// writeLocked is Write. The last parameter makes it fit withLock.
+// writeLocked is Write. The last parameter makes it fit platform.UnlockAfter.
 //
 //go:noinline
 func (b *BufWriter) writeLocked(p []byte, _ bool) (n int, err error) {

@@ -156,10 +156,10 @@ func (w *Writer) SetReason(reason func(err uint32) error) {
 
 // transfer is transferLocked with the lock.
 func (w *Writer) transfer(p []byte, flush bool) (n int, err error) {
-	if platform.TrapUnwinds {
-		return platform.WithLock(&w.mu, (*Writer).transferLocked, w, p, flush)
-	}
 	w.mu.Lock()
+	if platform.TrapUnwinds {
+		return platform.UnlockAfter(&w.mu, (*Writer).transferLocked, w, p, flush)
+	}
 	n, err = w.transferLocked(p, flush)
 	w.mu.Unlock()
 	return n, err

@@ -11,9 +11,8 @@ const (
 	Never = 1<<63 - 1 // longer than any wait
 )
 
-// WithLock calls f with m locked, and unlocks m even if f panics.
-func WithLock[T any](m *Mutex, f func(T, []byte, bool) (int, error), t T, p []byte, flag bool) (n int, err error) {
-	m.Lock()
+// UnlockAfter calls f, for which m is locked, and unlocks m, even if f panics.
+func UnlockAfter[T any](m *Mutex, f func(T, []byte, bool) (int, error), t T, p []byte, flag bool) (n int, err error) {
 	defer m.Unlock()
 	return f(t, p, flag)
 }
