@@ -63,10 +63,10 @@ func (w *Writer) waitLocked() error {
 // not link it, nor import what it takes from the host, unless all its waits are bounded.
 var awaitLimited platform.Pointer[func(p poll.Pollable, bound int64, round int) (ready bool)]
 
-func useLimits() {
-	f := platform.AwaitWithin
-	awaitLimited.Store(&f)
-}
+// useLimits makes waits heed a limit from now on.
+func useLimits() { awaitLimited.Store(&awaitWithin) }
+
+var awaitWithin = platform.AwaitWithin
 
 // bound returns how long a wait that begins now may last.
 func (w *Writer) bound() int64 {

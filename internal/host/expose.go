@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"sync"
 	"sync/atomic"
 )
 
@@ -21,7 +20,6 @@ var clock = New(Options{})
 
 var (
 	exposed   [maxHosts]atomic.Pointer[Host]
-	exposeMu  sync.Mutex       // held to look for a place in exposed
 	standards [2]atomic.Uint32 // the bases of the hosts of standard output and error
 )
 
@@ -32,8 +30,6 @@ func (h *Host) Expose() (base uint32, err error) {
 	if runtime.GOARCH == "wasm" {
 		return 0, errors.New("a guest has its streams from its own host; this works on other platforms")
 	}
-	exposeMu.Lock()
-	defer exposeMu.Unlock()
 	for i := 1; i < maxHosts; i++ {
 		if exposed[i].CompareAndSwap(nil, h) {
 			return uint32(i) * (maxHandle + 1), nil
