@@ -264,10 +264,6 @@ func (c *call) end(n, most int, err error) {
 		return
 	}
 	require.True(m, n >= 0 && n <= most && (n == most || err != nil), "%d of %d and %v", n, most, err)
-	var e *wasio.Error
-	if err != nil && !errors.As(err, &e) {
-		return // the source's
-	}
 	if m.failed && !c.failed && !m.closed {
 		require.Error(m, err, "the host failed")
 	}
@@ -407,19 +403,23 @@ func (m *model) readFrom(b *buffer, size, kind int) {
 
 // ended is end for a call that reads from a source.
 func (c *call) ended(r *source, n, most int, err error) {
-	if c.b == nil && c.m.open && c.m.sticky == nil && most == 0 && r.end != nil {
-		require.Equal(c.m, r.end, err) // w had nothing to write, and did not ask whether it could
+	m := c.m
+	if err == nil {
+		require.NoError(m, r.end)
+	}
+	var e *wasio.Error
+	if err == nil || errors.As(err, &e) {
+		c.end(n, most, err)
 		return
 	}
-	if err == nil {
-		require.NoError(c.m, r.end)
+	require.Equal(m, r.end, err)
+	require.Equal(m, most, n)
+	if c.b != nil {
+		require.True(m, c.b.open && c.b.sticky == nil)
+		return
 	}
-	c.end(n, most, err)
-	var e *wasio.Error
-	if err != nil && !errors.As(err, &e) {
-		require.Equal(c.m, r.end, err)
-		require.Equal(c.m, most, n)
-	}
+	require.True(m, m.open && m.sticky == nil)
+	_, m.sticky = m.w.Write(nil) // the flush may have failed, too
 }
 
 func (m *model) flush(b *buffer) {
