@@ -12,6 +12,11 @@
 // program ([Stdout], [Stderr]) or on any other ([NewWriter]). Packages fmt, log, log/slog,
 // bufio and encoding/json use it as any writer. A [BufWriter] gathers small writes for it.
 //
+// Programs are built with componentize-go, with TinyGo or with Go alone; the README has the
+// commands. Bindings by wit-bindgen-go or by wit-bindgen return the streams of a program's
+// own. With the Go toolchain the package calls no function of the host that returns a list
+// or a string, so none of its calls needs cabi_realloc.
+//
 // On every platform but wasm the package runs against a host in the process itself, so
 // programs that use it can be run and tested there.
 //

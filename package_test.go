@@ -52,6 +52,12 @@ func TestImportsArePinned(t *testing.T) {
 	}
 }
 
+// componentize-go would take the worlds that the file names for those of every program that
+// uses the package. See CONTRIBUTING.md.
+func TestNoComponentizeGoFile(t *testing.T) {
+	assert.NoFileExists(t, "componentize-go.toml")
+}
+
 // If a value is stored in an interface, TinyGo links the methods of all types that its type
 // refers to. Those of time.Time add 51 KB to a guest.
 func TestNoTypeOfPackageTimeIsInAWriter(t *testing.T) {

@@ -96,6 +96,26 @@ func newWriter(t testing.TB, plan wasiotest.Plan) (*wasio.Writer, *wasiotest.Str
 	return w, s
 }
 
+// Bindings by wit-bindgen-go give a handle a type of its own. Those by wit-bindgen give it
+// as an int32, which is negative if the highest bit is set.
+func TestNewWriterTakesTheHandlesOfAllBindings(t *testing.T) {
+	type ownOutputStream uint32
+	s := wasiotest.NewStream(t, wasiotest.Plan{})
+	for int32(s.Handle()) >= 0 {
+		require.NoError(t, wasio.NewWriter(s.Handle()).Close())
+		s = wasiotest.NewStream(t, wasiotest.Plan{})
+	}
+	for _, w := range []*wasio.Writer{
+		wasio.NewWriter(ownOutputStream(wasiotest.NewStream(t, wasiotest.Plan{}).Handle())),
+		wasio.NewWriter(int32(s.Handle())),
+	} {
+		_, err := w.Write([]byte("hello"))
+		require.NoError(t, err)
+		require.NoError(t, w.Close())
+	}
+	assert.Equal(t, "hello", s.String())
+}
+
 func TestShortWriteOnSynchronousHostIsFourCalls(t *testing.T) {
 	w, s := newWriter(t, wasiotest.Plan{})
 	n, err := w.Write([]byte("hello\n"))

@@ -17,7 +17,8 @@ import (
 type guest struct {
 	native   string // the program for this machine
 	wasm     string // the component
-	compiled string // the component, compiled for Wasmtime
+	compiled string // the component, compiled for Wasmtime 44
+	today    string // the component, compiled for the command wasmtime
 	script   string // the component, transpiled by jco for Node
 }
 
@@ -72,7 +73,7 @@ func build(pkg string, toolchain component.Toolchain) (*guest, error) {
 // buildUncached does the work of build.
 func buildUncached(pkg string, toolchain component.Toolchain) (*guest, error) {
 	out := tempPath(filepath.Base(pkg))
-	g := &guest{native: out, wasm: out + ".wasm", compiled: out + ".compiled"}
+	g := &guest{native: out, wasm: out + ".wasm", compiled: out + ".compiled", today: out + ".cwasm"}
 	if toolchain == "" {
 		return g, component.Command("", nil, "go", "build", "-o", g.native, pkg)
 	}
@@ -88,16 +89,23 @@ func (g *guest) prepare() error {
 	if r, err := p.run(); err != nil || r.exit != 0 {
 		return fmt.Errorf("wasmtime compile: %w: %s", err, r.stderr)
 	}
+	command, err := component.Wasmtime()
+	if err != nil {
+		return err
+	}
+	if err := component.Command("", nil, command, "compile", "-o", g.today, g.wasm); err != nil {
+		return err
+	}
 	// The command jco run transpiles the component, writes a script and runs it with
 	// Node. The tests run the script again later. This first run has no arguments, so
 	// the guest does little.
 	transpiled := filepath.Join(filepath.Dir(g.wasm), "jco")
 	g.script = filepath.Join(transpiled, "_run.js")
-	return component.Command("", nil, "node", jco, "run", "--jco-dir", transpiled, "--jco-import", "setup.mjs", g.wasm)
+	return component.Command("", nil, "node", jcoScript, "run", "--jco-dir", transpiled, "--jco-import", "setup.mjs", g.wasm)
 }
 
-// jco is the script of the jco command.
-const jco = "node_modules/@bytecodealliance/jco/dist/jco.js"
+// jcoScript is the script of the jco command.
+const jcoScript = "node_modules/@bytecodealliance/jco/dist/jco.js"
 
 // requireTools skips the test if a tool is missing that the toolchain or the hosts need.
 // On CI it fails the test instead.
@@ -121,6 +129,9 @@ func requireTools(t *testing.T, toolchain component.Toolchain) {
 	}
 	if err := component.Install(); err != nil {
 		missing(fmt.Sprintf("needs jco: run `npm install` in e2e (%v)", err))
+	}
+	if _, err := component.Wasmtime(); err != nil {
+		missing(fmt.Sprintf("needs the command wasmtime: %v", err))
 	}
 	if _, err := exec.LookPath("tinygo"); err != nil && toolchain == component.TinyGo {
 		missing("needs TinyGo: PATH=$(../.ci/tinygo):$PATH, or install TinyGo 0.41 and wasm-tools")

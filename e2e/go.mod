@@ -14,6 +14,7 @@ require (
 )
 
 require (
+	go.bytecodealliance.org/pkg v0.2.1 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/sys v0.44.0 // indirect
 )

@@ -5,35 +5,52 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wasio-dev/wasio/e2e/internal/component"
 	"github.com/wasio-dev/wasio/e2e/internal/wasmtime"
 )
 
 // A host runs guests with one kind of standard output.
 type host struct {
 	name   string
-	stdout wasmtime.Kind // for Wasmtime; empty for jco
-	sink   wasmtime.Sink
-	file   bool // for jco: standard output is a file, not a pipe
+	engine software
+	stdout wasmtime.Kind // for wasmtime44
+	sink   wasmtime.Sink // for wasmtime44
+	file   bool          // for the others: standard output is a file, not a pipe
 }
 
-var (
-	inherited = &host{name: "inherited", stdout: wasmtime.Inherited}
-	file      = &host{name: "file", stdout: wasmtime.File}
-	nothing   = &host{name: "nothing", stdout: wasmtime.Nothing}
-	callback  = &host{name: "callback", stdout: wasmtime.Callback}
-	slow      = &host{name: "slow callback", stdout: wasmtime.Callback, sink: wasmtime.Sink{Delay: 50 * time.Microsecond}}
-	grudging  = &host{name: "grudging callback", stdout: wasmtime.Callback, sink: wasmtime.Sink{Piece: 7}}
-	jcoPipe   = &host{name: "jco, pipe"}
-	jcoFile   = &host{name: "jco, file", file: true}
+// A software runs guests.
+type software string
 
-	hosts = []*host{inherited, file, nothing, callback, slow, grudging, jcoPipe, jcoFile}
+const (
+	wasmtime44 software = "Wasmtime 44, the C library"
+	wasmtime48 software = "Wasmtime 48, the command"
+	jco        software = "jco"
+)
+
+var (
+	inherited = &host{name: "inherited", engine: wasmtime44, stdout: wasmtime.Inherited}
+	file      = &host{name: "file", engine: wasmtime44, stdout: wasmtime.File}
+	nothing   = &host{name: "nothing", engine: wasmtime44, stdout: wasmtime.Nothing}
+	callback  = &host{name: "callback", engine: wasmtime44, stdout: wasmtime.Callback}
+	slow      = &host{name: "slow callback", engine: wasmtime44, stdout: wasmtime.Callback, sink: wasmtime.Sink{Delay: 50 * time.Microsecond}}
+	grudging  = &host{name: "grudging callback", engine: wasmtime44, stdout: wasmtime.Callback, sink: wasmtime.Sink{Piece: 7}}
+	runPipe   = &host{name: "wasmtime run, pipe", engine: wasmtime48}
+	runFile   = &host{name: "wasmtime run, file", engine: wasmtime48, file: true}
+	jcoPipe   = &host{name: "jco, pipe", engine: jco}
+	jcoFile   = &host{name: "jco, file", engine: jco, file: true}
+
+	hosts = []*host{inherited, file, nothing, callback, slow, grudging, runPipe, runFile, jcoPipe, jcoFile}
 )
 
 // process returns a process that runs the guest on the host. The guest gets access to dir
 // if that is not empty.
 func (h *host) process(g *guest, args []string, dir string) *process {
-	p := &process{limit: time.Minute}
-	if h.stdout != "" {
+	p := &process{limit: time.Minute, dir: dir}
+	if h.file {
+		p.stdout.File = tempPath("stdout")
+	}
+	switch h.engine {
+	case wasmtime44:
 		p.task.Run = &wasmtime.Run{
 			Component: g.compiled,
 			Args:      append([]string{"guest"}, args...),
@@ -44,13 +61,17 @@ func (h *host) process(g *guest, args []string, dir string) *process {
 		if h.stdout == wasmtime.File {
 			p.task.Run.File = tempPath("stdout")
 		}
-		return p
-	}
-	p.task.Exec = append([]string{"node", g.script}, args...)
-	p.env = []string{"GUEST_DIR=" + dir}
-	p.trace = func() string { return jcoTrace(g, args) }
-	if h.file {
-		p.stdout.File = tempPath("stdout")
+	case wasmtime48:
+		command, _ := component.Wasmtime() // requireTools has looked
+		p.task.Exec = []string{command, "run", "--allow-precompiled"}
+		if dir != "" {
+			p.task.Exec = append(p.task.Exec, "--dir", dir+"::/")
+		}
+		p.task.Exec = append(append(p.task.Exec, g.today), args...)
+	case jco:
+		p.task.Exec = append([]string{"node", g.script}, args...)
+		p.env = []string{"GUEST_DIR=" + dir}
+		p.trace = func() string { return jcoTrace(g, args) }
 	}
 	return p
 }
@@ -67,7 +88,7 @@ func (h *host) run(p *process) (*result, error) {
 // jcoTrace runs a guest again for a few seconds, and returns its last host calls.
 func jcoTrace(g *guest, args []string) string {
 	again := process{
-		task:  task{Exec: append([]string{"node", jco, "run", "--jco-trace", g.wasm}, args...)},
+		task:  task{Exec: append([]string{"node", jcoScript, "run", "--jco-trace", g.wasm}, args...)},
 		limit: 5 * time.Second,
 	}
 	r, err := again.run()

@@ -136,7 +136,7 @@ func serve(t *testing.T, wasm string, options ...string) *server {
 	const host = "127.0.0.1"
 	_, port, err := net.SplitHostPort(freeAddress(t, host))
 	require.NoError(t, err)
-	args := append([]string{jco, "serve", "--host", host, "--port", port, "--jco-dir", tempPath("serve")}, options...)
+	args := append([]string{jcoScript, "serve", "--host", host, "--port", port, "--jco-dir", tempPath("serve")}, options...)
 	cmd := exec.Command("node", append(args, wasm)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // jco starts a child process
 	stderr, err := cmd.StderrPipe()

@@ -26,6 +26,7 @@ type row struct {
 	args []string
 	only component.Toolchain // if not empty, the only toolchain for this guest
 
+	dir      bool   // whether it gets a directory
 	fails    bool   // whether it ends with exit code 1 or a trap
 	panics   string // if not empty, the text of the panic that ends it
 	deferred string // output of a deferred call during the panic
@@ -91,7 +92,7 @@ func rows(t *testing.T) []*row {
 		&row{pkg: casesGuest, args: a("fatal", "100"), fails: true},
 		&row{pkg: casesGuest, args: a("fail", "5000"), setup: failsMidway},
 		&row{pkg: casesGuest, args: a("failures", "10000"), setup: alwaysFails},
-		&row{pkg: fileGuest, args: a("written", "100000000"), only: component.TinyGo, setup: writesFile},
+		&row{pkg: fileGuest, args: a("written", "100000000"), only: component.TinyGo, dir: true, setup: writesFile},
 		&row{pkg: oldGuest},
 		&row{pkg: casesGuest, args: a("waits", "10000"), setup: waits},
 		&row{pkg: casesGuest, args: a("lines", "100000")},
@@ -163,11 +164,16 @@ const (
 	cannot    = "no error ³"
 	unnoticed = "no error ⁴"
 	noDefer   = "no defer ⁶"
+	heldBack  = "9854 of 10000 ⁷"
 )
 
 // run runs the guest and returns the text of its cell.
 func (c *cell) run(t *testing.T, g *guest, want *result) string {
-	p := c.host.process(g, c.row.args, "")
+	dir := ""
+	if c.row.dir {
+		dir = t.TempDir()
+	}
+	p := c.host.process(g, c.row.args, dir)
 	if c.row.setup != nil {
 		check := c.row.setup(t, c, p)
 		got, err := c.host.run(p)
@@ -176,15 +182,19 @@ func (c *cell) run(t *testing.T, g *guest, want *result) string {
 	}
 	losesTail := c.host == jcoPipe && len(want.stdout) > pipeSize
 	p.stdout.Late = losesTail
-	if c.host == jcoPipe || c.host == jcoFile {
+	if c.host.engine == jco {
 		p.limit = 3 * time.Minute // each host call goes through another thread
 	}
 	got, err := c.host.run(p)
 	require.NoError(t, err)
 
-	exit, panics := 0, c.row.panics != "" && c.toolchain == component.TinyGo
+	// A panic is a trap, except that a command that Go compiled has main, and exits. On Node a
+	// trap is an error like others.
+	panics := c.row.panics != "" && c.toolchain == component.TinyGo
+	traps := c.row.panics != "" && c.toolchain != component.Go
+	exit := 0
 	switch {
-	case panics && c.host.stdout != "":
+	case traps && c.host.engine != jco:
 		exit = exitTrap
 		assert.Contains(t, string(got.stderr), "unreachable")
 	case c.row.fails:
@@ -201,7 +211,7 @@ func (c *cell) run(t *testing.T, g *guest, want *result) string {
 	case panics:
 		text = toStdout
 		// On jco, every standard output is a terminal, so the buffer is empty.
-		if c.row.deferred != "" && c.host.stdout != "" {
+		if c.row.deferred != "" && c.host.engine != jco {
 			text, stdout = noDefer, bytes.TrimSuffix(stdout, []byte(c.row.deferred))
 		}
 		stdout = append(bytes.Clone(stdout), "panic: "+c.row.panics+"\n"...)

@@ -24,6 +24,7 @@ type stdoutMode struct {
 type process struct {
 	task   task
 	env    []string // added to the environment
+	dir    string   // the directory that the guest sees, if any
 	stdout stdoutMode
 	limit  time.Duration
 

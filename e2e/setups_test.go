@@ -29,7 +29,10 @@ func failsMidway(t *testing.T, c *cell, p *process) func(*result) string {
 	case inherited:
 		p.stdout.Stop = &take
 		reason = "Broken pipe"
-	case file:
+	case runPipe:
+		p.stdout.Stop = &take
+		reason = "stream closed by the host"
+	case file, runFile:
 		p.task.FileLimit = &limit
 		reason = "File too large"
 	case callback, slow, grudging:
@@ -64,21 +67,21 @@ func failsMidway(t *testing.T, c *cell, p *process) func(*result) string {
 			return unnoticed
 		}
 		assert.Zero(t, r.exit, "stderr: %s", r.stderr)
-		assert.Contains(t, report, "ours=true closed=false sticky=true")
-		if c.toolchain == component.TinyGo {
+		assert.Contains(t, report, fmt.Sprintf("ours=true closed=%t sticky=true", c.host == runPipe))
+		if c.toolchain == component.TinyGo || c.host == runPipe {
 			assert.Contains(t, report, reason)
 		} else {
 			assert.Contains(t, report, "last operation failed")
 		}
 		switch c.host {
-		case inherited:
+		case inherited, runPipe:
 			// When the reader closes the pipe, the pipe still holds bytes that were
 			// written but not read.
 			assert.Len(t, r.stdout, take)
 			assert.GreaterOrEqual(t, n, take-piece)
 			assert.LessOrEqual(t, n, take+pipeSize+piece)
 			assert.Zero(t, n%piece, "n=%d is not a multiple of the piece size", n)
-		case file:
+		case file, runFile:
 			// This host fails in write, so no byte of that write counts.
 			assert.Len(t, r.stdout, failAt)
 			assert.Equal(t, failAt/piece*piece, n)
@@ -114,13 +117,18 @@ func assertJcoExit(t *testing.T, c *cell, r *result) {
 	assert.Contains(t, string(r.stderr), "Unhandled 'error' event")
 }
 
+// lineBuffer is how many bytes the command wasmtime holds back until a line is complete. It
+// takes them, then says in flush that the stream is closed. To a Writer on a handle of its
+// own that is a success: the host may have closed the stream after its last byte.
+const lineBuffer = 1024
+
 // alwaysFails makes every write to standard output fail, and checks that no handle leaks.
 func alwaysFails(t *testing.T, c *cell, p *process) func(*result) string {
 	zero, limit := 0, uint64(0)
 	switch c.host {
-	case inherited, jcoPipe:
+	case inherited, runPipe, jcoPipe:
 		p.stdout.Stop = &zero
-	case file, jcoFile:
+	case file, runFile, jcoFile:
 		p.task.FileLimit = &limit
 	case callback, slow, grudging:
 		p.task.Run.Sink.Fails = true
@@ -141,7 +149,14 @@ func alwaysFails(t *testing.T, c *cell, p *process) func(*result) string {
 			return unnoticed
 		}
 		assert.Zero(t, r.exit)
-		assert.Equal(t, c.row.args[1], strconv.Itoa(failed))
+		succeeded := 0
+		if c.host == runPipe {
+			succeeded = lineBuffer / len("in vain")
+		}
+		assert.Equal(t, c.row.args[1], strconv.Itoa(failed+succeeded))
+		if succeeded > 0 {
+			return heldBack
+		}
 		return pass
 	}
 }
@@ -197,10 +212,11 @@ func assertNoLeak(t *testing.T, before, after int) {
 // checkWaits checks the output of the guest, and that no handle leaked. It returns how many
 // of 1000 writes had to wait.
 func checkWaits(t *testing.T, h *host, r *result, writes string) (waited int) {
-	var rounds, before, after int
-	_, err := fmt.Sscanf(string(r.stderr), "waited=%d/%d before=%d after=%d", &waited, &rounds, &before, &after)
+	var rounds, before, after, heap int
+	_, err := fmt.Sscanf(string(r.stderr), "waited=%d/%d before=%d after=%d heap=%d", &waited, &rounds, &before, &after, &heap)
 	require.NoError(t, err, "stderr: %s", r.stderr)
 	assert.Equal(t, 1000, rounds)
+	assert.Less(t, heap, 64<<10, "bytes of the heap that %s Writes left in use", writes)
 	assertNoLeak(t, before, after)
 	switch h {
 	case callback, slow, grudging:
@@ -217,22 +233,15 @@ func checkWaits(t *testing.T, h *host, r *result, writes string) (waited int) {
 	return waited
 }
 
-// writesFile gives the guest a directory, and checks that the file that the guest writes there
-// equals that of the native program.
+// writesFile checks that the file that the guest writes equals that of the native program.
 func writesFile(t *testing.T, c *cell, p *process) func(*result) string {
-	dir := t.TempDir()
-	if c.host.stdout != "" {
-		p.task.Run.Dir = dir
-	} else {
-		p.env = append(p.env, "GUEST_DIR="+dir)
-	}
 	return func(r *result) string {
 		assert.Zero(t, r.exit)
 		assert.Equal(t, "wrote="+c.row.args[1]+" err=<nil> close=<nil>\n", string(r.stderr))
 		if c.host != nothing {
 			assert.Equal(t, "done\n", string(r.stdout))
 		}
-		got, err := os.ReadFile(filepath.Join(dir, c.row.args[0]))
+		got, err := os.ReadFile(filepath.Join(p.dir, c.row.args[0]))
 		require.NoError(t, err)
 		want, err := nativeFile(c.row.args[1])
 		require.NoError(t, err)

@@ -19,16 +19,12 @@ import (
 // wasmtime21 builds hosts/wasmtime21, which has the standard output of wasmtime issue 8781,
 // and returns the program. Cargo keeps what it has built in the user's cache.
 var wasmtime21 = sync.OnceValues(func() (string, error) {
-	cache := os.Getenv("WASIO_CACHE")
-	if cache == "" {
-		user, err := os.UserCacheDir()
-		if err != nil {
-			return "", err
-		}
-		cache = filepath.Join(user, "wasio")
+	cache, err := component.Cache()
+	if err != nil {
+		return "", err
 	}
 	target := filepath.Join(cache, "wasmtime21-target")
-	err := component.Command("hosts/wasmtime21", []string{"CARGO_TARGET_DIR=" + target}, "cargo", "build", "--release", "--locked")
+	err = component.Command("hosts/wasmtime21", []string{"CARGO_TARGET_DIR=" + target}, "cargo", "build", "--release", "--locked")
 	return filepath.Join(target, "release", "wasmtime21"), err
 })
 

@@ -53,6 +53,10 @@ var (
 	hosts = []host{nullFile, sink, realFile, callback, callbackOneCore}
 )
 
+// toolchains are those that the guest is compiled with. What componentize-go makes of it is
+// the code of Go again.
+var toolchains = []component.Toolchain{component.TinyGo, component.Go}
+
 // maxFileBytes limits how many bytes the measurements of one size write to a file.
 const maxFileBytes = 512 << 20
 
@@ -129,7 +133,7 @@ func measure(dir string) (*results, error) {
 		counting  bool
 	}
 	compiled := make(map[variant]string)
-	for _, toolchain := range component.Toolchains {
+	for _, toolchain := range toolchains {
 		for _, counting := range []bool{false, true} {
 			if counting && *quick {
 				continue
@@ -144,7 +148,7 @@ func measure(dir string) (*results, error) {
 	}
 	for process := range *processes {
 		for _, h := range hosts {
-			for _, toolchain := range component.Toolchains {
+			for _, toolchain := range toolchains {
 				progress("run %d of %d: %s on %s", process+1, *processes, toolchain, h.name)
 				maxBytes := 0
 				if h == realFile {
@@ -164,7 +168,7 @@ func measure(dir string) (*results, error) {
 	if !*quick {
 		progress("counting host calls")
 		for _, h := range hosts {
-			for _, toolchain := range component.Toolchains {
+			for _, toolchain := range toolchains {
 				out, err := h.run(dir, compiled[variant{toolchain, true}], "count")
 				if err != nil {
 					return nil, err

@@ -208,7 +208,7 @@ func (b *results) targets() string {
 	t.WriteString("| null file, times as fast | at least | TinyGo | | Go | |\n| --- | --- | ---: | --- | ---: | --- |\n")
 	for _, want := range slices.Concat(protocolTargets(), stdoutTargets(), bufTargets()) {
 		fmt.Fprintf(&t, "| %s | %s |", want.name, want.least())
-		for _, toolchain := range component.Toolchains {
+		for _, toolchain := range toolchains {
 			t.WriteString(b.check(setup{toolchain, nullFile}, want))
 		}
 		t.WriteString("\n")
@@ -219,7 +219,7 @@ func (b *results) targets() string {
 		"Writer", "floor: bounded waits", 100, 0, 0}}
 	for _, want := range append(protocolTargets(), comparison...) {
 		fmt.Fprintf(&t, "| %s | %s |", want.name, want.least())
-		for _, toolchain := range component.Toolchains {
+		for _, toolchain := range toolchains {
 			oneCore := b.fasterByRound(setup{toolchain, callbackOneCore}, want.contender, want.rival, want.size)
 			fmt.Fprintf(&t, "%s %s |", b.check(setup{toolchain, callback}, want), ratio(oneCore))
 		}
@@ -227,7 +227,7 @@ func (b *results) targets() string {
 	}
 	t.WriteString("\n| counts | at most | TinyGo | | Go | |\n| --- | --- | ---: | --- | ---: | --- |\n")
 	fmt.Fprint(&t, "| allocations of Writer, BufWriter, and log.Logger on them, any size, null file | 0 |")
-	for _, toolchain := range component.Toolchains {
+	for _, toolchain := range toolchains {
 		allocs := 0.0
 		for o, all := range b.allocs[setup{toolchain, nullFile}] {
 			if strings.Contains(o.contender, "Writer") && !strings.HasPrefix(o.contender, "slog") {
@@ -237,7 +237,7 @@ func (b *results) targets() string {
 		fmt.Fprintf(&t, " %s | %s |", rate(allocs), verdict(allocs < 0.001))
 	}
 	fmt.Fprint(&t, "\n| host calls of a wait, Writer, 100 B, asynchronous callback | 3 (rounds to 3.1 at most, see below) |")
-	for _, toolchain := range component.Toolchains {
+	for _, toolchain := range toolchains {
 		calls := b.counts[setup{toolchain, callback}][operation{"Writer", 100}]
 		if calls.perWait == 0 {
 			t.WriteString(" – | |")
@@ -301,7 +301,7 @@ func (b *results) buffers() string {
 	var t strings.Builder
 	t.WriteString("| time per write | 4 KiB | 16 KiB | 64 KiB | 256 KiB |\n| --- | ---: | ---: | ---: | ---: |\n")
 	for _, h := range hosts {
-		for _, toolchain := range component.Toolchains {
+		for _, toolchain := range toolchains {
 			for _, size := range []int{16, 100, 1 << 10, 4 << 10} {
 				fmt.Fprintf(&t, "| %s, %s, %s |", h.name, toolchain, sizeName(size))
 				for _, name := range []string{"BufWriter, 4 KiB", "BufWriter, 16 KiB", "BufWriter", "BufWriter, 256 KiB"} {
@@ -318,7 +318,7 @@ func (b *results) buffers() string {
 func (b *results) details() string {
 	var t strings.Builder
 	for _, h := range hosts {
-		for _, toolchain := range component.Toolchains {
+		for _, toolchain := range toolchains {
 			at := setup{toolchain, h}
 			fmt.Fprintf(&t, "<details><summary>%s, %s</summary>\n\n", h.name, toolchain)
 			t.WriteString("| | size | time | MB/s | host calls | allocations | Writer is | BufWriter is |\n" +
@@ -392,7 +392,7 @@ func (b *results) draw() error {
 		Sizes  []int
 		Panels []panel
 	}{Sizes: sizes}
-	for _, toolchain := range component.Toolchains {
+	for _, toolchain := range toolchains {
 		p := panel{Title: string(toolchain)}
 		for _, name := range []string{"BufWriter", "Writer", "BufWriter, lines", "bufio on Writer",
 			"os.Stdout", "loop: blocking", "loop: wait each time", "floor: protocol", "floor: unflushed"} {

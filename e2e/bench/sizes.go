@@ -55,7 +55,7 @@ func guestSizes(dir string) (string, error) {
 			return "", err
 		}
 		fmt.Fprintf(&t, "| %s |", p.name)
-		for _, toolchain := range component.Toolchains {
+		for _, toolchain := range toolchains {
 			for _, tag := range []string{"", "module.std"} {
 				if tag != "" && !p.tag {
 					t.WriteString(" – |")

@@ -202,8 +202,8 @@ func failures(n int) {
 	report("failed=%d before=%d after=%d", failed, before, highestHandle(out))
 }
 
-// waits makes n Writes of one byte each. First, it counts how many of 1000 single writes
-// make it wait on this host.
+// waits makes n Writes of one byte each, and reports how much of the heap they left in use.
+// First, it counts how many of 1000 single writes make it wait on this host.
 func waits(n int) {
 	const rounds = 1000
 	out := stdout.GetStdout()
@@ -220,14 +220,23 @@ func waits(n int) {
 		}
 	}
 	w := wasio.Stdout()
-	before := highestHandle(out)
+	before, heap := highestHandle(out), heapInUse()
 	for range n {
 		if _, err := w.Write([]byte("+")); err != nil {
 			report("err=%v", err)
 			os.Exit(1)
 		}
 	}
-	report("waited=%d/%d before=%d after=%d", waited, rounds, before, highestHandle(out))
+	heap = heapInUse() - heap
+	report("waited=%d/%d before=%d after=%d heap=%d", waited, rounds, before, highestHandle(out), heap)
+}
+
+// heapInUse returns how many bytes of the heap are in use after a garbage collection.
+func heapInUse() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapInuse)
 }
 
 // highestHandle returns the highest of the numbers of some new handles. Engines reuse the

@@ -2,11 +2,13 @@ package component
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 )
@@ -18,12 +20,15 @@ const (
 	TinyGo Toolchain = "TinyGo"
 	Go     Toolchain = "Go"
 
+	// Componentize is Go, as componentize-go calls it. See Componentized.
+	Componentize Toolchain = "Go, componentize-go"
+
 	// GoUnraised is Go without the step that raises the initial memory.
 	GoUnraised Toolchain = "Go without raised memory"
 )
 
 // Toolchains lists the toolchains that users of wasio have.
-var Toolchains = []Toolchain{TinyGo, Go}
+var Toolchains = []Toolchain{TinyGo, Go, Componentize}
 
 // memoryPages is the initial memory of a guest compiled by Go. The 128 MiB suffice for the
 // largest Write of the tests.
@@ -32,9 +37,12 @@ const memoryPages = 2048
 // GoEnv is the environment that makes go build compile core modules.
 var GoEnv = []string{"GOOS=wasip1", "GOARCH=wasm"}
 
-// Build compiles the package pkg in dir to the component wasm, with flags for go build or
-// tinygo build. Like every function of this package, it must be called in the directory
-// e2e.
+// commandWIT is the directory with the world of a command, which is named app.
+const commandWIT = "../examples/componentize/wit"
+
+// Build compiles the package pkg in dir, a command, to the component wasm, with flags for
+// go build or tinygo build. Like every function of this package, it must be called in the
+// directory e2e.
 func Build(toolchain Toolchain, dir, pkg, wasm string, flags ...string) error {
 	return BuildWIT("../wit", toolchain, dir, pkg, wasm, flags...)
 }
@@ -42,9 +50,16 @@ func Build(toolchain Toolchain, dir, pkg, wasm string, flags ...string) error {
 // BuildWIT is Build for a package whose imports are in the world imports of the directory
 // wit, which matters to Go only.
 func BuildWIT(wit string, toolchain Toolchain, dir, pkg, wasm string, flags ...string) error {
-	if toolchain == TinyGo {
+	switch toolchain {
+	case TinyGo:
 		args := append([]string{"build", "-target=wasip2", "-o", wasm}, flags...)
 		return Command(dir, nil, "tinygo", append(args, pkg)...)
+	case Componentize:
+		overlay, err := exportMain(dir, pkg, wasm+".overlay")
+		if err != nil {
+			return err
+		}
+		return BuildExports(commandWIT, "app", dir, pkg, wasm, append(flags, overlay)...)
 	}
 	core := wasm + ".core"
 	args := append([]string{"build", "-o", core}, flags...)
@@ -63,7 +78,48 @@ func BuildWIT(wit string, toolchain Toolchain, dir, pkg, wasm string, flags ...s
 			return err
 		}
 	}
-	return Command("", nil, "node", "component.mjs", wit, "imports", core, wasm)
+	return newComponent(wit, "imports", core, wasm, "command")
+}
+
+// BuildExports does what `componentize-go -w world build` does, with tools from package
+// registries: it compiles the package pkg in dir, whose exports are those of the world in
+// the directory wit, to the component wasm. The program has no initialization of its own
+// but init functions: main is not called.
+func BuildExports(wit, world, dir, pkg, wasm string, flags ...string) error {
+	core := wasm + ".core"
+	args := append([]string{"build", "-buildmode=c-shared", "-ldflags=-checklinkname=0", "-o", core}, flags...)
+	if err := Command(dir, GoEnv, "go", append(args, pkg)...); err != nil {
+		return err
+	}
+	return newComponent(wit, world, core, wasm, "reactor")
+}
+
+// newComponent makes a component of a core module, with an adapter for preview 1: that for
+// a command or that for a reactor, which is a program with exports.
+func newComponent(wit, world, core, wasm, adapter string) error {
+	return Command("", nil, "node", "component.mjs", wit, world, core, wasm, adapter)
+}
+
+// exportMain returns the flag for go build that adds package command to the package pkg,
+// so that its main function is an export. It writes the file overlay, which the flag names.
+func exportMain(dir, pkg, overlay string) (flag string, err error) {
+	list := exec.Command("go", "list", "-f", "{{.Dir}}", pkg)
+	list.Dir, list.Env = dir, append(os.Environ(), GoEnv...)
+	target, err := list.Output()
+	if err != nil {
+		return "", fmt.Errorf("go list %s: %w", pkg, err)
+	}
+	source, err := filepath.Abs("internal/component/command/command.go")
+	if err != nil {
+		return "", err
+	}
+	text, err := json.Marshal(map[string]map[string]string{"Replace": {
+		filepath.Join(string(bytes.TrimSpace(target)), "command_export.go"): source,
+	}})
+	if err != nil {
+		return "", err
+	}
+	return "-overlay=" + overlay, os.WriteFile(overlay, text, 0o600)
 }
 
 // Command runs a tool in dir, with env added to the environment. If the tool fails, the

@@ -1,0 +1,52 @@
+package component
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// Cache returns the directory that keeps what takes long to build: $WASIO_CACHE, or else
+// wasio in the user's cache directory.
+func Cache() (string, error) {
+	if dir := os.Getenv("WASIO_CACHE"); dir != "" {
+		return filepath.Abs(dir)
+	}
+	user, err := os.UserCacheDir()
+	return filepath.Join(user, "wasio"), err
+}
+
+// WitBindgen installs wit-bindgen, the generator of bindings that componentize-go contains,
+// and returns the path of the program. The version goes with version 0.2.1 of
+// go.bytecodealliance.org/pkg.
+var WitBindgen = sync.OnceValues(func() (string, error) {
+	return crate("wit-bindgen", "wit-bindgen-cli", "0.58.0", "go,async")
+})
+
+// Wasmtime installs the command wasmtime of today, and returns the path of the program.
+var Wasmtime = sync.OnceValues(func() (string, error) {
+	return crate("wasmtime", "wasmtime-cli", "48.0.8", "run,compile,serve,wasi-http,component-model,"+
+		"component-model-async,cranelift,parallel-compilation,addr2line,demangle,backtrace")
+})
+
+// crate installs a program from crates.io, unless the cache has it, with little
+// optimization, since it takes some minutes even so. It returns the path of the program.
+func crate(program, crate, version, features string) (string, error) {
+	cache, err := Cache()
+	if err != nil {
+		return "", err
+	}
+	root := filepath.Join(cache, crate+"-"+version)
+	path := filepath.Join(root, "bin", program)
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	env := []string{"CARGO_PROFILE_RELEASE_OPT_LEVEL=1", "CARGO_PROFILE_RELEASE_LTO=off", "CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16"}
+	err = Command("", env, "cargo", "install", crate, "--version", version, "--locked",
+		"--no-default-features", "--features", features, "--root", root)
+	if err != nil {
+		err = fmt.Errorf("needs Rust with cargo, to install %s: %w", crate, err)
+	}
+	return path, err
+}
