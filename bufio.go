@@ -36,8 +36,8 @@ type BufWriter struct {
 	lines bool                     // line mode
 }
 
-// NewBufWriter returns a BufWriter on w with a buffer of 64 KiB. On [Stdout] or [Stderr]
-// it is in line mode if that is a terminal, as wasi:cli/terminal-stdout says.
+// NewBufWriter returns a BufWriter on w with a buffer of 64 KiB. It is in line mode on
+// [Stderr], and on [Stdout] if that is a terminal, as wasi:cli/terminal-stdout says.
 func NewBufWriter(w *Writer) *BufWriter {
 	return NewBufWriterSize(w, defaultBufSize)
 }
@@ -50,7 +50,7 @@ func NewBufWriterSize(w *Writer, size int) *BufWriter {
 	}
 	b := &BufWriter{buf: make([]byte, max(size, minBufSize))}
 	b.Reset(w)
-	b.lines = w != nil && w.standard != nil && w.standard.isTerminal()
+	b.lines = w != nil && w.standard != nil && w.standard.lineMode()
 	return b
 }
 

@@ -6,16 +6,13 @@ import (
 
 	"github.com/wasio-dev/wasio/generated/wasi/cli/stderr"
 	"github.com/wasio-dev/wasio/generated/wasi/cli/stdout"
-	terminaloutput "github.com/wasio-dev/wasio/generated/wasi/cli/terminal-output"
-	terminalstderr "github.com/wasio-dev/wasio/generated/wasi/cli/terminal-stderr"
 	terminalstdout "github.com/wasio-dev/wasio/generated/wasi/cli/terminal-stdout"
 	"github.com/wasio-dev/wasio/generated/wasi/io/streams"
-	"go.bytecodealliance.org/cm"
 )
 
 // standard has what differs between the standard streams. A program without a BufWriter
-// links no implementation of isTerminal.
-type standard interface{ isTerminal() bool }
+// links no implementation of lineMode.
+type standard interface{ lineMode() bool }
 
 type (
 	standardOutput struct{}
@@ -46,18 +43,19 @@ func (w *Writer) open(stream streams.OutputStream, s standard) {
 	w.handle.Store(uint32(stream))
 }
 
-func (standardOutput) isTerminal() bool { return isSome(terminalstdout.GetTerminalStdout()) }
-func (standardError) isTerminal() bool  { return isSome(terminalstderr.GetTerminalStderr()) }
-
-// isSome reports whether there is a terminal, and drops its handle.
-func isSome(terminal cm.Option[terminaloutput.TerminalOutput]) bool {
-	handle := terminal.Some()
-	if handle == nil {
+func (standardOutput) lineMode() bool {
+	option := terminalstdout.GetTerminalStdout()
+	terminal := option.Some()
+	if terminal == nil {
 		return false
 	}
-	handle.ResourceDrop()
+	terminal.ResourceDrop()
 	return true
 }
+
+// Messages are for now, whoever reads them. And the world of a server, wasi:http/proxy, has
+// standard error, but no terminals.
+func (standardError) lineMode() bool { return true }
 
 // Tie returns a writer to w that flushes b before each Write. As the output of the
 // standard logger, with w on another stream, it keeps the order of the two, and log.Fatal

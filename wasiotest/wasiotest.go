@@ -79,7 +79,7 @@ type Plan struct {
 	// Delay to matter.
 	LoseWakeups bool
 
-	// Terminal makes the stream of SetStdout or SetStderr a terminal.
+	// Terminal makes the stream of SetStdout a terminal.
 	Terminal bool
 
 	// Handles is how many handles may be live at once; 0 is any number.

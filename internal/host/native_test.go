@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/wasio-dev/wasio/generated/wasi/cli/stderr"
 	"github.com/wasio-dev/wasio/generated/wasi/cli/stdout"
-	terminalstderr "github.com/wasio-dev/wasio/generated/wasi/cli/terminal-stderr"
 	terminalstdout "github.com/wasio-dev/wasio/generated/wasi/cli/terminal-stdout"
 	monotonicclock "github.com/wasio-dev/wasio/generated/wasi/clocks/monotonic-clock"
 	ioerror "github.com/wasio-dev/wasio/generated/wasi/io/error"
@@ -98,24 +97,20 @@ func TestBindingsOfStandardStreams(t *testing.T) {
 }
 
 func TestBindingsOfTerminalsAndClocks(t *testing.T) {
-	for fd, terminal := range map[int]func() cm.Option[terminalstdout.TerminalOutput]{
-		host.Stdout: terminalstdout.GetTerminalStdout, host.Stderr: terminalstderr.GetTerminalStderr,
-	} {
-		g := newGuest(host.Plan{})
-		expose(t, g)
-		base, err := g.Expose()
-		require.NoError(t, err)
-		defer host.Withdraw(base)
-		defer host.SwapStandard(fd, host.SwapStandard(fd, base))
-		live := g.Live()
-		option := terminal()
-		assert.Nil(t, option.Some())
-		g.SetTerminal(fd, true)
-		option = terminal()
-		require.NotNil(t, option.Some())
-		option.Some().ResourceDrop()
-		assert.Equal(t, live, g.Live())
-	}
+	g := newGuest(host.Plan{})
+	expose(t, g)
+	base, err := g.Expose()
+	require.NoError(t, err)
+	defer host.Withdraw(base)
+	defer host.SwapStandard(host.Stdout, host.SwapStandard(host.Stdout, base))
+	live := g.Live()
+	option := terminalstdout.GetTerminalStdout()
+	assert.Nil(t, option.Some())
+	g.SetTerminal(host.Stdout, true)
+	option = terminalstdout.GetTerminalStdout()
+	require.NotNil(t, option.Some())
+	option.Some().ResourceDrop()
+	assert.Equal(t, live, g.Live())
 	before := monotonicclock.Now()
 	timer := monotonicclock.SubscribeDuration(1 << 40)
 	assert.False(t, timer.Ready())

@@ -1,0 +1,39 @@
+// Httpserver is an HTTP server for the Go toolchain of everybody, built with componentize-go:
+//
+//	/          a page of text
+//	/events    server-sent events, one every 100 ms, until the client goes
+//	/download  100 MB
+//
+// A server takes four steps:
+//
+//  1. The world, in wit/world.wit, is that of every server, and has all that wasio needs
+//     to write to bodies and to standard error:
+//
+//     include wasi:http/proxy@0.2.0;
+//
+//  2. The entry is an export, here wasi:http/incoming-handler, and not main, which nobody
+//     calls. The generated code calls the function Handle in
+//     export_wasi_http_incoming_handler, which is written by hand, and main.go imports the
+//     generated code.
+//
+//  3. Bindings and build:
+//
+//     componentize-go -w server bindings --pkg-name github.com/wasio-dev/wasio/examples/httpserver/generated --export-pkg-name github.com/wasio-dev/wasio/examples/httpserver -o generated
+//     componentize-go -w server build
+//
+//     In a clone of wasio, the second has the same result as
+//
+//     go -C e2e run ./componentize -C ../examples/httpserver -w server build
+//
+//     which needs no componentize-go.
+//
+//  4. Run:
+//
+//     wasmtime serve -S cli main.wasm
+//     curl -N http://localhost:8080/events
+//
+// The functions that the bindings have for a body, and the order in which a host wants
+// them, are in the function respond.
+package main
+
+//go:generate go -C ../../e2e run ./componentize -C ../examples/httpserver -w server bindings

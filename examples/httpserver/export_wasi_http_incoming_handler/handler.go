@@ -1,0 +1,130 @@
+// Package export_wasi_http_incoming_handler is the interface wasi:http/incoming-handler, by
+// which a host passes on the requests that it gets.
+package export_wasi_http_incoming_handler
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/wasio-dev/wasio"
+	types "github.com/wasio-dev/wasio/examples/httpserver/generated/wasi_http_types"
+	wit "go.bytecodealliance.org/pkg/wit/types"
+)
+
+const (
+	patience     = 5 * time.Second // how long a client may go without reading
+	downloadSize = 100_000_000
+)
+
+// Handle answers a request. It reports to standard error why a body is not complete.
+func Handle(request *types.IncomingRequest, out *types.ResponseOutparam) {
+	path := request.PathWithQuery().SomeOr("/")
+	request.Drop()
+
+	var err error
+	switch path {
+	case "/":
+		err = respond(out, http.StatusOK, header{"content-type": "text/plain"}, page)
+	case "/events":
+		err = respond(out, http.StatusOK, header{"content-type": "text/event-stream"}, events)
+	case "/download":
+		err = respond(out, http.StatusOK, header{"content-length": strconv.Itoa(downloadSize)}, download)
+	default:
+		err = respond(out, http.StatusNotFound, nil, notFound)
+	}
+	switch {
+	case err == nil:
+	case errors.Is(err, io.ErrClosedPipe):
+		report(path, "the client has hung up")
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		report(path, "the client does not read")
+	default:
+		report(path, err)
+	}
+}
+
+// report writes a line to standard error.
+func report(path string, what any) { fmt.Fprintf(wasio.Stderr(), "%s: %v\n", path, what) }
+
+// page writes a text with package fmt. The BufWriter makes a few large pieces of it.
+func page(w *wasio.Writer) error {
+	b := wasio.NewBufWriter(w)
+	for i := range 1000 {
+		fmt.Fprintf(b, "%3d: all work and no play makes Jack a dull boy\n", i)
+	}
+	return b.Flush()
+}
+
+// events writes an event every 100 ms. Flush sends it at once.
+func events(w *wasio.Writer) error {
+	b := wasio.NewBufWriter(w)
+	for i := 0; ; i++ {
+		w.SetWriteDeadline(time.Now().Add(patience))
+		fmt.Fprintf(b, "data: event %d of %d\n\n", i, time.Now().UnixMilli())
+		if err := b.Flush(); err != nil {
+			return err
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// download copies from a reader. Whenever that is read, the client has taken what was
+// before.
+func download(w *wasio.Writer) error {
+	_, err := io.Copy(w, io.LimitReader(source{w}, downloadSize))
+	return err
+}
+
+// A source is an endless body for w, and puts off its deadline.
+type source struct{ w *wasio.Writer }
+
+func (s source) Read(p []byte) (n int, err error) {
+	s.w.SetWriteDeadline(time.Now().Add(patience))
+	for n < len(p) {
+		n += copy(p[n:], "All work and no play makes Jack a dull boy. ")
+	}
+	return n, nil
+}
+
+func notFound(w *wasio.Writer) error {
+	_, err := io.WriteString(w, "not found\n")
+	return err
+}
+
+type header map[string]string
+
+// respond sends a response with the body that write writes.
+func respond(out *types.ResponseOutparam, status uint16, header header, write func(*wasio.Writer) error) error {
+	fields := types.MakeFields()
+	for name, value := range header {
+		fields.Append(name, []byte(value))
+	}
+	response := types.MakeOutgoingResponse(fields)
+	response.SetStatusCode(status)
+	body := response.Body().Ok() // Body and Write fail only if called twice
+	stream := body.Write().Ok()
+
+	// The response goes first: until the host has it, nobody reads the body.
+	types.ResponseOutparamSet(out, wit.Ok[*types.OutgoingResponse, types.ErrorCode](response))
+	w := wasio.NewWriter(stream.TakeHandle())
+	w.SetWriteDeadline(time.Now().Add(patience))
+	err := write(w)
+
+	// The stream is a child of the body. It goes before the body does.
+	if cerr := w.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		body.Drop() // tells the client that the body is not complete
+		return err
+	}
+	if r := types.OutgoingBodyFinish(body, wit.None[*types.Fields]()); r.IsErr() {
+		return fmt.Errorf("finish: error code %d", r.Err().Tag())
+	}
+	return nil
+}
