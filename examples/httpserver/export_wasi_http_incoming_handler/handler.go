@@ -13,6 +13,7 @@ import (
 
 	"github.com/wasio-dev/wasio"
 	types "github.com/wasio-dev/wasio/examples/httpserver/generated/wasi_http_types"
+	"go.bytecodealliance.org/pkg/wit/runtime"
 	wit "go.bytecodealliance.org/pkg/wit/types"
 )
 
@@ -23,6 +24,10 @@ const (
 
 // Handle answers a request. It reports to standard error why a body is not complete.
 func Handle(request *types.IncomingRequest, out *types.ResponseOutparam) {
+	// What the host returns by a list or a string, here the path, stays in memory until this,
+	// and an instance may answer many requests.
+	defer runtime.Unpin()
+
 	path := request.PathWithQuery().SomeOr("/")
 	request.Drop()
 

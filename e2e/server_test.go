@@ -1,0 +1,182 @@
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/wasio-dev/wasio/e2e/internal/component"
+)
+
+// The world of examples/httpserver is wasi:http/proxy and nothing more. So a BufWriter on a
+// body, and standard error, need no more.
+var buildServer = sync.OnceValues(func() (wasm string, err error) {
+	wasm = tempPath("httpserver.wasm")
+	return wasm, component.BuildExports(serverExample+"/wit", "server", serverExample, ".", wasm)
+})
+
+const downloadSize = 100_000_000
+
+// downloadSum is the hash of the body of /download.
+var downloadSum = sync.OnceValue(func() [sha256.Size]byte {
+	// The server fills each of its pieces of 32 KiB from the start of the sentence.
+	const sentence = "All work and no play makes Jack a dull boy. "
+	piece := []byte(strings.Repeat(sentence, 32<<10/len(sentence)+1))[:32<<10]
+	return sha256.Sum256(bytes.Repeat(piece, downloadSize/len(piece)+1)[:downloadSize])
+})
+
+// TestHTTPServer serves examples/httpserver, which componentize-go's steps made a component
+// of, on the loopback interface.
+func TestHTTPServer(t *testing.T) {
+	requireTools(t, component.Componentize)
+	t.Parallel()
+	wasm, err := buildServer()
+	require.NoError(t, err)
+	for _, host := range []software{wasmtime48, jco} {
+		t.Run(string(host), func(t *testing.T) {
+			t.Run("bodies", func(t *testing.T) {
+				t.Parallel()
+				s := serve(t, host, wasm)
+				checkPage(t, s)
+				response := s.get(t, "/nothing")
+				assert.Equal(t, http.StatusNotFound, response.StatusCode)
+				assert.Equal(t, "not found\n", string(body(t, response)))
+				response = s.get(t, "/download")
+				assert.EqualValues(t, downloadSize, response.ContentLength)
+				hash := sha256.New()
+				n, err := io.Copy(hash, response.Body)
+				require.NoError(t, err)
+				assert.EqualValues(t, downloadSize, n)
+				want := downloadSum()
+				assert.Equal(t, want[:], hash.Sum(nil))
+				assert.Empty(t, s.lines)
+			})
+
+			// Each event is there before the next one is written, 100 ms later.
+			t.Run("events", func(t *testing.T) {
+				t.Parallel()
+				s := serve(t, host, wasm)
+				response := s.get(t, "/events")
+				assert.Equal(t, "text/event-stream", response.Header.Get("Content-Type"))
+				in := bufio.NewScanner(response.Body)
+				const events = 30
+				var delays []time.Duration
+				for i := 0; i < events && in.Scan(); {
+					if in.Text() == "" {
+						continue
+					}
+					arrived := time.Now()
+					var n int
+					var written int64
+					_, err := fmt.Sscanf(in.Text(), "data: event %d of %d", &n, &written)
+					require.NoError(t, err)
+					require.Equal(t, i, n)
+					delays = append(delays, arrived.Sub(time.UnixMilli(written)))
+					i++
+				}
+				require.Len(t, delays, events)
+				slices.Sort(delays)
+				t.Logf("from write to arrival: median %v, longest %v", delays[events/2], delays[events-1])
+				assert.LessOrEqual(t, delays[events/2], 50*time.Millisecond)
+			})
+
+			t.Run("client stops reading", func(t *testing.T) {
+				t.Parallel()
+				s := serve(t, host, wasm, hangUpPatch[host]...)
+				response := s.get(t, "/download")
+				assert.Equal(t, "/download: the client does not read", s.line(t))
+				_, err := io.Copy(io.Discard, response.Body)
+				assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
+				checkPage(t, s)
+			})
+
+			t.Run("client hangs up", func(t *testing.T) {
+				t.Parallel()
+				s := serve(t, host, wasm, hangUpPatch[host]...)
+				for _, path := range []string{"/download", "/events"} {
+					response := s.get(t, path)
+					_, err := io.ReadFull(response.Body, make([]byte, 20))
+					require.NoError(t, err)
+					require.NoError(t, response.Body.Close())
+					assert.Equal(t, path+": the client has hung up", s.line(t))
+				}
+				checkPage(t, s)
+			})
+
+			t.Run("100 requests at once", func(t *testing.T) {
+				t.Parallel()
+				s := serve(t, host, wasm)
+				var wg sync.WaitGroup
+				for range 100 {
+					wg.Go(func() { checkPage(t, s) })
+				}
+				wg.Wait()
+				assert.Empty(t, s.lines)
+			})
+
+			if host == jco {
+				return // it is one instance in any case, and has the memory of Node
+			}
+
+			// One instance of the guest answers all requests, one after the other.
+			t.Run("1000 requests to one instance", func(t *testing.T) {
+				t.Parallel()
+				s := serve(t, host, wasm, "--max-instance-reuse-count", "100000", "--idle-instance-timeout", "60s")
+				for range 1000 {
+					checkPage(t, s)
+				}
+				before := residentMemory(t, s.pid)
+				for range 1000 {
+					checkPage(t, s)
+				}
+				after := residentMemory(t, s.pid)
+				t.Logf("%d KiB after 1000 requests, %d KiB after 2000", before, after)
+				assert.Less(t, after-before, 2<<10, "KiB that 1000 requests added")
+			})
+		})
+	}
+}
+
+// checkPage gets the page of text.
+func checkPage(t *testing.T, s *server) {
+	t.Helper()
+	response := s.get(t, "/")
+	assert.Equal(t, http.StatusOK, response.StatusCode)
+	lines := strings.Split(string(body(t, response)), "\n")
+	if assert.Len(t, lines, 1001) {
+		assert.Equal(t, "  0: all work and no play makes Jack a dull boy", lines[0])
+		assert.Equal(t, "999: all work and no play makes Jack a dull boy", lines[999])
+	}
+}
+
+// body reads the body of a response.
+func body(t *testing.T, response *http.Response) []byte {
+	t.Helper()
+	p, err := io.ReadAll(response.Body)
+	assert.NoError(t, err)
+	assert.NoError(t, response.Body.Close())
+	return p
+}
+
+// residentMemory returns how much memory a process has, in KiB.
+func residentMemory(t *testing.T, pid int) (kib int) {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	require.NoError(t, err)
+	_, rest, _ := strings.Cut(string(status), "VmRSS:")
+	_, err = fmt.Sscan(rest, &kib)
+	require.NoError(t, err)
+	return kib
+}
