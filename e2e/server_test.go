@@ -4,13 +4,16 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/sha256"
+	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -53,14 +56,7 @@ func TestHTTPServer(t *testing.T) {
 				response := s.get(t, "/nothing")
 				assert.Equal(t, http.StatusNotFound, response.StatusCode)
 				assert.Equal(t, "not found\n", string(body(t, response)))
-				response = s.get(t, "/download")
-				assert.EqualValues(t, downloadSize, response.ContentLength)
-				hash := sha256.New()
-				n, err := io.Copy(hash, response.Body)
-				require.NoError(t, err)
-				assert.EqualValues(t, downloadSize, n)
-				want := downloadSum()
-				assert.Equal(t, want[:], hash.Sum(nil))
+				checkDownload(t, s)
 				assert.Empty(t, s.lines)
 			})
 
@@ -161,6 +157,19 @@ func checkPage(t *testing.T, s *server) {
 	}
 }
 
+// checkDownload gets the download.
+func checkDownload(t *testing.T, s *server) {
+	t.Helper()
+	response := s.get(t, "/download")
+	assert.EqualValues(t, downloadSize, response.ContentLength)
+	hash := sha256.New()
+	n, err := io.Copy(hash, response.Body)
+	assert.NoError(t, err)
+	assert.EqualValues(t, downloadSize, n)
+	want := downloadSum()
+	assert.Equal(t, want[:], hash.Sum(nil))
+}
+
 // body reads the body of a response.
 func body(t *testing.T, response *http.Response) []byte {
 	t.Helper()
@@ -179,4 +188,66 @@ func residentMemory(t *testing.T, pid int) (kib int) {
 	_, err = fmt.Sscan(rest, &kib)
 	require.NoError(t, err)
 	return kib
+}
+
+var soakRequests = flag.Int("soak", 36_000, "number of requests of TestSoak")
+
+// TestSoak sends as many requests as a server with ten a second gets in an hour, from eight
+// clients, some of which hang up.
+func TestSoak(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes minutes")
+	}
+	requireTools(t, component.Componentize)
+	t.Parallel()
+	wasm, err := buildServer()
+	require.NoError(t, err)
+	s := serve(t, wasmtime48, wasm, "--max-instance-reuse-count", "1000000", "--idle-instance-timeout", "60s")
+
+	const clients = 8
+	requests := int64(*soakRequests)
+	var sent, hungUp atomic.Int64
+	soak := func(until int64) {
+		var wg sync.WaitGroup
+		for client := range clients {
+			wg.Go(func() {
+				r := rand.New(rand.NewPCG(uint64(client), uint64(until)))
+				for !t.Failed() && sent.Add(1) <= until {
+					switch n := r.IntN(1000); {
+					case n < 1:
+						checkDownload(t, s)
+					case n < 30:
+						path := []string{"/download", "/events"}[n%2]
+						response := s.get(t, path)
+						_, err := io.CopyN(io.Discard, response.Body, 1+r.Int64N(30))
+						assert.NoError(t, err)
+						assert.NoError(t, response.Body.Close())
+						hungUp.Add(1)
+					case n < 100:
+						response := s.get(t, "/nothing")
+						assert.Equal(t, http.StatusNotFound, response.StatusCode)
+						assert.Equal(t, "not found\n", string(body(t, response)))
+					default:
+						checkPage(t, s)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		sent.Store(until)
+	}
+	soak(requests / 4)
+	before := residentMemory(t, s.pid)
+	soak(requests)
+	after := residentMemory(t, s.pid)
+	t.Logf("%d KiB after %d requests, %d KiB after %d; %d clients hung up", before, requests/4, after, requests, hungUp.Load())
+	assert.Less(t, after-before, 16<<10, "KiB that three quarters of the requests added")
+
+	reported := int64(0)
+	for ; reported < hungUp.Load(); reported++ {
+		if line := s.line(t); !assert.Regexp(t, "^/(download|events): the client has hung up$", line) {
+			return
+		}
+	}
+	assert.Empty(t, s.lines)
 }
