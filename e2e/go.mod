@@ -14,7 +14,13 @@ require (
 )
 
 require (
-	go.bytecodealliance.org/pkg v0.2.1 // indirect
+	github.com/wasio-dev/wasio/examples/httpbody v0.0.0-00010101000000-000000000000
+	github.com/wasio-dev/wasio/examples/httpserver v0.0.0-00010101000000-000000000000
+	go.bytecodealliance.org/pkg v0.2.1
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/sys v0.44.0 // indirect
 )
+
+replace github.com/wasio-dev/wasio/examples/httpbody => ../examples/httpbody
+
+replace github.com/wasio-dev/wasio/examples/httpserver => ../examples/httpserver

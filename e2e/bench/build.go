@@ -90,7 +90,7 @@ func copyCounting(dir string) error {
 	if err != nil {
 		return err
 	}
-	for _, root := range []string{"../generated", "../internal/platform", "bench/guest", "bench/calls"} {
+	for _, root := range []string{"../generated", "../internal/platform", "bench/guest", "bench/loops", "bench/calls"} {
 		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 			if err == nil && !d.IsDir() {
 				sources = append(sources, path)

@@ -4,6 +4,7 @@
 //
 // It takes about six minutes, and writes the tables of docs/performance.md and the chart
 // docs/performance.svg. With -quick it takes less than a minute and only prints the tables.
+// With -http it measures HTTP bodies on the command wasmtime instead, in about three minutes.
 // It needs the tools that the tests of this module need, and taskset.
 package main
 
@@ -32,6 +33,7 @@ var (
 	rounds    = flag.Int("rounds", 30, "`number` of measurements of each operation in a run; slow operations get fewer")
 	duration  = flag.Duration("time", time.Millisecond, "`duration` of a measurement")
 	guests    = flag.String("guests", "", "`directory` that keeps the guests; those in it are not built again")
+	overHTTP  = flag.Bool("http", false, "measure HTTP bodies, and nothing else")
 	weigh     = flag.String("sizes", "", `"only" measures the sizes of guests and no speed, "no" no sizes of guests`)
 )
 
@@ -63,6 +65,8 @@ const maxFileBytes = 512 << 20
 const (
 	doc   = "../docs/performance.md"
 	chart = "../docs/performance.svg"
+
+	httpChart = "../docs/performance-http.svg"
 )
 
 func main() {
@@ -106,6 +110,16 @@ func run() error {
 		}
 	}
 
+	if *overHTTP {
+		samples, err := measureHTTP(dir)
+		if err != nil {
+			return err
+		}
+		if err := publish("http", samples.tables()); err != nil || *quick {
+			return err
+		}
+		return samples.draw()
+	}
 	if *weigh != "only" {
 		b, err := measure(dir)
 		if err != nil {

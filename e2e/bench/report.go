@@ -379,24 +379,12 @@ func (b *results) hostCalls(at setup, o operation) string {
 
 // draw runs the program in chart, which draws the chart.
 func (b *results) draw() error {
-	type line struct {
-		Name   string
-		Times  []float64 // how many times as fast as os.Stdout, at each size
-		Dashed bool
-	}
-	type panel struct {
-		Title string
-		Lines []line
-	}
-	data := struct {
-		Sizes  []int
-		Panels []panel
-	}{Sizes: sizes}
+	data := chartData{XLabel: "bytes per write", YLabel: "times as fast as os.Stdout", Sizes: sizes}
 	for _, toolchain := range toolchains {
-		p := panel{Title: string(toolchain)}
+		p := chartPanel{Title: string(toolchain) + ", Wasmtime, null file"}
 		for _, name := range []string{"BufWriter", "Writer", "BufWriter, lines", "bufio on Writer",
 			"os.Stdout", "loop: blocking", "loop: wait each time", "floor: protocol", "floor: unflushed"} {
-			l := line{Name: name, Dashed: strings.HasPrefix(name, "floor")}
+			l := chartLine{Name: name, Dashed: strings.HasPrefix(name, "floor")}
 			for _, size := range sizes {
 				l.Times = append(l.Times, b.faster(setup{toolchain, nullFile}, name, "os.Stdout", size))
 			}
@@ -404,7 +392,30 @@ func (b *results) draw() error {
 		}
 		data.Panels = append(data.Panels, p)
 	}
-	text, err := json.Marshal(data)
+	return data.draw(chart)
+}
+
+// chartData is what the module chart draws.
+type chartData struct {
+	XLabel, YLabel string
+	Sizes          []int
+	Panels         []chartPanel
+}
+
+type chartPanel struct {
+	Title string
+	Lines []chartLine
+}
+
+type chartLine struct {
+	Name   string
+	Times  []float64 // how many times as fast as the rival, at each size
+	Dashed bool
+}
+
+// draw writes the chart to a file.
+func (d chartData) draw(file string) error {
+	text, err := json.Marshal(d)
 	if err != nil {
 		return err
 	}
@@ -415,7 +426,7 @@ func (b *results) draw() error {
 	if err != nil {
 		return fmt.Errorf("chart: %w", err)
 	}
-	return os.WriteFile(chart, svg, 0o644)
+	return os.WriteFile(file, svg, 0o644)
 }
 
 func sizeName(n int) string {

@@ -19,8 +19,9 @@ import (
 
 // data has the results.
 type data struct {
-	Sizes  []int
-	Panels []panel
+	XLabel, YLabel string
+	Sizes          []int
+	Panels         []panel
 }
 
 // A panel is one of the plots, which stand side by side. All have the same lines.
@@ -31,7 +32,7 @@ type panel struct {
 
 type line struct {
 	Name   string
-	Times  []float64 // how many times as fast as os.Stdout, at each size
+	Times  []float64 // how many times as fast as the rival, at each size
 	Dashed bool
 }
 
@@ -90,9 +91,8 @@ func (d data) plot(panel panel) (*plot.Plot, plot.Legend, error) {
 	legend.Top, legend.Left = true, true
 	legend.Padding = 4
 	legend.TextStyle.Font.Size = 10
-	p.Title.Text = panel.Title + ", Wasmtime, null file"
-	p.X.Label.Text = "bytes per write"
-	p.Y.Label.Text = "times as fast as os.Stdout"
+	p.Title.Text = panel.Title
+	p.X.Label.Text, p.Y.Label.Text = d.XLabel, d.YLabel
 	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
 	p.X.Tick.Marker = plot.ConstantTicks(d.ticks())
 	p.Y.Tick.Marker = plot.ConstantTicks(powersOfTwo())

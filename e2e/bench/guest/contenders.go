@@ -9,6 +9,13 @@ import (
 	"os"
 
 	"github.com/wasio-dev/wasio"
+	"github.com/wasio-dev/wasio/e2e/bench/loops"
+	"github.com/wasio-dev/wasio/generated/wasi/cli/stdout"
+)
+
+var (
+	bare    = loops.Loop{Out: stdout.GetStdout()}
+	bounded = loops.Loop{Out: bare.Out, Bounded: true}
 )
 
 // A contender is a way to write to standard output.
@@ -34,7 +41,7 @@ func contenders() []contender {
 		{name: "os.Stdout", run: file(os.Stdout)},
 		{name: "loop: blocking", run: blocking},
 		{name: "loop: wait each time", run: waitEach},
-		{name: "loop: flush at the end", run: unflushed, flush: bare.flush},
+		{name: "loop: flush at the end", run: unflushed, flush: bare.Flush},
 		{name: "floor: protocol", run: protocol},
 		{name: "floor: bounded waits", run: boundedWaits},
 		{name: "floor: unflushed", run: unflushed},
@@ -104,7 +111,7 @@ func file(w *os.File) func(p []byte, n int) error {
 
 func blocking(p []byte, n int) error {
 	for range n {
-		if err := bare.blocking(p); err != nil {
+		if err := bare.Blocking(p); err != nil {
 			return err
 		}
 	}
@@ -113,7 +120,7 @@ func blocking(p []byte, n int) error {
 
 func waitEach(p []byte, n int) error {
 	for range n {
-		if err := bare.waitEach(p); err != nil {
+		if err := bare.WaitEach(p); err != nil {
 			return err
 		}
 	}
@@ -122,7 +129,7 @@ func waitEach(p []byte, n int) error {
 
 func unflushed(p []byte, n int) error {
 	for range n {
-		if err := bare.unflushed(p); err != nil {
+		if err := bare.Unflushed(p); err != nil {
 			return err
 		}
 	}
@@ -131,7 +138,7 @@ func unflushed(p []byte, n int) error {
 
 func protocol(p []byte, n int) error {
 	for range n {
-		if err := bare.protocol(p); err != nil {
+		if err := bare.Protocol(p); err != nil {
 			return err
 		}
 	}
@@ -140,7 +147,7 @@ func protocol(p []byte, n int) error {
 
 func boundedWaits(p []byte, n int) error {
 	for range n {
-		if err := bounded.protocol(p); err != nil {
+		if err := bounded.Protocol(p); err != nil {
 			return err
 		}
 	}

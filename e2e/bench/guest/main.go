@@ -149,7 +149,7 @@ func (c *cell) measure() measurement {
 	runtime.ReadMemStats(&after)
 	m.allocs = after.Mallocs - before.Mallocs
 	if err == nil {
-		err = bare.flush() // leaves nothing to do for the next measurement
+		err = bare.Flush() // leaves nothing to do for the next measurement
 	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "%s, %d bytes: %v\n", c.name, len(c.p), err)

@@ -109,13 +109,19 @@ func exportMain(dir, pkg, overlay string) (flag string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("go list %s: %w", pkg, err)
 	}
-	source, err := filepath.Abs("internal/component/command/command.go")
-	if err != nil {
+	return Overlay(overlay, filepath.Join(string(bytes.TrimSpace(target)), "command_export.go"), "internal/component/command/command.go")
+}
+
+// Overlay returns the flag for go build that puts the file source in the place of target,
+// which need not exist. It writes the file overlay, which the flag names.
+func Overlay(overlay, target, source string) (flag string, err error) {
+	if target, err = filepath.Abs(target); err != nil {
 		return "", err
 	}
-	text, err := json.Marshal(map[string]map[string]string{"Replace": {
-		filepath.Join(string(bytes.TrimSpace(target)), "command_export.go"): source,
-	}})
+	if source, err = filepath.Abs(source); err != nil {
+		return "", err
+	}
+	text, err := json.Marshal(map[string]map[string]string{"Replace": {target: source}})
 	if err != nil {
 		return "", err
 	}

@@ -1,6 +1,6 @@
 //go:build !wasm && !tinygo.wasm
 
-package main
+package loops
 
 import (
 	"github.com/wasio-dev/wasio/generated/wasi/io/streams"

@@ -1,6 +1,6 @@
 //go:build tinygo.wasm
 
-package main
+package loops
 
 import (
 	monotonicclock "github.com/wasio-dev/wasio/generated/wasi/clocks/monotonic-clock"
