@@ -97,14 +97,13 @@ func (d data) plot(panel panel) (*plot.Plot, plot.Legend, error) {
 	p.X.Tick.Marker = plot.ConstantTicks(d.ticks())
 	p.Y.Tick.Marker = plot.ConstantTicks(powersOfTwo())
 	p.X.Tick.Label.Font.Size, p.Y.Tick.Label.Font.Size = 10, 10
-	p.Y.Min, p.Y.Max = 0.5, 64 // the same in all panels, unless a line leaves it
+	p.Y.Min, p.Y.Max = d.limits()
 	p.Add(plotter.NewGrid())
 	solid, dashed := 0, 0
 	for _, l := range panel.Lines {
 		points := make(plotter.XYs, len(l.Times))
 		for i, times := range l.Times {
 			points[i].X, points[i].Y = float64(d.Sizes[i]), times
-			p.Y.Max, p.Y.Min = max(p.Y.Max, times), min(p.Y.Min, times)
 		}
 		drawn, dots, err := plotter.NewLinePoints(points)
 		if err != nil {
@@ -126,6 +125,22 @@ func (d data) plot(panel panel) (*plot.Plot, plot.Legend, error) {
 		legend.Add(l.Name, drawn, dots)
 	}
 	return p, legend, nil
+}
+
+// limits returns the limits of the Y axis, which are the same in all panels.
+func (d data) limits() (low, high float64) {
+	low, high = 0.5, 2
+	for _, panel := range d.Panels {
+		for _, l := range panel.Lines {
+			for _, times := range l.Times {
+				low = min(low, times)
+				for high < times {
+					high *= 2
+				}
+			}
+		}
+	}
+	return low, high
 }
 
 func (d data) ticks() (ticks []plot.Tick) {
