@@ -7,7 +7,7 @@
 //
 // Wasirun builds a package with the go command for GOOS=wasip1 GOARCH=wasm. It runs
 // a file as it is: a core module that Go made, or a component with wasi:cli/run that TinyGo
-// made (-target=wasip2). Output that the program writes to wasi:io streams or to os.Stdout goes
+// (-target=wasip2) or componentize-go made. Output that the program writes to wasi:io streams or to os.Stdout goes
 // to the standard output of wasirun.
 //
 // The host is the strict model that the tests of wasio use. It stops a program that breaks

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -21,14 +22,15 @@ import (
 // arguments, clocks, random numbers, standard input, and no files.
 
 const (
-	runPrefix = "wasi:cli/run@0.2."
-	runSuffix = "#run"
+	runPrefix    = "wasi:cli/run@0.2."
+	runSuffix    = "#run"
+	serverPrefix = "wasi:http/incoming-handler@"
 )
 
 // program returns the core module of the program in a component, and the name of the
 // function that runs it.
 func program(component []byte) (module []byte, run string, err error) {
-	nested := false
+	nested, server := false, false
 	for rest := component[len(componentHeader):]; len(rest) > 0; {
 		id := rest[0]
 		content, after, ok := cutSized(rest[1:])
@@ -38,38 +40,41 @@ func program(component []byte) (module []byte, run string, err error) {
 		rest = after
 		switch id {
 		case 1: // a core module
-			name := runOf(content)
+			name, isServer := entryOf(content)
 			if name != "" && module != nil {
 				return nil, "", errors.New("the component contains more than one program")
 			}
 			if name != "" {
 				module, run = content, name
 			}
+			server = server || isServer
 		case 4: // a component
 			nested = true
 		}
 	}
 	switch {
 	case module != nil:
-		return module, run, nil
+		return unnumbered(module), run, nil
+	case server:
+		return nil, "", errors.New("a server, which exports wasi:http/incoming-handler: run it with wasmtime serve -S cli")
 	case nested:
 		return nil, "", errors.New("a composed component, whose program is in a component of its own")
 	}
 	return nil, "", errors.New("not a command: no module of the component exports wasi:cli/run")
 }
 
-// runOf returns the name under which a core module exports wasi:cli/run, or "" if it does
-// not export that and a memory.
-func runOf(module []byte) (run string) {
+// entryOf returns the name under which a core module exports wasi:cli/run, or "" if it does
+// not export that and a memory, and whether it exports the handler of a server.
+func entryOf(module []byte) (run string, server bool) {
 	if len(module) < len(coreHeader) {
-		return ""
+		return "", false
 	}
 	memory := false
 	for rest := module[len(coreHeader):]; len(rest) > 0; {
 		id := rest[0]
 		content, after, ok := cutSized(rest[1:])
 		if !ok {
-			return ""
+			return "", false
 		}
 		rest = after
 		if id != 7 { // the exports
@@ -79,9 +84,10 @@ func runOf(module []byte) (run string) {
 		for content = content[max(n, 0):]; count > 0; count-- {
 			name, after, ok := cutSized(content)
 			if !ok || len(after) == 0 {
-				return ""
+				return "", false
 			}
 			memory = memory || string(name) == "memory"
+			server = server || strings.HasPrefix(string(name), serverPrefix)
 			if strings.HasPrefix(string(name), runPrefix) && strings.HasSuffix(string(name), runSuffix) {
 				run = string(name)
 			}
@@ -90,9 +96,56 @@ func runOf(module []byte) (run string) {
 		}
 	}
 	if !memory {
-		return ""
+		run = ""
 	}
-	return run
+	return run, server
+}
+
+// unnumbered returns a module with the names that its imports have outside of a component. A
+// component names no import twice, but modules of Go's do: wit-component calls the second
+// fd_write "fd_write [v2]".
+func unnumbered(module []byte) []byte {
+	out := bytes.Clone(module[:len(coreHeader)])
+	for rest := module[len(coreHeader):]; len(rest) > 0; {
+		id := rest[0]
+		content, after, _ := cutSized(rest[1:]) // entryOf has seen that it can be cut
+		if id == 2 {
+			content = unnumberedImports(content)
+		}
+		out = appendSized(append(out, id), content)
+		rest = after
+	}
+	return out
+}
+
+// unnumberedImports does that for the import section, unless there is an import that is not a
+// function.
+func unnumberedImports(section []byte) []byte {
+	count, n := binary.Uvarint(section)
+	if n <= 0 {
+		return section
+	}
+	out := binary.AppendUvarint(nil, count)
+	for rest := section[n:]; count > 0; count-- {
+		from, after, ok := cutSized(rest)
+		name, after, ok2 := cutSized(after)
+		if !ok || !ok2 || len(after) == 0 || after[0] != 0 {
+			return section
+		}
+		_, n := binary.Uvarint(after[1:])
+		if n <= 0 {
+			return section
+		}
+		name, _, _ = bytes.Cut(name, []byte(" [v"))
+		out = append(appendSized(appendSized(out, from), name), after[:1+n]...)
+		rest = after[1+n:]
+	}
+	return out
+}
+
+// appendSized appends content with its size before it.
+func appendSized(b, content []byte) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(content))), content...)
 }
 
 // cutSized cuts b after the bytes whose number it begins with.

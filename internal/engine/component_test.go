@@ -74,6 +74,18 @@ func TestComponentIsInitialized(t *testing.T) {
 	assert.ErrorIs(t, err, engine.ErrCrash)
 }
 
+// wit-component numbers an import that a module has twice, as modules of Go's have fd_write.
+func TestComponentWithNumberedImports(t *testing.T) {
+	now := wasmtest.Import{Module: "wasi:clocks/monotonic-clock@0.2.3", Name: "now", Results: []wasmtest.Type{i64}}
+	again := now
+	again.Name = "now [v2]"
+	write := wasmtest.Import{Module: "wasi_snapshot_preview1", Name: "fd_write [v2]", Params: fourI32, Results: oneI32}
+	exit, _, err := runComponent(t, component(1, command(
+		wasmtest.Code{}.Call(0).Drop().Call(1).Drop().I32(9).I32(0).I32(0).I32(512).Call(2).Drop().I32(0), now, again, write).Bytes()))
+	require.NoError(t, err)
+	assert.Zero(t, exit)
+}
+
 // The functions that a runtime calls at its start store their results where they should.
 // Each guest writes some of its memory to standard output.
 func TestComponentRuntime(t *testing.T) {
@@ -146,6 +158,16 @@ func TestComponentTraps(t *testing.T) {
 			assert.Equal(t, c.want, trap.Reason)
 		})
 	}
+	t.Run("a cabi_realloc that calls the host", func(t *testing.T) {
+		m := command(wasmtest.Code{}.I32(0).Call(0).I32(0),
+			wasmtest.Import{Module: "wasi:cli/environment@0.2.3", Name: "get-arguments", Params: oneI32},
+			wasmtest.Import{Module: "wasi:clocks/monotonic-clock@0.2.3", Name: "now", Results: []wasmtest.Type{i64}})
+		m.Funcs[1].Code = wasmtest.Code{}.Call(1).Drop().I32(1024)
+		_, _, err := runComponent(t, component(1, m.Bytes()), "name")
+		var trap *host.Trap
+		require.ErrorAs(t, err, &trap)
+		assert.Equal(t, "cabi_realloc calls now: it may not call the host", trap.Reason)
+	})
 	t.Run("a cabi_realloc of another type", func(t *testing.T) {
 		m := command(wasmtest.Code{}.I32(0).Call(0).I32(0),
 			wasmtest.Import{Module: "wasi:cli/environment@0.2.3", Name: "get-arguments", Params: oneI32})
@@ -173,7 +195,9 @@ func TestComponentsThatCannotBeRun(t *testing.T) {
 		{"a size without end", append(component(1), 1, 0xff, 0xff, 0xff), "truncated component"},
 		{"an empty module", component(1, nil), notACommand},
 		{"half a module", component(1, valid[:len(valid)/2]), notACommand},
-		{"a server", component(1, library), notACommand},
+		{"a server", append(component(1, library), component(4, nil)[8:]...),
+			"a server, which exports wasi:http/incoming-handler: run it with wasmtime serve -S cli"},
+		{"a library", component(1, wasmtest.Module{Pages: 1, Funcs: []wasmtest.Func{{Export: "add"}}}.Bytes()), notACommand},
 		{"no memory", component(1, noMemory), notACommand},
 		{"two programs", component(1, valid, valid), "the component contains more than one program"},
 		{"composed", component(4, component(1, valid)), "a composed component, whose program is in a component of its own"},

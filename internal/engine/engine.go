@@ -169,6 +169,7 @@ func checkHeader(module []byte) error {
 // provideImports instantiates host modules with the WASI 0.2 functions that module
 // imports. It accepts every version 0.2.x, since these functions are the same in all.
 func provideImports(ctx context.Context, runtime wazero.Runtime, module wazero.CompiledModule, g *Guest, inComponent bool) error {
+	inRealloc := false // while the guest runs its cabi_realloc
 	builders := make(map[string]wazero.HostModuleBuilder)
 	names := make(map[string]bool)
 	for _, imported := range module.ImportedFunctions() {
@@ -185,7 +186,7 @@ func provideImports(ctx context.Context, runtime wazero.Runtime, module wazero.C
 			builders[from] = runtime.NewHostModuleBuilder(from)
 		}
 		builders[from].NewFunctionBuilder().
-			WithGoModuleFunction(goFunction(f, g), f.params, f.results).Export(name)
+			WithGoModuleFunction(goFunction(name, f, g, &inRealloc), f.params, f.results).Export(name)
 	}
 	for _, b := range builders {
 		if _, err := b.Instantiate(ctx); err != nil {
@@ -195,9 +196,13 @@ func provideImports(ctx context.Context, runtime wazero.Runtime, module wazero.C
 	return nil
 }
 
-// goFunction returns f as a wazero host function for the guest.
-func goFunction(f function, guest *Guest) api.GoModuleFunc {
+// goFunction returns f as a wazero host function for the guest. As on Wasmtime, it traps
+// if cabi_realloc calls it ("cannot leave component instance").
+func goFunction(name string, f function, guest *Guest, inRealloc *bool) api.GoModuleFunc {
 	return func(ctx context.Context, mod api.Module, stack []uint64) {
+		if *inRealloc {
+			guest.Host.Violate(host.OpOther, "cabi_realloc calls %s: it may not call the host", name)
+		}
 		g := instance{host: guest.Host, guest: guest, memory: noMemory{}}
 		if m := mod.ExportedMemory("memory"); m != nil {
 			g.memory = m
@@ -207,7 +212,9 @@ func goFunction(f function, guest *Guest) api.GoModuleFunc {
 			if realloc == nil || !isRealloc(realloc.Definition()) {
 				return 0, false
 			}
+			*inRealloc = true
 			r, err := realloc.Call(ctx, 0, 0, uint64(align), uint64(size))
+			*inRealloc = false
 			if err != nil {
 				panic(err)
 			}

@@ -217,8 +217,8 @@ func TestHostileCallsTrap(t *testing.T) {
 			reason: "9 bytes at 0xffffffff are not in the guest's memory", call: "error.to-debug-string = trap"},
 		{name: "string without cabi_realloc", plan: flushFails, module: newModule(program(do("flush", 1, 0), do("to-debug-string", 2, 0))),
 			reason: noRealloc, call: "error.to-debug-string = trap"},
-		{name: "invalid call in cabi_realloc", module: pollOnce(withRealloc(newModule(nil), fourI32, oneI32, call(nil, "flush", 77, 0).I32(1024))),
-			reason: "handle 77 is unknown, or was dropped", call: "output-stream(77).flush = trap"},
+		{name: "call in cabi_realloc", module: pollOnce(withRealloc(newModule(nil), fourI32, oneI32, call(nil, "flush", 1, 0).I32(1024))),
+			reason: "cabi_realloc calls [method]output-stream.flush: it may not call the host", call: "wasi.call = trap"},
 		{name: "invalid call in the start section", module: startSection(program(do("check-write", 9, 0))),
 			reason: "handle 9 is unknown, or was dropped", call: "output-stream(9).check-write = trap"},
 	} {
@@ -500,13 +500,13 @@ func TestMemoryLimit(t *testing.T) {
 	assert.NotContains(t, err.Error(), "\n")
 }
 
-// cancelOnFlush returns a context that is canceled when the guest flushes, and a host with
+// cancelOn returns a context that is canceled when the guest calls op, and a host with
 // the clock of that context.
-func cancelOnFlush(t *testing.T) (context.Context, *host.Host) {
+func cancelOn(t *testing.T, op host.Op) (context.Context, *host.Host) {
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	h := host.New(host.Options{Clock: engine.Clock(ctx), OnCall: func(c *host.Call) {
-		if c.Op == host.OpFlush {
+		if c.Op == op {
 			cancel()
 		}
 	}})
@@ -535,15 +535,15 @@ func TestContextEndsGuest(t *testing.T) {
 		"in a loop of host calls": call(program(do("flush", 1, 0)).Loop(), "now").Br(0).End(),
 	} {
 		t.Run(name, func(t *testing.T) {
-			ctx, h := cancelOnFlush(t)
+			ctx, h := cancelOn(t, host.OpFlush)
 			_, err := engine.Run(ctx, engine.Guest{Module: newModule(code).Bytes(), Host: h, Cache: cache})
 			assert.Equal(t, context.Canceled, err)
 			assert.Nil(t, h.Trapped())
 		})
 	}
 	t.Run("in cabi_realloc", func(t *testing.T) {
-		ctx, h := cancelOnFlush(t)
-		m := pollOnce(withRealloc(newModule(nil), fourI32, oneI32, call(nil, "flush", 1, 0).Loop().Br(0).End().Unreachable()))
+		ctx, h := cancelOn(t, host.OpPoll)
+		m := pollOnce(withRealloc(newModule(nil), fourI32, oneI32, wasmtest.Code{}.Loop().Br(0).End().Unreachable()))
 		_, err := engine.Run(ctx, engine.Guest{Module: m.Bytes(), Host: h, Cache: cache})
 		assert.Equal(t, context.Canceled, err)
 	})
@@ -557,7 +557,7 @@ func TestContextEndsGuest(t *testing.T) {
 
 // TestTrapComesBeforeContext checks that Run returns a trap even if the context is done.
 func TestTrapComesBeforeContext(t *testing.T) {
-	ctx, h := cancelOnFlush(t)
+	ctx, h := cancelOn(t, host.OpFlush)
 	_, err := engine.Run(ctx, engine.Guest{Module: newModule(program(do("flush", 1, 0), do("block", 1))).Bytes(), Host: h, Cache: cache})
 	assert.ErrorAs(t, err, new(*host.Trap))
 }

@@ -12,9 +12,6 @@ import (
 	"github.com/wasio-dev/wasio/generated/wasi/io/streams"
 )
 
-// lineSize is the size of a line of a body of lines.
-const lineSize = 100
-
 // buffer has the bytes of all bodies. An instance answers many requests.
 var buffer []byte
 

@@ -1,0 +1,90 @@
+package fuzz
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/wasio-dev/wasio/internal/engine"
+	"github.com/wasio-dev/wasio/internal/host"
+	"github.com/wasio-dev/wasio/internal/wasmtest"
+)
+
+const componentHeader = "\x00asm\x0d\x00\x01\x00"
+
+// section returns a section of a component.
+func section(kind byte, content []byte) []byte {
+	return append(binary.AppendUvarint([]byte{kind}, uint64(len(content))), content...)
+}
+
+// commandModule returns the core module of a command, which reads its arguments and prints a
+// line.
+func commandModule() []byte {
+	const getArguments, getStdout, write, result = 0, 1, 2, 512
+	return wasmtest.Module{
+		Imports: []wasmtest.Import{
+			{Module: "wasi:cli/environment@0.2.0", Name: "get-arguments", Params: fourI32[:1]},
+			{Module: "wasi:cli/stdout@0.2.0", Name: "get-stdout", Results: fourI32[:1]},
+			{Module: "wasi:io/streams@0.2.0", Name: "[method]output-stream.blocking-write-and-flush", Params: fourI32},
+			{Module: "wasi_snapshot_preview1", Name: "fd_write [v2]", Params: fourI32, Results: fourI32[:1]},
+		},
+		Pages:   1,
+		Globals: 1,
+		Data:    []byte("a line\n"),
+		Funcs: []wasmtest.Func{
+			{Export: "wasi:cli/run@0.2.0#run", Results: fourI32[:1],
+				Code: wasmtest.Code{}.I32(1024).GlobalSet(0).I32(result).Call(getArguments).
+					Call(getStdout).I32(0).I32(7).I32(result).Call(write).I32(0)},
+			{Export: "cabi_realloc", Params: fourI32, Results: fourI32[:1],
+				Code: wasmtest.Code{}.GlobalGet(0).GlobalGet(0).I32(64).Add32().GlobalSet(0)},
+			{Export: "_initialize"},
+		},
+	}.Bytes()
+}
+
+// FuzzComponent runs components of random bytes. Whatever they are, they end, with an error
+// of one line or with none.
+func FuzzComponent(f *testing.F) {
+	module := commandModule()
+	f.Add(section(1, module))
+	f.Add(append(section(0, []byte("\x04name")), append(section(1, module), section(1, module)...)...))
+	f.Add(section(4, append([]byte(componentHeader), section(1, module)...)))
+	f.Add(section(1, module)[:len(module)/2])
+	f.Add([]byte("\x01\xff\xff\xff\xff\x0f"))
+	f.Fuzz(func(t *testing.T, sections []byte) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		h := host.New(host.Options{Clock: engine.Clock(ctx), Handles: 1000})
+		var out bytes.Buffer
+		h.SetStdio(host.Stdout, host.Plan{}.Behavior(), &out, false)
+		_, err := engine.Run(ctx, engine.Guest{
+			Module:      append([]byte(componentHeader), sections...),
+			Args:        []string{"guest", "argument"},
+			Host:        h,
+			Stdout:      io.Discard,
+			Stderr:      io.Discard,
+			MemoryPages: 64,
+		})
+		var trap *host.Trap
+		if err != nil && !errors.As(err, &trap) && ctx.Err() == nil {
+			require.NotContains(t, err.Error(), "\n")
+		}
+	})
+}
+
+// The first seed is a component that works.
+func TestComponentSeed(t *testing.T) {
+	h := host.New(host.Options{})
+	var out bytes.Buffer
+	h.SetStdio(host.Stdout, host.Plan{}.Behavior(), &out, false)
+	exit, err := engine.Run(t.Context(), engine.Guest{
+		Module: append([]byte(componentHeader), section(1, commandModule())...), Args: []string{"guest"}, Host: h})
+	require.NoError(t, err)
+	require.Zero(t, exit)
+	require.Equal(t, "a line\n", out.String())
+}
