@@ -5,7 +5,8 @@
 //	wasirun [flags] ./package [arguments]
 //	wasirun [flags] guest.wasm [arguments]
 //
-// Wasirun builds a package with the go command for GOOS=wasip1 GOARCH=wasm. It runs
+// Wasirun builds a package with the go command for GOOS=wasip1 GOARCH=wasm, or with TinyGo
+// if the flag -tinygo is set. It runs
 // a file as it is: a core module that Go made, or a component with wasi:cli/run that TinyGo
 // (-target=wasip2) or componentize-go made. Output that the program writes to wasi:io streams or to os.Stdout goes
 // to the standard output of wasirun.
@@ -31,6 +32,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -62,6 +64,7 @@ const usageEnd = `
 Examples:
   wasirun ./examples/hello
   wasirun -trace ./examples/log                        show every host call
+  wasirun -tinygo -trace=json ./examples/log           the same of a TinyGo program, for other programs to read
   wasirun -permit 1 -stall 3 ./examples/log            accept one byte at a time, after three waits
   wasirun -as wasmtime-file -stats ./examples/json     imitate a host that makes guests wait
   wasirun -fail write:2=disk-full ./examples/bufio     fail the second write
@@ -113,7 +116,8 @@ func run(args []string) int {
 type command struct {
 	target  string   // a package or a module
 	args    []string // the arguments of the guest
-	trace   bool
+	tinygo  bool
+	trace   traceMode
 	stats   bool
 	timeout time.Duration
 	memory  uint
@@ -126,8 +130,9 @@ func parse(args []string, help io.Writer) (*command, error) {
 	c := &command{}
 	flags := flag.NewFlagSet("wasirun", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	flags.BoolVar(&c.trace, "trace", false, "print each host call and its result to stderr as it happens")
-	flags.BoolVar(&c.stats, "stats", false, "print statistics of host calls, bytes and waits to stderr at the end")
+	flags.BoolVar(&c.tinygo, "tinygo", false, "build the package with TinyGo")
+	flags.Var(&c.trace, "trace", "print each host call and its result to stderr as it happens; with -trace=json as a JSON object a line")
+	flags.BoolVar(&c.stats, "stats", false, "print statistics of host calls, streams and waits to stderr at the end")
 	flags.DurationVar(&c.timeout, "timeout", 0, "stop the guest after this `time`; 0 means never")
 	flags.UintVar(&c.memory, "memory", 0, "limit the memory of the guest to this many `MiB`; 0 means 4096")
 	c.streams.defineFlags(flags)
@@ -157,7 +162,7 @@ func parse(args []string, help io.Writer) (*command, error) {
 
 // run builds the target if it is a package, and runs it.
 func (c *command) run() (int, error) {
-	module, err := load(c.target)
+	module, err := load(c.target, c.tinygo)
 	if err != nil {
 		return 0, err
 	}
@@ -169,7 +174,7 @@ func (c *command) run() (int, error) {
 	}
 	options := host.Options{Clock: engine.Clock(ctx), Handles: maxHandles}
 	watch := watcher{out: os.Stderr, trace: c.trace, color: wantsColor(os.Stderr)}
-	if c.trace || c.stats {
+	if c.trace != "" || c.stats {
 		options.OnCall = watch.record
 	}
 	if c.stats {
@@ -209,8 +214,11 @@ func (c *command) run() (int, error) {
 }
 
 // load returns the module in the file target, or builds the package target.
-func load(target string) ([]byte, error) {
+func load(target string, tinygo bool) ([]byte, error) {
 	if strings.HasSuffix(target, ".wasm") {
+		if tinygo {
+			return nil, fmt.Errorf("-tinygo: %s is a file, not a package", target)
+		}
 		return os.ReadFile(target)
 	}
 	if strings.Contains(target, "...") {
@@ -222,8 +230,19 @@ func load(target string) ([]byte, error) {
 	}
 	defer os.RemoveAll(dir)
 	out := filepath.Join(dir, "guest.wasm")
-	build := exec.Command("go", "build", "-o", out, "--", target)
-	build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
+	var build *exec.Cmd
+	if tinygo {
+		if _, err := exec.LookPath("tinygo"); err != nil {
+			return nil, errors.New("-tinygo: TinyGo is not on the PATH; https://tinygo.org/getting-started/install says how to install it")
+		}
+		build = exec.Command("tinygo", "build", "-target=wasip2", "-o", out, target)
+	} else {
+		if world := componentizeWorld(target); world != "" {
+			return nil, fmt.Errorf("%s is a program for componentize-go, whose main is not called: run what componentize-go -w %s build makes of it", target, world)
+		}
+		build = exec.Command("go", "build", "-o", out, "--", target)
+		build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
+	}
 	output, err := build.CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("cannot build %s: %s", target, firstError(string(output), err))
@@ -233,6 +252,23 @@ func load(target string) ([]byte, error) {
 		return nil, fmt.Errorf("%s is not a main package", target)
 	}
 	return module, nil
+}
+
+// componentizeWorld returns the world of a program for componentize-go in a directory, which
+// has its bindings from wit-bindgen, or "" if there is none.
+func componentizeWorld(dir string) string {
+	module, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+	if err != nil || !bytes.Contains(module, []byte("go.bytecodealliance.org/pkg ")) {
+		return ""
+	}
+	files, _ := filepath.Glob(filepath.Join(dir, "wit", "*.wit"))
+	for _, file := range files {
+		text, _ := os.ReadFile(file)
+		if world := regexp.MustCompile(`(?m)^\s*world\s+%?([a-zA-Z0-9-]+)`).FindSubmatch(text); world != nil {
+			return string(world[1])
+		}
+	}
+	return ""
 }
 
 // firstError returns the first error in the output of the go command, or the text of err

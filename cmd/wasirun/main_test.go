@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -298,6 +299,9 @@ func TestBadInput(t *testing.T) {
 		{[]string{"-fail", "write:0", ok}, `not the number of a call: "0"`},
 		{[]string{"-close", "write:x", ok}, `not the number of a call: "x"`},
 		{[]string{"-close", "write:99999999999", ok}, `not the number of a call: "99999999999"`},
+		{[]string{"-trace=xml", ok}, `invalid boolean value "xml" for -trace: must be "text" or "json"`},
+		{[]string{"-tinygo", ok}, "is a file, not a package"},
+		{[]string{"./examples/httpserver"}, "./examples/httpserver is a program for componentize-go, whose main is not called: run what componentize-go -w server build makes of it"},
 		{[]string{"nothing.wasm"}, "open nothing.wasm: no such file or directory"},
 		{[]string{directory}, "is a directory"},
 		{[]string{"./nothing"}, "cannot build ./nothing: "},
@@ -341,7 +345,7 @@ func TestHelp(t *testing.T) {
 		assert.Empty(t, stderr)
 		assert.True(t, strings.HasPrefix(stdout, "usage: wasirun [flags] ./package|guest.wasm [arguments]\n"), stdout)
 		for _, name := range []string{"-as host", "-permit bytes", "-stall n", "-flush n", "-delay time", "-hold", "-fail call", "-close call",
-			"-capacity bytes", "-trace", "-timeout time", "-memory MiB", "124", "125", "134"} {
+			"-capacity bytes", "-trace", "-tinygo", "-timeout time", "-memory MiB", "124", "125", "134"} {
 			assert.Contains(t, stdout, name)
 		}
 	}
@@ -416,8 +420,69 @@ func TestStats(t *testing.T) {
 	assert.Regexp(t, `^ *calls +time +function
  +1 +\S+ +output-stream.blocking-write-and-flush
  +1 +\S+ +stdout.get-stdout
+
+ *bytes +writes +flushes +stream
+ +10 +1 +0 +output-stream\(1\) stdout
+
 10 bytes written; 1 waits took \S+ms in total, the longest \S+ms
 $`, stderr)
+
+	both := guest(program(do("get-stderr"), do("check-write", 1, 1024), do("write", 1, 0, 3, 1024), do("flush", 1, 1024),
+		do("[resource-drop]output-stream", 1), do("get-stdout"), do("check-write", 2, 1024), do("write", 2, 0, 5, 1024)))
+	_, _, stderr = run(t, "-stats", module(t, both))
+	assert.Regexp(t, `
+ +3 +1 +1 +output-stream\(1\) stderr
+ +5 +1 +0 +output-stream\(2\) stdout
+
+8 bytes written; `, stderr)
+}
+
+// TestTraceAsJSON checks that -trace=json tells what -trace tells.
+func TestTraceAsJSON(t *testing.T) {
+	args := []string{"-permit", "1,9", "-fail", "flush=a reason", "./examples/leaving", "exit"}
+	exit, stdout, want := run(t, append([]string{"-trace"}, args...)...)
+	jsonExit, jsonStdout, trace := run(t, append([]string{"-trace=json"}, args...)...)
+	assert.Equal(t, exit, jsonExit)
+	assert.Equal(t, stdout, jsonStdout)
+	var got strings.Builder
+	last := int64(0)
+	for line := range strings.Lines(trace) {
+		var call struct {
+			Start, Took      int64
+			On, Call, Result string
+		}
+		d := json.NewDecoder(strings.NewReader(line))
+		d.DisallowUnknownFields()
+		require.NoError(t, d.Decode(&call), line)
+		assert.GreaterOrEqual(t, call.Start, last)
+		last = call.Start
+		fmt.Fprintf(&got, "%s.%s", call.On, call.Call)
+		if call.Result != "" {
+			fmt.Fprintf(&got, " = %s", call.Result)
+		}
+		got.WriteString("\n")
+	}
+	assert.Equal(t, untimed(t, want), got.String())
+	assert.Contains(t, got.String(), " = last-operation-failed(error(")
+}
+
+// TestTinyGo checks that -tinygo calls TinyGo, by a program in its place.
+func TestTinyGo(t *testing.T) {
+	bin := t.TempDir()
+	cmd := exec.Command(wasirun, "-tinygo", "./examples/hello")
+	cmd.Env = append(os.Environ(), "PATH="+bin)
+	output, err := cmd.CombinedOutput()
+	assert.Error(t, err)
+	assert.Equal(t, 125, cmd.ProcessState.ExitCode())
+	assert.Equal(t, "wasirun: -tinygo: TinyGo is not on the PATH; https://tinygo.org/getting-started/install says how to install it\n", string(output))
+
+	script := "#!/bin/sh\necho \"$@\" >&2; exit 1\n"
+	require.NoError(t, os.WriteFile(filepath.Join(bin, "tinygo"), []byte(script), 0o777))
+	cmd = exec.Command(wasirun, "-tinygo", "./examples/hello")
+	cmd.Env = append(os.Environ(), "PATH="+bin)
+	output, err = cmd.CombinedOutput()
+	assert.Error(t, err)
+	assert.Regexp(t, `^wasirun: cannot build ./examples/hello: build -target=wasip2 -o \S+guest.wasm ./examples/hello\n$`, string(output))
 }
 
 // onTerminal runs a shell command on a pseudo-terminal and returns its output.

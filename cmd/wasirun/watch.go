@@ -2,6 +2,8 @@ package main
 
 import (
 	"cmp"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,14 +16,49 @@ import (
 
 // A watcher prints host calls, or statistics about them.
 type watcher struct {
-	out          io.Writer
-	trace, color bool
+	out   io.Writer
+	trace traceMode
+	color bool
 
 	first   time.Duration    // when the first call started
 	calls   map[string]tally // by function
+	streams []*stream        // in the order in which they appeared
 	bytes   uint64           // accepted by the host
 	waits   tally
 	longest time.Duration // the longest wait
+}
+
+// A traceMode is the value of the flag -trace.
+type traceMode string
+
+const (
+	traceText traceMode = "text"
+	traceJSON traceMode = "json"
+)
+
+func (m *traceMode) String() string   { return string(*m) }
+func (m *traceMode) IsBoolFlag() bool { return true }
+
+func (m *traceMode) Set(s string) error {
+	switch s {
+	case "true", string(traceText):
+		*m = traceText
+	case "false":
+		*m = ""
+	case string(traceJSON):
+		*m = traceJSON
+	default:
+		return errors.New(`must be "text" or "json"`)
+	}
+	return nil
+}
+
+// A stream is what statistics tell of an output-stream.
+type stream struct {
+	handle          uint32
+	name            string // of a standard stream
+	bytes           uint64
+	writes, flushes int
 }
 
 // A tally is the number of some calls and the time that they took.
@@ -48,8 +85,11 @@ func (w *watcher) record(c *host.Call) {
 		w.calls = make(map[string]tally)
 		w.first = c.Start
 	}
-	if w.trace {
+	switch w.trace {
+	case traceText:
 		w.print(c)
+	case traceJSON:
+		w.printJSON(c)
 	}
 	t := w.calls[c.Name()]
 	t.add(c.Took)
@@ -59,6 +99,36 @@ func (w *watcher) record(c *host.Call) {
 		w.longest = max(w.longest, c.Took)
 	}
 	w.bytes += c.Taken()
+	w.recordStream(c)
+}
+
+// recordStream counts a call of an output-stream.
+func (w *watcher) recordStream(c *host.Call) {
+	switch c.Op {
+	case host.OpGetStdout, host.OpGetStderr:
+		if c.Result == host.Handle {
+			s := w.stream(uint32(c.Value))
+			s.name = map[host.Op]string{host.OpGetStdout: "stdout", host.OpGetStderr: "stderr"}[c.Op]
+		}
+	case host.OpWrite, host.OpWriteZeroes, host.OpBlockingWriteAndFlush, host.OpBlockingWriteZeroesAndFlush:
+		s := w.stream(c.Handle)
+		s.writes++
+		s.bytes += c.Taken()
+	case host.OpFlush, host.OpBlockingFlush:
+		w.stream(c.Handle).flushes++
+	}
+}
+
+// stream returns the stream with a handle. The model gives no handle twice.
+func (w *watcher) stream(handle uint32) *stream {
+	for _, s := range w.streams {
+		if s.handle == handle {
+			return s
+		}
+	}
+	s := &stream{handle: handle}
+	w.streams = append(w.streams, s)
+	return s
 }
 
 // Codes of ANSI escape sequences.
@@ -87,6 +157,18 @@ func (w *watcher) print(c *host.Call) {
 	fmt.Fprintf(w.out, "%s  %-17s %s%s\n", w.paint(dim, times), c.Who(), c.What(), result)
 }
 
+// printJSON prints the call as an object on a line of its own. Times are in nanoseconds.
+func (w *watcher) printJSON(c *host.Call) {
+	line, _ := json.Marshal(struct {
+		Start  int64  `json:"start"`
+		Took   int64  `json:"took"`
+		On     string `json:"on"`
+		Call   string `json:"call"`
+		Result string `json:"result,omitempty"`
+	}{int64(c.Start - w.first), int64(c.Took), c.Who(), c.What(), c.Outcome()})
+	fmt.Fprintf(w.out, "%s\n", line)
+}
+
 // paint returns s in a color, if w uses colors.
 func (w *watcher) paint(color, s string) string {
 	if !w.color {
@@ -105,7 +187,8 @@ func round(d time.Duration) time.Duration {
 	return d
 }
 
-// printStats prints the calls by function, the most frequent first, and the totals.
+// printStats prints the calls by function, the most frequent first, the streams, and the
+// totals.
 func (w *watcher) printStats() {
 	type row struct {
 		name string
@@ -123,7 +206,13 @@ func (w *watcher) printStats() {
 	for _, r := range rows {
 		fmt.Fprintf(t, "%d\t%v\t  %s\n", r.n, round(r.took), r.name)
 	}
+	if len(w.streams) > 0 {
+		fmt.Fprintln(t, "\nbytes\twrites\tflushes\t  stream")
+	}
+	for _, s := range w.streams {
+		fmt.Fprintf(t, "%d\t%d\t%d\t  output-stream(%d) %s\n", s.bytes, s.writes, s.flushes, s.handle, s.name)
+	}
 	t.Flush()
-	fmt.Fprintf(w.out, "%d bytes written; %d waits took %v in total, the longest %v\n",
+	fmt.Fprintf(w.out, "\n%d bytes written; %d waits took %v in total, the longest %v\n",
 		w.bytes, w.waits.n, round(w.waits.took), round(w.longest))
 }

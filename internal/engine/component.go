@@ -264,7 +264,7 @@ func functionOf(imported api.FunctionDefinition, inComponent bool) (function, er
 		}
 	}
 	if !ok || !strings.HasPrefix(version, "0.2.") {
-		return f, fmt.Errorf("unknown import: %s of %s", name, from)
+		return f, fmt.Errorf("unknown import: %s of %s", oneLine(name), oneLine(from))
 	}
 	return f, nil
 }

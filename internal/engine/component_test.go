@@ -203,6 +203,8 @@ func TestComponentsThatCannotBeRun(t *testing.T) {
 		{"composed", component(4, component(1, valid)), "a composed component, whose program is in a component of its own"},
 		{"unknown interface", component(1, command(wasmtest.Code{}.I32(0), wasmtest.Import{Module: "wasi:http/types@0.2.0", Name: "x"}).Bytes()),
 			"unknown import: x of wasi:http/types@0.2.0"},
+		{"names of two lines", component(1, command(wasmtest.Code{}.I32(0), wasmtest.Import{Module: "a\nb", Name: "c\nd"}).Bytes()),
+			`unknown import: c\nd of a\nb`},
 		{"WASI 0.3", component(1, command(wasmtest.Code{}.I32(0), wasmtest.Import{Module: "wasi:cli/exit@0.3.0", Name: "exit", Params: oneI32}).Bytes()),
 			"unknown import: exit of wasi:cli/exit@0.3.0"},
 	} {

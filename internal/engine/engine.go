@@ -100,7 +100,7 @@ func Run(ctx context.Context, g Guest) (exit int, err error) {
 	}
 	start := m.ExportedFunction(run)
 	if start == nil || len(start.Definition().ParamTypes()) > 0 {
-		return 0, fmt.Errorf("not a program: the module exports no function %s without parameters", run)
+		return 0, fmt.Errorf("not a program: the module exports no function %s without parameters", oneLine(run))
 	}
 	if initialize := m.ExportedFunction("_initialize"); component && initialize != nil {
 		if _, err := initialize.Call(ctx); err != nil { // as wit-component does
@@ -234,6 +234,9 @@ func isRealloc(f api.FunctionDefinition) bool {
 type noMemory struct{}
 
 func (noMemory) Read(_, _ uint32) ([]byte, bool) { return nil, false }
+
+// oneLine returns a name from the guest as it can stand in an error.
+func oneLine(name string) string { return strings.ReplaceAll(name, "\n", `\n`) }
 
 // firstLine returns err without the stack trace that wazero appends.
 func firstLine(err error) error {
