@@ -32,6 +32,10 @@
 // AsyncStdoutStream (wasmtime issue 8781). With TinyGo each wait survives that. With the
 // Go toolchain it takes [Writer.SetRecheck].
 //
+// WASI 0.3 has no wasi:io, and this package does not apply there: standard output and bodies
+// are streams of the component model. Components of WASI 0.2 keep running on the hosts that
+// have both. In Go, use for 0.3 the streams that componentize-go's bindings return.
+//
 // What is in a [BufWriter] when the program ends is lost. Deferred calls run at a return
 // and at a panic (not with TinyGo on wasm), but not at os.Exit and log.Fatal: see [Tie].
 package wasio

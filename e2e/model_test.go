@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -20,7 +21,7 @@ import (
 	model "github.com/wasio-dev/wasio/internal/host"
 )
 
-// These tests run guests of both toolchains on the model host, which can do what no real
+// These tests run guests built in all ways on the model host, which can do what no real
 // host does at will: lose a wake-up at a given wait, and tell every call.
 
 // A modelRun is what came of a guest on the model host.
@@ -31,26 +32,23 @@ type modelRun struct {
 	model  *model.Host
 }
 
-// modelToolchains are those whose programs the model host runs as they are.
-var modelToolchains = []component.Toolchain{component.TinyGo, component.Go}
-
 var (
 	modelCache  = wazero.NewCompilationCache()
 	modelGuests sync.Map // the programs, by package and toolchain
 )
 
 // modelGuest returns the program that the toolchain makes of the package: a core module of
-// Go's, or a component of TinyGo's.
+// Go's, or a component.
 func modelGuest(t *testing.T, pkg string, toolchain component.Toolchain) []byte {
 	t.Helper()
 	requireTools(t, toolchain)
 	once, _ := modelGuests.LoadOrStore(pkg+" "+string(toolchain), sync.OnceValues(func() ([]byte, error) {
 		out := tempPath("model.wasm")
 		err := error(nil)
-		if toolchain == component.TinyGo {
-			err = component.Build(toolchain, "", pkg, out)
-		} else {
+		if toolchain == component.Go {
 			err = component.Command("", component.GoEnv, "go", "build", "-o", out, pkg)
+		} else {
+			err = component.Build(toolchain, "", pkg, out)
 		}
 		if err != nil {
 			return nil, err
@@ -89,7 +87,7 @@ func numbered(n int) string {
 // On the stream of Wasmtime 22 that loses wake-ups (issue 8781), every way to write gets
 // all lines out, whichever wake-up is lost. As a control, os.Stdout hangs.
 func TestModelLosesWakeups(t *testing.T) {
-	for _, toolchain := range modelToolchains {
+	for _, toolchain := range component.Toolchains {
 		t.Run(string(toolchain), func(t *testing.T) {
 			for _, way := range []string{"writer", "linemode", "bufio"} {
 				for _, at := range []int{0, 1, 2, 100} { // 0 is every wait
@@ -122,7 +120,7 @@ func TestModelLosesWakeups(t *testing.T) {
 // A goroutine that writes in a loop to a host that makes each Write wait does not keep
 // another goroutine out.
 func TestModelCompetingGoroutines(t *testing.T) {
-	for _, toolchain := range modelToolchains {
+	for _, toolchain := range component.Toolchains {
 		t.Run(string(toolchain), func(t *testing.T) {
 			r := runOnModel(t, toolchain, model.Plan{FlushWaits: []int{1}}, "compete", "1000")
 			require.NoError(t, r.err)
@@ -155,7 +153,7 @@ func TestModelTinyGoWaitsInThreeCalls(t *testing.T) {
 
 // A program that uses neither Stdout nor Stderr of wasio imports nothing of terminals.
 func TestImportsOfTerminals(t *testing.T) {
-	for _, toolchain := range modelToolchains {
+	for _, toolchain := range []component.Toolchain{component.TinyGo, component.Go} {
 		t.Run(string(toolchain), func(t *testing.T) {
 			own := modelGuest(t, "./guests/ownstream", toolchain)
 			assert.NotContains(t, string(own), "get-terminal-")
@@ -163,4 +161,73 @@ func TestImportsOfTerminals(t *testing.T) {
 			assert.Contains(t, string(modelGuest(t, "github.com/wasio-dev/wasio/examples/lines", toolchain)), "get-terminal-stdout")
 		})
 	}
+}
+
+// Wasirun runs the components that users deploy. Every example prints there what it prints
+// natively, also on a host that is hard to please, and the trace shows the calls.
+func TestWasirunRunsComponents(t *testing.T) {
+	t.Parallel()
+	wasirun := tempPath("wasirun")
+	require.NoError(t, component.Command("", nil, "go", "build", "-o", wasirun, "github.com/wasio-dev/wasio/cmd/wasirun"))
+	run := func(t *testing.T, args ...string) *result {
+		t.Helper()
+		p := process{task: task{Exec: append([]string{wasirun}, args...)}, limit: time.Minute}
+		r, err := p.run()
+		require.NoError(t, err)
+		return r
+	}
+	outputs, err := filepath.Glob("../examples/*/output.txt")
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(outputs), 6)
+	for _, toolchain := range []component.Toolchain{component.TinyGo, component.Componentize} {
+		t.Run(string(toolchain), func(t *testing.T) {
+			requireTools(t, toolchain)
+			for _, output := range outputs {
+				want, err := os.ReadFile(output)
+				require.NoError(t, err)
+				example := filepath.Base(filepath.Dir(output))
+				t.Run(example, func(t *testing.T) {
+					t.Parallel()
+					wasm := tempPath(example + ".wasm")
+					require.NoError(t, os.WriteFile(wasm, modelGuest(t, "github.com/wasio-dev/wasio/examples/"+example, toolchain), 0o600))
+					for _, flags := range [][]string{nil, {"-permit", "3", "-stall", "2", "-trace"}} {
+						r := run(t, append(flags, wasm)...)
+						assert.Zero(t, r.exit)
+						assert.Equal(t, string(want), string(r.stdout))
+						if flags == nil {
+							assert.Empty(t, string(r.stderr))
+						} else {
+							assert.Contains(t, string(r.stderr), "  write(3)\n")
+						}
+					}
+				})
+			}
+		})
+	}
+	// TinyGo's os.Stdout is an output-stream, too. That of componentize-go is preview 1's.
+	wasm := tempPath("cases.wasm")
+	require.NoError(t, os.WriteFile(wasm, modelGuest(t, casesGuest, component.TinyGo), 0o600))
+	r := run(t, "-trace", wasm, "os", "2")
+	assert.Equal(t, numbered(2), string(r.stdout))
+	assert.Contains(t, string(r.stderr), "blocking-write-and-flush(12)\n")
+
+	// The example for componentize-go, as its users build it.
+	t.Run("componentize", func(t *testing.T) {
+		requireTools(t, component.Componentize)
+		r := run(t, "-permit", "3", "-stall", "2", componentized(t, commandExample, "app"), "one")
+		assert.Zero(t, r.exit)
+		assert.Equal(t, "1: one\n"+`{"level":"INFO","msg":"report","arguments":1}`+"\ndone\n", string(r.stdout)+string(r.stderr))
+	})
+	t.Run("-tinygo", func(t *testing.T) {
+		requireTools(t, component.TinyGo)
+		assert.Equal(t, "hello, component world\n", string(run(t, "-tinygo", "../examples/hello").stdout))
+	})
+	t.Run("a server", func(t *testing.T) {
+		requireTools(t, component.Componentize)
+		wasm, err := buildServer()
+		require.NoError(t, err)
+		r := run(t, wasm)
+		assert.Equal(t, 125, r.exit)
+		assert.Equal(t, "wasirun: "+wasm+": a server, which exports wasi:http/incoming-handler: run it with wasmtime serve -S cli\n", string(r.stderr))
+	})
 }

@@ -31,6 +31,10 @@
 //
 //     wasmtime serve -S cli main.wasm
 //     curl -N http://localhost:8080/events
+//     curl -o /dev/null http://localhost:8080/download
+//
+// wasio needs no memory patch here, and calls no function of the host that returns a list
+// or a string. The handler calls one itself, path-with-query, and so calls runtime.Unpin.
 //
 // The functions that the bindings have for a body, and the order in which a host wants
 // them, are in the function respond.

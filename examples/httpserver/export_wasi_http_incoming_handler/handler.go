@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"strconv"
 	"time"
@@ -34,13 +33,13 @@ func Handle(request *types.IncomingRequest, out *types.ResponseOutparam) {
 	var err error
 	switch path {
 	case "/":
-		err = respond(out, http.StatusOK, header{"content-type": "text/plain"}, page)
+		err = respond(out, 200, header{"content-type": "text/plain"}, page)
 	case "/events":
-		err = respond(out, http.StatusOK, header{"content-type": "text/event-stream"}, events)
+		err = respond(out, 200, header{"content-type": "text/event-stream"}, events)
 	case "/download":
-		err = respond(out, http.StatusOK, header{"content-length": strconv.Itoa(downloadSize)}, download)
+		err = respond(out, 200, header{"content-length": strconv.Itoa(downloadSize)}, download)
 	default:
-		err = respond(out, http.StatusNotFound, nil, notFound)
+		err = respond(out, 404, nil, notFound)
 	}
 	switch {
 	case err == nil:
