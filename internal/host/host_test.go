@@ -104,6 +104,7 @@ func textOf(t *testing.T, g *guest, r host.Result) string {
 // that is to blame.
 var forbidden = []struct {
 	name    string
+	host    string // one that traps, or does worse
 	plan    host.Plan
 	options host.Options
 	guest   func(t *testing.T, g *guest)
@@ -112,18 +113,21 @@ var forbidden = []struct {
 }{
 	{
 		name:   "write without a permit",
+		host:   "Wasmtime 48, TCP",
 		guest:  func(_ *testing.T, g *guest) { g.Write(g.s, []byte("x")) },
 		reason: "write of 1 bytes without a permit: check-write must come right before it",
 		call:   "output-stream(1).write(1) = trap",
 	},
 	{
 		name:   "write of nothing without a permit",
+		host:   "the letter of the WIT; known hosts accept it",
 		guest:  func(_ *testing.T, g *guest) { g.Write(g.s, nil) },
 		reason: "write of 0 bytes without a permit: check-write must come right before it",
 		call:   "output-stream(1).write(0) = trap",
 	},
 	{
 		name: "write on a permit of nothing",
+		host: `Wasmtime, AsyncWriteStream: "write exceeded budget"`,
 		plan: host.Plan{Permits: []uint64{0, 5}},
 		guest: func(t *testing.T, g *guest) {
 			g.permit(t, 0)
@@ -134,6 +138,7 @@ var forbidden = []struct {
 	},
 	{
 		name: "write beyond the permit by one",
+		host: `Wasmtime, AsyncWriteStream: "write exceeded budget"`,
 		plan: host.Plan{Permits: []uint64{5}},
 		guest: func(t *testing.T, g *guest) {
 			g.permit(t, 5)
@@ -144,6 +149,7 @@ var forbidden = []struct {
 	},
 	{
 		name: "write-zeroes beyond the permit by one",
+		host: `Wasmtime, AsyncWriteStream: "write exceeded budget"`,
 		plan: host.Plan{Permits: []uint64{5}},
 		guest: func(t *testing.T, g *guest) {
 			g.permit(t, 5)
@@ -154,6 +160,7 @@ var forbidden = []struct {
 	},
 	{
 		name: "the newest permit governs",
+		host: "Wasmtime, AsyncWriteStream, whose budget other handles share",
 		plan: host.Plan{Permits: []uint64{5, 3}},
 		guest: func(t *testing.T, g *guest) {
 			g.permit(t, 5)
@@ -165,6 +172,7 @@ var forbidden = []struct {
 	},
 	{
 		name: "two writes on one permit",
+		host: "Wasmtime, files, and TCP from 48 on",
 		guest: func(t *testing.T, g *guest) {
 			g.put(t, "one")
 			g.Write(g.s, []byte("two"))
@@ -174,6 +182,7 @@ var forbidden = []struct {
 	},
 	{
 		name: "write on a permit that a failed write has used",
+		host: "Wasmtime 48, TCP",
 		plan: host.Plan{Faults: []host.PlannedFault{{At: host.AtWrite, Call: 1, Fault: host.Fault{Then: host.ThenWorks}}}},
 		guest: func(t *testing.T, g *guest) {
 			require.Equal(t, host.Permit, g.CheckWrite(g.s).Kind)
@@ -185,6 +194,7 @@ var forbidden = []struct {
 	},
 	{
 		name: "write on a permit that another handle's write has voided",
+		host: "Wasmtime, AsyncStdoutStream",
 		guest: func(t *testing.T, g *guest) {
 			other := g.SameSink(g.s)
 			g.permit(t, 1<<20)
@@ -197,6 +207,7 @@ var forbidden = []struct {
 	},
 	{
 		name: "write on a permit that another handle's flush has voided",
+		host: "Wasmtime, AsyncStdoutStream",
 		guest: func(t *testing.T, g *guest) {
 			other := g.SameSink(g.s)
 			g.permit(t, 1<<20)
@@ -208,6 +219,7 @@ var forbidden = []struct {
 	},
 	{
 		name: "write on a permit that a blocking write has voided",
+		host: "Wasmtime 48, TCP",
 		guest: func(t *testing.T, g *guest) {
 			g.permit(t, 1<<20)
 			require.Equal(t, done, g.BlockingWriteAndFlush(g.s, []byte("first")))
@@ -218,6 +230,7 @@ var forbidden = []struct {
 	},
 	{
 		name: "write during a flush",
+		host: `Wasmtime, AsyncWriteStream: "write not permitted while flush pending"`,
 		plan: host.Plan{FlushWaits: []int{1}},
 		guest: func(t *testing.T, g *guest) {
 			g.permit(t, 1<<20)
@@ -229,6 +242,7 @@ var forbidden = []struct {
 	},
 	{
 		name: "write after the wait for a flush, but before check-write",
+		host: "Wasmtime, AsyncWriteStream",
 		plan: host.Plan{FlushWaits: []int{1}},
 		guest: func(t *testing.T, g *guest) {
 			require.Equal(t, done, g.Flush(g.s))
@@ -240,6 +254,7 @@ var forbidden = []struct {
 	},
 	{
 		name: "write of more than an engine carries",
+		host: "Wasmtime from 43 on, which carries 128 MiB in a call",
 		plan: host.Plan{Permits: []uint64{1 << 40}},
 		guest: func(t *testing.T, g *guest) {
 			g.permit(t, 1<<40)
@@ -250,18 +265,21 @@ var forbidden = []struct {
 	},
 	{
 		name:   "blocking-write-and-flush of more than 4096 bytes",
+		host:   "Wasmtime, as the WIT says",
 		guest:  func(_ *testing.T, g *guest) { g.BlockingWriteAndFlush(g.s, make([]byte, 4097)) },
 		reason: "blocking-write-and-flush of 4097 bytes; 4096 is the most",
 		call:   "output-stream(1).blocking-write-and-flush(4097) = trap",
 	},
 	{
 		name:   "blocking-write-zeroes-and-flush of more than 4096 bytes",
+		host:   "Wasmtime, as the WIT says",
 		guest:  func(_ *testing.T, g *guest) { g.BlockingWriteZeroesAndFlush(g.s, 1<<40) },
 		reason: "blocking-write-zeroes-and-flush of 1099511627776 bytes; 4096 is the most",
 		call:   "output-stream(1).blocking-write-zeroes-and-flush(1099511627776) = trap",
 	},
 	{
 		name: "blocking-flush on a stream that is ready and permits nothing",
+		host: "Wasmtime, after eleven rounds",
 		plan: host.Plan{Permits: []uint64{0}},
 		guest: func(_ *testing.T, g *guest) {
 			g.BlockingFlush(g.s)
@@ -271,6 +289,7 @@ var forbidden = []struct {
 	},
 	{
 		name: "stream dropped with a live pollable",
+		host: `Wasmtime, and jco for files: "resource has children"`,
 		guest: func(_ *testing.T, g *guest) {
 			g.DropPollable(g.Subscribe(g.s))
 			g.Subscribe(g.s)
@@ -282,12 +301,14 @@ var forbidden = []struct {
 	},
 	{
 		name:   "unknown handle",
+		host:   "every host: the component model",
 		guest:  func(_ *testing.T, g *guest) { g.CheckWrite(77) },
 		reason: "handle 77 is unknown, or was dropped",
 		call:   "output-stream(77).check-write = trap",
 	},
 	{
 		name: "dropped stream used again",
+		host: "every host: the component model",
 		guest: func(_ *testing.T, g *guest) {
 			g.DropStream(g.s)
 			g.Flush(g.s)
@@ -297,6 +318,7 @@ var forbidden = []struct {
 	},
 	{
 		name: "dropped pollable used again, though there is a new one",
+		host: "every host: the component model",
 		guest: func(_ *testing.T, g *guest) {
 			p := g.Subscribe(g.s)
 			g.DropPollable(p)
@@ -308,6 +330,7 @@ var forbidden = []struct {
 	},
 	{
 		name: "error dropped twice",
+		host: "every host: the component model",
 		plan: host.Plan{Faults: []host.PlannedFault{{At: host.AtFlush}}},
 		guest: func(t *testing.T, g *guest) {
 			r := g.Flush(g.s)
@@ -319,6 +342,7 @@ var forbidden = []struct {
 	},
 	{
 		name:    "subscribe with a full table",
+		host:    "Wasmtime with -S max-resources",
 		options: host.Options{Handles: 3},
 		guest: func(_ *testing.T, g *guest) {
 			g.Subscribe(g.s)
@@ -330,6 +354,7 @@ var forbidden = []struct {
 	},
 	{
 		name:    "failure with a full table",
+		host:    "Wasmtime with -S max-resources",
 		options: host.Options{Handles: 1},
 		plan:    host.Plan{Faults: []host.PlannedFault{{At: host.AtFlush}}},
 		guest:   func(_ *testing.T, g *guest) { g.Flush(g.s) },
@@ -338,12 +363,14 @@ var forbidden = []struct {
 	},
 	{
 		name:   "poll of nothing",
+		host:   "Wasmtime, as the WIT says",
 		guest:  func(_ *testing.T, g *guest) { g.Poll(nil) },
 		reason: "poll of an empty list",
 		call:   "poll.poll(0 pollables) = trap",
 	},
 	{
 		name: "poll of a pollable that was dropped",
+		host: "every host: the component model",
 		guest: func(_ *testing.T, g *guest) {
 			p := g.Subscribe(g.s)
 			q := g.Subscribe(g.s)
@@ -355,6 +382,7 @@ var forbidden = []struct {
 	},
 	{
 		name: "spinning on check-write",
+		host: "Wasmtime, files, where it never ends",
 		plan: host.Plan{Permits: []uint64{0, 5}},
 		guest: func(_ *testing.T, g *guest) {
 			for g.CheckWrite(g.s).Value == 0 {
@@ -365,6 +393,7 @@ var forbidden = []struct {
 	},
 	{
 		name: "spinning on ready",
+		host: "jco in a browser, where it never ends",
 		plan: host.Plan{Permits: []uint64{0, 5}, Traits: host.Traits{Delay: time.Second}},
 		guest: func(t *testing.T, g *guest) {
 			g.permit(t, 0)
@@ -376,6 +405,7 @@ var forbidden = []struct {
 	},
 	{
 		name: "wait alone for a wake-up that is lost",
+		host: "Wasmtime 21 and 22, AsyncStdoutStream, where it never ends",
 		plan: host.Plan{FlushWaits: []int{1}, Traits: host.Traits{LoseWakeups: true, Delay: time.Second}},
 		guest: func(t *testing.T, g *guest) {
 			require.Equal(t, done, g.Flush(g.s))
@@ -386,6 +416,7 @@ var forbidden = []struct {
 	},
 	{
 		name: "poll of pollables whose wake-ups are all lost",
+		host: "Wasmtime 21 and 22, AsyncStdoutStream, where it never ends",
 		plan: host.Plan{FlushWaits: []int{1}, Traits: host.Traits{LoseWakeups: true, Delay: time.Second}},
 		guest: func(t *testing.T, g *guest) {
 			require.Equal(t, done, g.Flush(g.s))
@@ -396,6 +427,7 @@ var forbidden = []struct {
 	},
 	{
 		name:   "blocking function whose wake-up is lost",
+		host:   "Wasmtime 21 and 22, AsyncStdoutStream, where it never ends",
 		plan:   host.Plan{FlushWaits: []int{1}, Traits: host.Traits{LoseWakeups: true, Delay: time.Second}},
 		guest:  func(_ *testing.T, g *guest) { g.BlockingWriteAndFlush(g.s, []byte("issue 8781")) },
 		reason: "the guest hangs: it waits for a wake-up that never comes",
@@ -403,12 +435,14 @@ var forbidden = []struct {
 	},
 	{
 		name:   "wait for a time that never comes",
+		host:   "every host, where it never ends",
 		guest:  func(_ *testing.T, g *guest) { g.Block(g.SubscribeDuration(1<<64 - 1)) },
 		reason: "the guest hangs: it waits for a wake-up that never comes",
 		call:   "pollable(2).block = trap",
 	},
 	{
 		name: "wait later for an instant that never comes",
+		host: "every host, where it never ends",
 		guest: func(_ *testing.T, g *guest) {
 			g.Block(g.SubscribeDuration(5))
 			g.Poll([]uint32{g.SubscribeInstant(1<<63 - 1)})
@@ -418,6 +452,7 @@ var forbidden = []struct {
 	},
 	{
 		name:   "arguments that are wrong before the function is reached",
+		host:   "every host: the canonical ABI",
 		guest:  func(_ *testing.T, g *guest) { g.Violate(host.OpPoll, "pointer %#x", 255) },
 		reason: "pointer 0xff",
 		call:   "poll.poll(0 pollables) = trap",
@@ -431,6 +466,7 @@ func TestForbidden(t *testing.T) {
 				c.options.Clock = new(host.VirtualClock)
 			}
 			g := newGuestWith(c.options, c.plan)
+			assert.NotEmpty(t, c.host, "a trap of the model has a host behind it")
 			trap := trapOf(t, func() { c.guest(t, g) })
 			assert.Equal(t, c.reason, trap.Reason)
 			require.NotEmpty(t, trap.Calls)
