@@ -58,6 +58,9 @@ func Run(ctx context.Context, g Guest) (exit int, err error) {
 	} else {
 		err = checkHeader(g.Module)
 	}
+	if err == nil {
+		module, err = checked(module)
+	}
 	if err != nil {
 		return 0, err
 	}
