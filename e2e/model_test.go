@@ -204,12 +204,16 @@ func TestWasirunRunsComponents(t *testing.T) {
 			}
 		})
 	}
-	// TinyGo's os.Stdout is an output-stream, too. That of componentize-go is preview 1's.
-	wasm := tempPath("cases.wasm")
-	require.NoError(t, os.WriteFile(wasm, modelGuest(t, casesGuest, component.TinyGo), 0o600))
-	r := run(t, "-trace", wasm, "os", "2")
-	assert.Equal(t, numbered(2), string(r.stdout))
-	assert.Contains(t, string(r.stderr), "blocking-write-and-flush(12)\n")
+	// TinyGo's os.Stdout is an output-stream, too. That of Go is preview 1's.
+	for toolchain, call := range map[component.Toolchain]string{
+		component.TinyGo: "blocking-write-and-flush(12)\n", component.Componentize: "fd(1)             fd_write(12)\n",
+	} {
+		wasm := tempPath("cases.wasm")
+		require.NoError(t, os.WriteFile(wasm, modelGuest(t, casesGuest, toolchain), 0o600))
+		r := run(t, "-trace", wasm, "os", "2")
+		assert.Equal(t, numbered(2), string(r.stdout))
+		assert.Contains(t, string(r.stderr), call)
+	}
 
 	// The example for componentize-go, as its users build it.
 	t.Run("componentize", func(t *testing.T) {

@@ -180,18 +180,19 @@ func (c *command) run() (int, error) {
 	if c.stats {
 		defer watch.printStats()
 	}
+	// The wrapper hides that this is a file. wazero would make a file non-blocking, so that
+	// writes by this process would fail on a full pipe.
+	file := func(fd uint32, f *os.File) io.Writer { return &tracedFile{f, fd, options} }
 	h := host.New(options)
 	h.SetStdio(host.Stdout, c.streams.plan().Behavior(), os.Stdout, host.IsTerminal(os.Stdout))
 	h.SetStdio(host.Stderr, c.streams.plan().Behavior(), os.Stderr, host.IsTerminal(os.Stderr))
 	guest := engine.Guest{
-		Module: module,
-		Args:   append([]string{c.target}, c.args...),
-		Host:   h,
-		// The wrappers hide that these are files. wazero would make files non-blocking,
-		// so that writes by this process would fail on a full pipe.
-		Stdin:       struct{ io.Reader }{os.Stdin},
-		Stdout:      struct{ io.Writer }{os.Stdout},
-		Stderr:      struct{ io.Writer }{os.Stderr},
+		Module:      module,
+		Args:        append([]string{c.target}, c.args...),
+		Host:        h,
+		Stdin:       struct{ io.Reader }{os.Stdin}, // as file
+		Stdout:      file(1, os.Stdout),
+		Stderr:      file(2, os.Stderr),
 		MemoryPages: uint32(c.memory * 16),
 	}
 	done := make(chan struct{})

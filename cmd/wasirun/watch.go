@@ -28,6 +28,24 @@ type watcher struct {
 	longest time.Duration // the longest wait
 }
 
+// A tracedFile is a file of preview 1, to which os.Stdout of Go programs writes. It tells of
+// each write as the host tells of its calls.
+type tracedFile struct {
+	w       io.Writer
+	fd      uint32
+	options host.Options
+}
+
+func (f *tracedFile) Write(p []byte) (n int, err error) {
+	start := f.options.Clock.Now()
+	n, err = f.w.Write(p)
+	if f.options.OnCall != nil {
+		f.options.OnCall(&host.Call{Op: host.OpFdWrite, Handle: f.fd, Arg: uint64(n), Result: host.Done,
+			Start: start, Took: f.options.Clock.Now() - start})
+	}
+	return n, err
+}
+
 // A traceMode is the value of the flag -trace.
 type traceMode string
 

@@ -33,7 +33,8 @@ const (
 	OpNow
 	OpSubscribeDuration
 	OpSubscribeInstant
-	OpOther // a function that is not the model's
+	OpFdWrite // of preview 1; Handle is the file descriptor
+	OpOther   // a function that is not the model's
 
 	opCount
 )
@@ -63,6 +64,7 @@ var ops = [opCount]struct{ owner, name string }{
 	OpNow:                         {"monotonic-clock", "now"},
 	OpSubscribeDuration:           {"monotonic-clock", "subscribe-duration"},
 	OpSubscribeInstant:            {"monotonic-clock", "subscribe-instant"},
+	OpFdWrite:                     {"fd", "fd_write"},
 	OpOther:                       {"wasi", "call"},
 }
 
@@ -119,7 +121,7 @@ func (c *Call) Name() string { return ops[c.Op].owner + "." + ops[c.Op].name }
 // Taken returns how many bytes the host took in the call.
 func (c *Call) Taken() uint64 {
 	switch c.Op {
-	case OpWrite, OpWriteZeroes, OpBlockingWriteAndFlush, OpBlockingWriteZeroesAndFlush:
+	case OpWrite, OpWriteZeroes, OpBlockingWriteAndFlush, OpBlockingWriteZeroesAndFlush, OpFdWrite:
 		if c.Result == Done {
 			return c.Arg
 		}
@@ -130,7 +132,7 @@ func (c *Call) Taken() uint64 {
 // What returns the function with its argument.
 func (c *Call) What() string {
 	switch c.Op {
-	case OpWrite, OpWriteZeroes, OpBlockingWriteAndFlush, OpBlockingWriteZeroesAndFlush:
+	case OpWrite, OpWriteZeroes, OpBlockingWriteAndFlush, OpBlockingWriteZeroesAndFlush, OpFdWrite:
 		return fmt.Sprintf("%s(%d)", c.Op, c.Arg)
 	case OpSubscribeDuration, OpSubscribeInstant:
 		return fmt.Sprintf("%s(%v)", c.Op, time.Duration(c.Arg))
