@@ -10,8 +10,8 @@
 // that return a string. TinyGo includes the WIT in the component, so the command names it:
 //
 //	tinygo build -target=wasip2 -wit-package wit -wit-world httpbody -o httpbody.wasm .
-//	jco serve httpbody.wasm
-//	curl http://localhost:8000/ | wc -c
+//	wasmtime serve -S cli httpbody.wasm
+//	curl http://localhost:8080/ | wc -c
 //
 // A handler must do the following in this order:
 //

@@ -8,6 +8,6 @@ import (
 )
 
 func main() {
-	fmt.Fprintln(os.Stderr, "httpbody needs a wasi:http host: tinygo build -target=wasip2 -wit-package wit -wit-world httpbody -o httpbody.wasm . && jco serve httpbody.wasm")
+	fmt.Fprintln(os.Stderr, "httpbody needs a wasi:http host: tinygo build -target=wasip2 -wit-package wit -wit-world httpbody -o httpbody.wasm . && wasmtime serve -S cli httpbody.wasm")
 	os.Exit(2)
 }
