@@ -53,8 +53,8 @@ func (s *sizes) section(id byte) {
 		}
 		switch id {
 		case 1: // types
-			if s.byte() != 0x60 { // all that the guests of this package have are of functions
-				s.lies = true
+			if s.byte() != 0x60 { // wazero refuses all but those of functions
+				return
 			}
 			s.valueTypes()
 			s.valueTypes()
