@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -217,12 +218,7 @@ func serve(t *testing.T, host software, wasm string, options ...string) *server 
 	go func() {
 		defer close(s.lines)
 		for in := bufio.NewScanner(stderr); in.Scan(); {
-			line := in.Text()
-			// Wasmtime says which of its instances writes, and reports broken connections,
-			// perhaps in between.
-			if strings.HasPrefix(line, "stderr [") {
-				_, line, _ = strings.Cut(line, "] :: ")
-			}
+			line := whoWrites.ReplaceAllString(in.Text(), "")
 			if !strings.HasPrefix(line, "error: hyper::Error(") {
 				s.lines <- line
 			}
@@ -236,6 +232,11 @@ func serve(t *testing.T, host software, wasm string, options ...string) *server 
 	require.Equal(t, listening, s.line(t)) // which it prints once it is
 	return s
 }
+
+// whoWrites is what Wasmtime writes before each line of a guest: which instance writes it. It
+// may write that of several instances before their lines, and that a connection is broken in
+// between.
+var whoWrites = regexp.MustCompile(`^(stderr \[\d+\] :: )+`)
 
 // freeAddress returns an address with an unused port.
 func freeAddress(t *testing.T, host string) string {
