@@ -18,7 +18,7 @@ type host struct {
 	file   bool          // for the others: standard output is a file, not a pipe
 }
 
-// A software runs guests.
+// software names what runs guests.
 type software string
 
 const (

@@ -197,15 +197,14 @@ func serve(t *testing.T, host software, wasm string, options ...string) *server 
 	var listening string
 	switch host {
 	case jco:
-		command = []string{"node", jcoScript, "serve", "--host", ip, "--port", port, "--jco-dir", tempPath("serve")}
+		command = append([]string{"node", jcoScript, "serve", "--host", ip, "--port", port, "--jco-dir", tempPath("serve")}, options...)
+		command = append(command, wasm)
 		listening = fmt.Sprintf("Server listening @ %s:%s...", ip, port)
 	case wasmtime48:
-		program, err := component.Wasmtime()
+		command, err = component.Serve(address, wasm, options...)
 		require.NoError(t, err)
-		command = []string{program, "serve", "-S", "cli", "-O", "pooling-allocator=n", "--addr", address}
 		listening = "Serving HTTP on http://" + address + "/"
 	}
-	command = append(append(command, options...), wasm)
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // jco starts a child process
 	cmd.Env = append(os.Environ(), "RUST_BACKTRACE=0")    // Wasmtime would put stacks into the texts of errors

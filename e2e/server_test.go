@@ -129,7 +129,7 @@ func TestHTTPServer(t *testing.T) {
 			// One instance of the guest answers all requests, one after the other.
 			t.Run("1000 requests to one instance", func(t *testing.T) {
 				t.Parallel()
-				s := serve(t, host, wasm, "--max-instance-reuse-count", "100000", "--idle-instance-timeout", "60s")
+				s := serve(t, host, wasm, component.Reuse...)
 				for range 1000 {
 					checkPage(t, s)
 				}
@@ -151,7 +151,7 @@ func TestHTTPServerStreams(t *testing.T) {
 	t.Parallel()
 	wasm, err := buildServer()
 	require.NoError(t, err)
-	s := serve(t, wasmtime48, wasm, "--max-instance-reuse-count", "100000", "--idle-instance-timeout", "60s")
+	s := serve(t, wasmtime48, wasm, component.Reuse...)
 	checkDownload(t, s)
 	before := residentMemory(t, s.pid)
 	for range 10 {
@@ -219,7 +219,7 @@ func TestSoak(t *testing.T) {
 	t.Parallel()
 	wasm, err := buildServer()
 	require.NoError(t, err)
-	s := serve(t, wasmtime48, wasm, "--max-instance-reuse-count", "1000000", "--idle-instance-timeout", "60s")
+	s := serve(t, wasmtime48, wasm, component.Reuse...)
 
 	const clients = 8
 	requests := int64(*soakRequests)

@@ -6,10 +6,10 @@
 //	wasirun [flags] guest.wasm [arguments]
 //
 // Wasirun builds a package with the go command for GOOS=wasip1 GOARCH=wasm, or with TinyGo
-// if the flag -tinygo is set. It runs
-// a file as it is: a core module that Go made, or a component with wasi:cli/run that TinyGo
-// (-target=wasip2) or componentize-go made. Output that the program writes to wasi:io streams or to os.Stdout goes
-// to the standard output of wasirun.
+// if the flag -tinygo is set. It runs a file as it is: a core module that Go made, or a
+// component with wasi:cli/run that TinyGo (-target=wasip2) or componentize-go made. Output
+// that the program writes to wasi:io streams or to os.Stdout goes to the standard output of
+// wasirun.
 //
 // The host is the strict model that the tests of wasio use. It stops a program that breaks
 // the protocol or would wait forever, and reports why. Flags make it slow or make it fail.

@@ -435,6 +435,11 @@ $`, stderr)
  +5 +1 +0 +output-stream\(2\) stdout
 
 8 bytes written; `, stderr)
+
+	// What was never used, or is no stream, is left out.
+	unused := guest(program(do("get-stdout"), do("flush", 77, 1024)))
+	_, _, stderr = run(t, "-stats", module(t, unused))
+	assert.NotContains(t, stderr, "writes")
 }
 
 // TestTraceAsJSON checks that -trace=json tells what -trace tells.

@@ -22,8 +22,9 @@ type watcher struct {
 
 	first   time.Duration    // when the first call started
 	calls   map[string]tally // by function
-	streams []*stream        // in the order in which they appeared
-	bytes   uint64           // accepted by the host
+	names   map[uint32]string
+	streams []*stream // in the order in which they were first used
+	bytes   uint64    // accepted by the host
 	waits   tally
 	longest time.Duration // the longest wait
 }
@@ -74,7 +75,6 @@ func (m *traceMode) Set(s string) error {
 // A stream is what statistics tell of an output-stream.
 type stream struct {
 	handle          uint32
-	name            string // of a standard stream
 	bytes           uint64
 	writes, flushes int
 }
@@ -101,6 +101,7 @@ func wantsColor(f *os.File) bool {
 func (w *watcher) record(c *host.Call) {
 	if w.calls == nil {
 		w.calls = make(map[string]tally)
+		w.names = make(map[uint32]string)
 		w.first = c.Start
 	}
 	switch w.trace {
@@ -120,14 +121,16 @@ func (w *watcher) record(c *host.Call) {
 	w.recordStream(c)
 }
 
-// recordStream counts a call of an output-stream.
+// recordStream counts a call of an output-stream, unless it was a trap.
 func (w *watcher) recordStream(c *host.Call) {
+	if c.Result == host.Trapped {
+		return
+	}
 	switch c.Op {
-	case host.OpGetStdout, host.OpGetStderr:
-		if c.Result == host.Handle {
-			s := w.stream(uint32(c.Value))
-			s.name = map[host.Op]string{host.OpGetStdout: "stdout", host.OpGetStderr: "stderr"}[c.Op]
-		}
+	case host.OpGetStdout:
+		w.names[uint32(c.Value)] = "stdout"
+	case host.OpGetStderr:
+		w.names[uint32(c.Value)] = "stderr"
 	case host.OpWrite, host.OpWriteZeroes, host.OpBlockingWriteAndFlush, host.OpBlockingWriteZeroesAndFlush:
 		s := w.stream(c.Handle)
 		s.writes++
@@ -139,7 +142,7 @@ func (w *watcher) recordStream(c *host.Call) {
 
 // stream returns the stream with a handle. The model gives no handle twice.
 func (w *watcher) stream(handle uint32) *stream {
-	for _, s := range w.streams {
+	for _, s := range slices.Backward(w.streams) { // the last is the likeliest
 		if s.handle == handle {
 			return s
 		}
@@ -228,7 +231,7 @@ func (w *watcher) printStats() {
 		fmt.Fprintln(t, "\nbytes\twrites\tflushes\t  stream")
 	}
 	for _, s := range w.streams {
-		fmt.Fprintf(t, "%d\t%d\t%d\t  output-stream(%d) %s\n", s.bytes, s.writes, s.flushes, s.handle, s.name)
+		fmt.Fprintf(t, "%d\t%d\t%d\t  output-stream(%d) %s\n", s.bytes, s.writes, s.flushes, s.handle, w.names[s.handle])
 	}
 	t.Flush()
 	fmt.Fprintf(w.out, "\n%d bytes written; %d waits took %v in total, the longest %v\n",

@@ -165,18 +165,17 @@ func buildHTTP(dir string, toolchain component.Toolchain) (wasm string, err erro
 
 // serveHTTP starts a server, whose instances answer many requests, and returns its URL.
 func serveHTTP(wasm string) (url string, stop func(), err error) {
-	program, err := component.Wasmtime()
-	if err != nil {
-		return "", nil, err
-	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", nil, err
 	}
 	address := l.Addr().String()
 	l.Close()
-	cmd := exec.Command(program, "serve", "-S", "cli", "-O", "pooling-allocator=n", "--addr", address,
-		"--max-instance-reuse-count", "1000000", "--idle-instance-timeout", "60s", wasm)
+	command, err := component.Serve(address, wasm, component.Reuse...)
+	if err != nil {
+		return "", nil, err
+	}
+	cmd := exec.Command(command[0], command[1:]...)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		return "", nil, err

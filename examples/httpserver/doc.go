@@ -34,7 +34,7 @@
 //     curl -o /dev/null http://localhost:8080/download
 //
 // wasio needs no memory patch here, and calls no function of the host that returns a list
-// or a string. The handler calls one itself, path-with-query, and so calls runtime.Unpin.
+// or a string. The handler calls one itself, path-with-query: see pathOf.
 //
 // The functions that the bindings have for a body, and the order in which a host wants
 // them, are in the function respond.

@@ -2,7 +2,8 @@
 // provides their WASI 0.2 imports.
 //
 // A guest is a core module for WASI preview 1, built by GOOS=wasip1 go build, that may
-// also import functions of wasi:io, wasi:cli and wasi:clocks. It is not trusted.
+// also import functions of wasi:io, wasi:cli and wasi:clocks, or a component with
+// wasi:cli/run. It is not trusted.
 package engine
 
 import (

@@ -30,6 +30,18 @@ var Wasmtime = sync.OnceValues(func() (string, error) {
 		"component-model-async,cranelift,parallel-compilation,addr2line,demangle,backtrace")
 })
 
+// Serve returns the command that serves a component on an address with the command
+// wasmtime. Once it listens, it prints "Serving HTTP on http://" with the address.
+func Serve(address, wasm string, options ...string) ([]string, error) {
+	program, err := Wasmtime()
+	command := append([]string{program, "serve", "-S", "cli", "-O", "pooling-allocator=n", "--addr", address}, options...)
+	return append(command, wasm), err
+}
+
+// Reuse has the options of Serve for instances that answer many requests. By default each
+// answers one.
+var Reuse = []string{"--max-instance-reuse-count", "1000000", "--idle-instance-timeout", "60s"}
+
 // crate installs a program from crates.io, unless the cache has it, with little
 // optimization, since it takes some minutes even so. It returns the path of the program.
 func crate(program, crate, version, features string) (string, error) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -23,11 +24,7 @@ const (
 
 // Handle answers a request. It reports to standard error why a body is not complete.
 func Handle(request *types.IncomingRequest, out *types.ResponseOutparam) {
-	// What the host returns by a list or a string, here the path, stays in memory until this,
-	// and an instance may answer many requests.
-	defer runtime.Unpin()
-
-	path := request.PathWithQuery().SomeOr("/")
+	path := pathOf(request)
 	request.Drop()
 
 	var err error
@@ -50,6 +47,15 @@ func Handle(request *types.IncomingRequest, out *types.ResponseOutparam) {
 	default:
 		report(path, err)
 	}
+}
+
+// pathOf returns the path of a request. An instance may answer many: without Unpin, the
+// strings that the host returns would stay in memory for good. And a garbage collection
+// while the host hands one over is a trap; SetGCPercent waits for one that is under way.
+func pathOf(request *types.IncomingRequest) string {
+	defer runtime.Unpin()
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	return request.PathWithQuery().SomeOr("/")
 }
 
 // report writes a line to standard error.
@@ -77,8 +83,7 @@ func events(w *wasio.Writer) error {
 	}
 }
 
-// download copies from a reader. Whenever that is read, the client has taken what was
-// before.
+// download copies from a reader. Whenever that is read, the host has taken what was before.
 func download(w *wasio.Writer) error {
 	_, err := io.Copy(w, io.LimitReader(source{w}, downloadSize))
 	return err

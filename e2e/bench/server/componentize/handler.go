@@ -6,7 +6,6 @@ package export_wasi_http_incoming_handler
 
 import (
 	"fmt"
-	goruntime "runtime"
 	"runtime/debug"
 
 	"github.com/wasio-dev/wasio"
@@ -16,18 +15,11 @@ import (
 	wit "go.bytecodealliance.org/pkg/wit/types"
 )
 
-// A garbage collection while the host hands over a string, the path, would trap ("cannot
-// leave component instance"), since Go asks for the time then. So Go collects only here.
-func init() { debug.SetGCPercent(-1) }
-
-var requests int
-
 func Handle(request *types.IncomingRequest, out *types.ResponseOutparam) {
-	if requests++; requests%256 == 0 {
-		goruntime.GC()
-	}
 	defer runtime.Unpin()
+	gc := debug.SetGCPercent(-1) // see examples/httpserver
 	path := request.PathWithQuery().SomeOr("/")
+	debug.SetGCPercent(gc)
 	request.Drop()
 	response := types.MakeOutgoingResponse(types.MakeFields())
 	body := response.Body().Ok()
