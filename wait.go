@@ -27,34 +27,35 @@ type waits struct {
 // says Wasmtime of pollable.block). From the second time in a row on, waitLocked pauses.
 //
 //go:noinline
-func (w *Writer) waitLocked() error {
+func (w *Writer) waitLocked(p poll.Pollable, since *waits) error {
 	runtime.Gosched() // now, since the host blocks the whole program
-	bound, again, began := w.bound(), w.waits.n > 0, int64(0)
-	if again {
-		began = platform.Now()
+	bound, ready, began := w.bound(), true, int64(0)
+	if since.n > 0 {
+		began = platform.Now() // never 0
 	}
-	p, ready := w.stream().Subscribe(), true
 	if bound == platform.Never {
 		p.Block()
 	} else if platform.Bounded {
-		ready = platform.AwaitWithin(p, bound, w.waits.n)
+		ready = platform.AwaitWithin(p, bound, since.n)
 	} else {
-		ready = (*awaitLimited.Load())(p, bound, w.waits.n)
+		ready = (*awaitLimited.Load())(p, bound, since.n)
 	}
 	p.ResourceDrop()
-	w.waits.n++
-	if again && ready && platform.Now()-began < atOnce {
-		d := min(max(w.waits.paused, platform.MinPause), platform.MaxPause, bound) // twice as long each time
-		w.waits.paused += d
+	since.n++
+	if began != 0 && ready && platform.Now()-began < atOnce {
+		d := min(max(since.paused, platform.MinPause), platform.MaxPause, bound) // twice as long each time
+		since.paused += d
 		platform.Pause(d)
 	}
 	if w.overdue() {
-		w.waits = waits{}
+		*since = waits{}
 		return errTimeout
 	}
-	if w.waits.paused >= maxPaused && w.deadline.Load() == 0 { // else the deadline decides
-		w.err, w.state = errStuck, owed
-		return w.err
+	if since.paused >= maxPaused && w.deadline.Load() == 0 { // else the deadline decides
+		if since == &w.waits {
+			w.err, w.state = errStuck, owed
+		}
+		return errStuck
 	}
 	return nil
 }

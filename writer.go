@@ -189,7 +189,7 @@ func (w *Writer) transferLocked(p []byte, flush bool) (n int, err error) {
 			return n, w.failLocked("check-write", e)
 		}
 		if permit == 0 {
-			if err := w.waitLocked(); err != nil {
+			if err := w.waitLocked(stream.Subscribe(), &w.waits); err != nil {
 				return n, err
 			}
 			continue
@@ -218,7 +218,7 @@ func (w *Writer) transferLocked(p []byte, flush bool) (n int, err error) {
 			w.state, w.waits = flushed, waits{}
 			return n, nil
 		}
-		if err := w.waitLocked(); err != nil {
+		if err := w.waitLocked(stream.Subscribe(), &w.waits); err != nil {
 			return n, err
 		}
 	}
@@ -248,10 +248,11 @@ func (w *Writer) settle() error {
 //go:noinline
 func (w *Writer) refusalLocked(p []byte, flush bool) error {
 	if w.stream() == 0 {
+		op := "write"
 		if flush && len(p) == 0 {
-			return notOpen("flush")
+			op = "flush"
 		}
-		return notOpen("write")
+		return notOpen(op)
 	}
 	if w.err != nil && (w.state != ended || len(p) > 0) {
 		w.state = owed // not ended any more

@@ -8,6 +8,18 @@ import (
 
 // This file contains wasmimport and wasmexport declarations for "wasi:io@0.2.0".
 
+//go:wasmimport wasi:io/streams@0.2.0 [resource-drop]input-stream
+//go:noescape
+func wasmimport_InputStreamResourceDrop(self0 uint32)
+
+//go:wasmimport wasi:io/streams@0.2.0 [method]input-stream.skip
+//go:noescape
+func wasmimport_InputStreamSkip(self0 uint32, len0 uint64, result *cm.Result[uint64, uint64, StreamError])
+
+//go:wasmimport wasi:io/streams@0.2.0 [method]input-stream.subscribe
+//go:noescape
+func wasmimport_InputStreamSubscribe(self0 uint32) (result0 uint32)
+
 //go:wasmimport wasi:io/streams@0.2.0 [resource-drop]output-stream
 //go:noescape
 func wasmimport_OutputStreamResourceDrop(self0 uint32)
@@ -19,6 +31,10 @@ func wasmimport_OutputStreamCheckWrite(self0 uint32, result *cm.Result[uint64, u
 //go:wasmimport wasi:io/streams@0.2.0 [method]output-stream.flush
 //go:noescape
 func wasmimport_OutputStreamFlush(self0 uint32, result *cm.Result[StreamError, struct{}, StreamError])
+
+//go:wasmimport wasi:io/streams@0.2.0 [method]output-stream.splice
+//go:noescape
+func wasmimport_OutputStreamSplice(self0 uint32, src0 uint32, len0 uint64, result *cm.Result[uint64, uint64, StreamError])
 
 //go:wasmimport wasi:io/streams@0.2.0 [method]output-stream.subscribe
 //go:noescape

@@ -2,7 +2,7 @@
 
 // Package streams represents the imported interface "wasi:io/streams@0.2.0".
 //
-// Byte streams to and from a host. Only output streams are bound here.
+// Byte streams to and from a host.
 package streams
 
 import (
@@ -46,7 +46,7 @@ func (self *StreamError) LastOperationFailed() *Error {
 
 // StreamErrorClosed returns a [StreamError] of case "closed".
 //
-// The stream takes no more bytes. What it took before is not in doubt.
+// The stream takes or has no more bytes. What it took before is not in doubt.
 func StreamErrorClosed() StreamError {
 	var data struct{}
 	return cm.New[StreamError](1, data)
@@ -65,6 +65,54 @@ var _StreamErrorStrings = [2]string{
 // String implements [fmt.Stringer], returning the variant case name of v.
 func (v StreamError) String() string {
 	return _StreamErrorStrings[v.Tag()]
+}
+
+// InputStream represents the imported resource "wasi:io/streams@0.2.0#input-stream".
+//
+// A source of bytes that never blocks: it has so many bytes at a time.
+//
+//	resource input-stream
+type InputStream cm.Resource
+
+// ResourceDrop represents the imported resource-drop for resource "input-stream".
+//
+// Drops a resource handle.
+//
+//go:nosplit
+func (self InputStream) ResourceDrop() {
+	self0 := cm.Reinterpret[uint32](self)
+	wasmimport_InputStreamResourceDrop((uint32)(self0))
+	return
+}
+
+// Skip represents the imported method "skip".
+//
+// Discards at most len bytes and returns how many it discarded, which may be none
+// if there are none yet.
+//
+//	skip: func(len: u64) -> result<u64, stream-error>
+//
+//go:nosplit
+func (self InputStream) Skip(len_ uint64) (result cm.Result[uint64, uint64, StreamError]) {
+	self0 := cm.Reinterpret[uint32](self)
+	len0 := (uint64)(len_)
+	wasmimport_InputStreamSkip((uint32)(self0), (uint64)(len0), &result)
+	return
+}
+
+// Subscribe represents the imported method "subscribe".
+//
+// A new pollable that is ready when the stream has bytes, has ended or has failed.
+// It is a child of the stream and must be dropped before it.
+//
+//	subscribe: func() -> pollable
+//
+//go:nosplit
+func (self InputStream) Subscribe() (result Pollable) {
+	self0 := cm.Reinterpret[uint32](self)
+	result0 := wasmimport_InputStreamSubscribe((uint32)(self0))
+	result = cm.Reinterpret[Pollable]((uint32)(result0))
+	return
 }
 
 // OutputStream represents the imported resource "wasi:io/streams@0.2.0#output-stream".
@@ -111,6 +159,23 @@ func (self OutputStream) CheckWrite() (result cm.Result[uint64, uint64, StreamEr
 func (self OutputStream) Flush() (result cm.Result[StreamError, struct{}, StreamError]) {
 	self0 := cm.Reinterpret[uint32](self)
 	wasmimport_OutputStreamFlush((uint32)(self0), &result)
+	return
+}
+
+// Splice represents the imported method "splice".
+//
+// Moves at most len bytes from src to this stream and returns how many it moved,
+// which may be none: it is check-write, a read of as many bytes as that permits,
+// and write. The first error of the three is its own.
+//
+//	splice: func(src: borrow<input-stream>, len: u64) -> result<u64, stream-error>
+//
+//go:nosplit
+func (self OutputStream) Splice(src InputStream, len_ uint64) (result cm.Result[uint64, uint64, StreamError]) {
+	self0 := cm.Reinterpret[uint32](self)
+	src0 := cm.Reinterpret[uint32](src)
+	len0 := (uint64)(len_)
+	wasmimport_OutputStreamSplice((uint32)(self0), (uint32)(src0), (uint64)(len0), &result)
 	return
 }
 
