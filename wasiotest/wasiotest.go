@@ -1,6 +1,6 @@
 // Package wasiotest gives tests an output stream of WASI 0.2 that behaves as they say:
 // small permits, waits, failures, a stream that closes. It is to writers on WASI what
-// [testing/iotest] is to readers.
+// [testing/iotest] is to readers. [Stream.NewInput] makes input streams to splice from.
 //
 //	s := wasiotest.NewStream(t, wasiotest.Plan{Permits: []uint64{1, 7, 0}})
 //	w := wasio.NewWriter(s.Handle())
@@ -16,7 +16,9 @@ package wasiotest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -29,7 +31,7 @@ import (
 	"github.com/wasio-dev/wasio/internal/host"
 )
 
-// A Plan says how a stream behaves where the contract leaves it a choice. The zero value
+// A Plan says how a stream, of output or of input, behaves where the contract leaves it a choice. The zero value
 // is a synchronous host that permits 1 MiB, never makes a guest wait and never fails.
 type Plan struct {
 	// As imitates a real host: one of [Hosts]. The other fields, where they are not
@@ -39,6 +41,9 @@ type Plan struct {
 	// Permits are the answers of check-write in bytes, in turn and then from the
 	// start again. 0 permits nothing: the guest must wait on a pollable and ask
 	// again. A 0 after a 0 is a wake-up that was spurious.
+	//
+	// Of an input stream they are how many bytes there are to be read, until those are
+	// read, and 0 is none yet.
 	Permits []uint64
 
 	// FlushWaits say how often the guest must wait until a flush is complete, for
@@ -52,7 +57,7 @@ type Plan struct {
 	// Faults are the failures of the stream.
 	Faults []Fault
 
-	// Capacity closes the stream once it has taken so many bytes; 0: never.
+	// Capacity closes the stream once it has taken, or had, so many bytes; 0: never.
 	Capacity uint64
 
 	// Hold keeps what was written until it is flushed. It is lost if the stream is
@@ -90,13 +95,13 @@ type Plan struct {
 type Fault struct {
 	// At is the function that fails: "check-write", "write" or "flush"; or "flushed"
 	// for a flush that began well and fails before it is complete, which the next
-	// function reports.
+	// function reports. Of an input stream it is "read", also for skip and splice.
 	At string
 
 	// Call is the call of At that fails, from 1; 0: every call.
 	Call int
 
-	// Bytes is how many bytes the stream takes before that, at the least.
+	// Bytes is how many bytes the stream takes, or has, before that, at the least.
 	Bytes uint64
 
 	// Closed makes the error closed, and not last-operation-failed.
@@ -185,7 +190,7 @@ func NewStream(t testing.TB, plan Plan) *Stream {
 }
 
 func newStream(t testing.TB, plan Plan) (*Stream, error) {
-	p, err := plan.model()
+	p, err := plan.model(host.PointOf)
 	if err != nil {
 		return nil, err
 	}
@@ -255,7 +260,7 @@ func setStandard(t testing.TB, fd int, plan Plan) *Stream {
 }
 
 // model returns the plan as the model host takes it.
-func (p Plan) model() (host.Plan, error) {
+func (p Plan) model(pointOf func(name string) (host.Point, error)) (host.Plan, error) {
 	var m host.Plan
 	if p.As != "" {
 		var err error
@@ -281,7 +286,7 @@ func (p Plan) model() (host.Plan, error) {
 		m.Delay = p.Delay
 	}
 	for _, f := range p.Faults {
-		at, err := host.PointOf(f.At)
+		at, err := pointOf(f.At)
 		if err != nil {
 			return m, err
 		}
@@ -315,6 +320,43 @@ func (s *Stream) Handle() uint32 { return s.handle }
 func (s *Stream) Another() uint32 {
 	return s.base | s.host.SameSink(s.handle&^s.base)
 }
+
+// An Input is an input stream of the host of a [Stream].
+type Input struct {
+	host         *host.Host
+	base, handle uint32
+}
+
+// NewInput returns an input stream that has the bytes of in and behaves as the plan says, of
+// which the fields As, FlushWaits, Hold, Terminal and Handles are for output streams. The
+// stream closes where in ends, and fails where in returns another error. It must have been
+// dropped when the test of s ends. NewInput fails the test t at once if the plan makes no
+// sense.
+func (s *Stream) NewInput(t testing.TB, plan Plan, in io.Reader) *Input {
+	t.Helper()
+	p, err := plan.model(func(name string) (host.Point, error) {
+		if name != "read" {
+			return 0, fmt.Errorf("no such point of an input stream to fail at: %q (there is read)", name)
+		}
+		return host.AtRead, nil
+	})
+	if err == nil && (plan.As != "" || plan.FlushWaits != nil || plan.Hold || plan.Terminal || plan.Handles != 0) {
+		err = errors.New("an input stream has no As, FlushWaits, Hold, Terminal or Handles")
+	}
+	if err != nil {
+		t.Fatal("wasiotest:", err)
+	}
+	return &Input{s.host, s.base, s.base | s.host.NewInput(p.Behavior(), in)}
+}
+
+// Handle returns the handle of the stream, for [wasio.Splice] or any bindings made by
+// wit-bindgen-go.
+//
+// [wasio.Splice]: https://pkg.go.dev/github.com/wasio-dev/wasio#Splice
+func (in *Input) Handle() uint32 { return in.handle }
+
+// Drop drops the handle, as its owner must.
+func (in *Input) Drop() { in.host.DropInput(in.handle &^ in.base) }
 
 // Bytes returns what was delivered so far.
 func (s *Stream) Bytes() []byte {

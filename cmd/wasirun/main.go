@@ -183,14 +183,16 @@ func (c *command) run() (int, error) {
 	// The wrapper hides that this is a file. wazero would make a file non-blocking, so that
 	// writes by this process would fail on a full pipe.
 	file := func(fd uint32, f *os.File) io.Writer { return &tracedFile{f, fd, options} }
+	stdin := host.NewFeed(os.Stdin)
 	h := host.New(options)
+	h.SetStdin(host.Behavior{}, stdin)
 	h.SetStdio(host.Stdout, c.streams.plan().Behavior(), os.Stdout, host.IsTerminal(os.Stdout))
 	h.SetStdio(host.Stderr, c.streams.plan().Behavior(), os.Stderr, host.IsTerminal(os.Stderr))
 	guest := engine.Guest{
 		Module:      module,
 		Args:        append([]string{c.target}, c.args...),
 		Host:        h,
-		Stdin:       struct{ io.Reader }{os.Stdin}, // as file
+		Stdin:       stdin,
 		Stdout:      file(1, os.Stdout),
 		Stderr:      file(2, os.Stderr),
 		MemoryPages: uint32(c.memory * 16),

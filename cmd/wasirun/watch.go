@@ -135,6 +135,12 @@ func (w *watcher) recordStream(c *host.Call) {
 		s := w.stream(c.Handle)
 		s.writes++
 		s.bytes += c.Taken()
+	case host.OpSplice, host.OpBlockingSplice:
+		if c.Taken() > 0 { // else it was to ask
+			s := w.stream(c.Handle)
+			s.writes++
+			s.bytes += c.Taken()
+		}
 	case host.OpFlush, host.OpBlockingFlush:
 		w.stream(c.Handle).flushes++
 	}

@@ -45,16 +45,18 @@ const (
 // version) and by name.
 var functions = map[string]map[string]function{
 	"wasi:io/streams": {
+		"[method]input-stream.read":          readFunc(host.OpRead, (*host.Host).Read),
+		"[method]input-stream.blocking-read": readFunc(host.OpBlockingRead, (*host.Host).BlockingRead),
+		"[method]input-stream.skip":          skipFunc(host.OpSkip, (*host.Host).Skip),
+		"[method]input-stream.blocking-skip": skipFunc(host.OpBlockingSkip, (*host.Host).BlockingSkip),
+		"[method]input-stream.subscribe":     subscribeFunc((*host.Host).SubscribeInput),
+		"[resource-drop]input-stream":        handleFunc((*host.Host).DropInput),
 		"[method]output-stream.check-write": withRetArea(host.OpCheckWrite, retArea, 16, 8,
 			func(g *instance, a []uint64, ret []byte) {
-				r := g.host.CheckWrite(uint32(a[0]))
-				if r.Kind == host.Permit {
-					ret[0] = 0
-					binary.LittleEndian.PutUint64(ret[8:], r.Value)
-				} else {
-					storeError(ret, 8, r)
-				}
+				storeCount(ret, g.host.CheckWrite(uint32(a[0])))
 			}),
+		"[method]output-stream.splice":                          spliceFunc(host.OpSplice, (*host.Host).Splice),
+		"[method]output-stream.blocking-splice":                 spliceFunc(host.OpBlockingSplice, (*host.Host).BlockingSplice),
 		"[method]output-stream.write":                           writeFunc(host.OpWrite, (*host.Host).Write),
 		"[method]output-stream.blocking-write-and-flush":        writeFunc(host.OpBlockingWriteAndFlush, (*host.Host).BlockingWriteAndFlush),
 		"[method]output-stream.write-zeroes":                    zeroesFunc(host.OpWriteZeroes, (*host.Host).WriteZeroes),
@@ -84,6 +86,7 @@ var functions = map[string]map[string]function{
 			}),
 		"[resource-drop]error": handleFunc((*host.Host).DropError),
 	},
+	"wasi:cli/stdin":  {"get-stdin": getFunc((*host.Host).GetStdin)},
 	"wasi:cli/stdout": {"get-stdout": getFunc((*host.Host).GetStdout)},
 	"wasi:cli/stderr": {"get-stderr": getFunc((*host.Host).GetStderr)},
 	"wasi:cli/terminal-stdout": {
@@ -114,6 +117,7 @@ var (
 	listAndRetArea = []api.ValueType{i32, i32, i32}      // pointer, length
 	bytesRetArea   = []api.ValueType{i32, i32, i32, i32} // self, pointer, length
 	countRetArea   = []api.ValueType{i32, i64, i32}      // self, count
+	spliceRetArea  = []api.ValueType{i32, i32, i64, i32} // self, source, count
 )
 
 // withRetArea returns a function whose call stores its result in a return area of the
@@ -122,6 +126,33 @@ func withRetArea(op host.Op, params []api.ValueType, size, align uint32, call fu
 	return function{params, nil, func(g *instance, a []uint64) {
 		call(g, a, g.memoryAt(op, a[len(params)-1], size, align))
 	}}
+}
+
+// readFunc returns a function that reads from an input-stream.
+func readFunc(op host.Op, read func(*host.Host, uint32, uint64) ([]byte, host.Result)) function {
+	return withRetArea(op, countRetArea, 12, 4, func(g *instance, a []uint64, ret []byte) {
+		p, r := read(g.host, uint32(a[0]), a[1])
+		if r.Kind != host.Done {
+			storeError(ret, 4, r)
+			return
+		}
+		copy(g.alloc(op, uint32(len(p)), 1, a[2]+4, uint32(len(p))), p)
+		g.memoryAt(op, a[2], 1, 1)[0] = 0 // the memory may have moved
+	})
+}
+
+// skipFunc returns a function that skips bytes of an input-stream.
+func skipFunc(op host.Op, skip func(*host.Host, uint32, uint64) host.Result) function {
+	return withRetArea(op, countRetArea, 16, 8, func(g *instance, a []uint64, ret []byte) {
+		storeCount(ret, skip(g.host, uint32(a[0]), a[1]))
+	})
+}
+
+// spliceFunc returns a function that moves bytes from an input-stream to an output-stream.
+func spliceFunc(op host.Op, splice func(*host.Host, uint32, uint32, uint64) host.Result) function {
+	return withRetArea(op, spliceRetArea, 16, 8, func(g *instance, a []uint64, ret []byte) {
+		storeCount(ret, splice(g.host, uint32(a[0]), uint32(a[1]), a[2]))
+	})
 }
 
 // writeFunc returns a function that writes bytes to an output-stream.
@@ -163,8 +194,8 @@ func getFunc(get func(*host.Host) uint32) function {
 	return function{nil, []api.ValueType{i32}, func(g *instance, a []uint64) { a[0] = uint64(get(g.host)) }}
 }
 
-// subscribeFunc returns a function that takes the handle of an output-stream and returns
-// that of a new pollable.
+// subscribeFunc returns a function that takes the handle of a stream and returns that of a
+// new pollable.
 func subscribeFunc(subscribe func(*host.Host, uint32) uint32) function {
 	return function{[]api.ValueType{i32}, []api.ValueType{i32}, func(g *instance, a []uint64) {
 		a[0] = uint64(subscribe(g.host, uint32(a[0])))
@@ -226,6 +257,16 @@ func (g *instance) mustRealloc(op host.Op, size, align uint32) (ptr uint32) {
 		g.host.Violate(op, "the guest exports no cabi_realloc of the right type, which the result needs")
 	}
 	return ptr
+}
+
+// storeCount stores a result<u64, stream-error>.
+func storeCount(ret []byte, r host.Result) {
+	ret[0] = 0
+	if r.Kind == host.Permit {
+		binary.LittleEndian.PutUint64(ret[8:], r.Value)
+	} else {
+		storeError(ret, 8, r)
+	}
 }
 
 // storeResult stores a result<_, stream-error>.

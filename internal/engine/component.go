@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -157,9 +156,6 @@ func cutSized(b []byte) (content, rest []byte, ok bool) {
 	return b[n : n+int(size)], b[n+int(size):], true
 }
 
-// stdin is the handle of standard input, which the table of the model does not have.
-const stdin = 1 << 30
-
 // runtimeFunctions has the imports that the runtime of a program in a component calls, by
 // interface and name.
 var runtimeFunctions = map[string]map[string]function{
@@ -170,17 +166,6 @@ var runtimeFunctions = map[string]map[string]function{
 	},
 	"wasi:cli/exit": {
 		"exit": {oneI32, nil, func(_ *instance, a []uint64) { panic(sys.NewExitError(uint32(a[0]))) }},
-	},
-	"wasi:cli/stdin": {
-		"get-stdin": {nil, oneI32, func(_ *instance, a []uint64) { a[0] = stdin }},
-	},
-	"wasi:io/streams": {
-		"[method]input-stream.read":          withRetArea(host.OpOther, countRetArea, 12, 4, readStdin),
-		"[method]input-stream.blocking-read": withRetArea(host.OpOther, countRetArea, 12, 4, readStdin),
-		"[method]input-stream.subscribe": {oneI32, oneI32, func(g *instance, a []uint64) {
-			a[0] = uint64(g.host.SubscribeDuration(0)) // read blocks
-		}},
-		"[resource-drop]input-stream": {oneI32, nil, func(*instance, []uint64) {}},
 	},
 	"wasi:clocks/wall-clock": {
 		"now": withRetArea(host.OpOther, onlyRetArea, 16, 8, func(_ *instance, _ []uint64, ret []byte) {
@@ -223,24 +208,6 @@ func listFunc(get func(g *instance) []string) function {
 		}
 		copy(g.alloc(host.OpOther, uint32(len(pointers)), 4, a[0], uint32(len(list))), pointers)
 	}}
-}
-
-// readStdin is input-stream.read of standard input.
-func readStdin(g *instance, a []uint64, ret []byte) {
-	if uint32(a[0]) != stdin {
-		g.host.Violate(host.OpOther, "handle %d is not an input-stream", uint32(a[0]))
-	}
-	p := make([]byte, min(a[1], 64<<10))
-	n, err := 0, io.EOF
-	if g.guest.Stdin != nil {
-		n, err = g.guest.Stdin.Read(p)
-	}
-	if n == 0 && err != nil {
-		storeError(ret, 4, host.Result{Kind: host.Closed})
-		return
-	}
-	copy(g.alloc(host.OpOther, uint32(n), 1, a[2]+4, uint32(n)), p)
-	g.memoryAt(host.OpOther, a[2], 1, 1)[0] = 0 // the memory may have moved
 }
 
 // fileFunc returns a function of wasi:filesystem/types of the given type. There are no

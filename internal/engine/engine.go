@@ -33,7 +33,7 @@ type Guest struct {
 	Host   *host.Host
 
 	// Stdin, Stdout and Stderr are the standard streams of preview 1, which package os
-	// uses in the guest.
+	// uses in a guest of Go's. Those of WASI 0.2 are the Host's.
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 
@@ -94,7 +94,7 @@ func Run(ctx context.Context, g Guest) (exit int, err error) {
 		WithName("").WithStartFunctions().WithArgs(g.Args...).
 		WithStdin(g.Stdin).WithStdout(g.Stdout).WithStderr(g.Stderr).
 		WithRandSource(rand.Reader).WithSysWalltime().WithSysNanotime().
-		WithNanosleep(func(ns int64) { clock.Sleep(time.Duration(ns)) }))
+		WithNanosleep(func(ns int64) { clock.Sleep(time.Duration(ns), nil) }))
 	if err != nil {
 		// The start section may exit or trap like _start.
 		if exit, err := outcome(ctx, err); !errors.Is(err, ErrCrash) {
@@ -150,11 +150,12 @@ type contextClock struct {
 
 func (c contextClock) Now() time.Duration { return time.Since(c.start) }
 
-func (c contextClock) Sleep(d time.Duration) {
+func (c contextClock) Sleep(d time.Duration, wake <-chan struct{}) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
+	case <-wake:
 	case <-c.ctx.Done():
 		panic(c.ctx.Err())
 	}

@@ -10,8 +10,15 @@ type Op uint8
 
 // The functions, in the order in which a stream meets them.
 const (
-	OpGetStdout Op = iota
+	OpGetStdin Op = iota
+	OpGetStdout
 	OpGetStderr
+	OpRead
+	OpBlockingRead
+	OpSkip
+	OpBlockingSkip
+	OpSubscribeInput
+	OpDropInput
 	OpCheckWrite
 	OpWrite
 	OpWriteZeroes
@@ -19,6 +26,8 @@ const (
 	OpBlockingWriteAndFlush
 	OpBlockingWriteZeroesAndFlush
 	OpBlockingFlush
+	OpSplice
+	OpBlockingSplice
 	OpSubscribe
 	OpDropStream
 	OpReady
@@ -41,8 +50,15 @@ const (
 
 // ops names each function's resource, or its interface, and the function.
 var ops = [opCount]struct{ owner, name string }{
+	OpGetStdin:                    {"stdin", "get-stdin"},
 	OpGetStdout:                   {"stdout", "get-stdout"},
 	OpGetStderr:                   {"stderr", "get-stderr"},
+	OpRead:                        {"input-stream", "read"},
+	OpBlockingRead:                {"input-stream", "blocking-read"},
+	OpSkip:                        {"input-stream", "skip"},
+	OpBlockingSkip:                {"input-stream", "blocking-skip"},
+	OpSubscribeInput:              {"input-stream", "subscribe"},
+	OpDropInput:                   {"input-stream", "drop"},
 	OpCheckWrite:                  {"output-stream", "check-write"},
 	OpWrite:                       {"output-stream", "write"},
 	OpWriteZeroes:                 {"output-stream", "write-zeroes"},
@@ -50,6 +66,8 @@ var ops = [opCount]struct{ owner, name string }{
 	OpBlockingWriteAndFlush:       {"output-stream", "blocking-write-and-flush"},
 	OpBlockingWriteZeroesAndFlush: {"output-stream", "blocking-write-zeroes-and-flush"},
 	OpBlockingFlush:               {"output-stream", "blocking-flush"},
+	OpSplice:                      {"output-stream", "splice"},
+	OpBlockingSplice:              {"output-stream", "blocking-splice"},
 	OpSubscribe:                   {"output-stream", "subscribe"},
 	OpDropStream:                  {"output-stream", "drop"},
 	OpReady:                       {"pollable", "ready"},
@@ -90,6 +108,7 @@ const (
 type Call struct {
 	Op     Op
 	Handle uint32 // of the resource it is a method of; 0 if it is none
+	Source uint32 // the input-stream of a splice
 	Arg    uint64 // bytes or nanoseconds; for poll, the number of pollables
 	Result ResultKind
 	Value  uint64
@@ -125,6 +144,10 @@ func (c *Call) Taken() uint64 {
 		if c.Result == Done {
 			return c.Arg
 		}
+	case OpSplice, OpBlockingSplice:
+		if c.Result == Permit {
+			return c.Value
+		}
 	}
 	return 0
 }
@@ -132,8 +155,11 @@ func (c *Call) Taken() uint64 {
 // What returns the function with its argument.
 func (c *Call) What() string {
 	switch c.Op {
-	case OpWrite, OpWriteZeroes, OpBlockingWriteAndFlush, OpBlockingWriteZeroesAndFlush, OpFdWrite:
+	case OpWrite, OpWriteZeroes, OpBlockingWriteAndFlush, OpBlockingWriteZeroesAndFlush, OpFdWrite,
+		OpRead, OpBlockingRead, OpSkip, OpBlockingSkip:
 		return fmt.Sprintf("%s(%d)", c.Op, c.Arg)
+	case OpSplice, OpBlockingSplice:
+		return fmt.Sprintf("%s(input-stream(%d), %d)", c.Op, c.Source, c.Arg)
 	case OpSubscribeDuration, OpSubscribeInstant:
 		return fmt.Sprintf("%s(%v)", c.Op, time.Duration(c.Arg))
 	case OpPoll:
@@ -168,7 +194,8 @@ func (c *Call) Outcome() string {
 // Waits reports whether the call is one that may wait.
 func (c *Call) Waits() bool {
 	switch c.Op {
-	case OpBlock, OpPoll, OpBlockingFlush, OpBlockingWriteAndFlush, OpBlockingWriteZeroesAndFlush:
+	case OpBlock, OpPoll, OpBlockingFlush, OpBlockingWriteAndFlush, OpBlockingWriteZeroesAndFlush,
+		OpBlockingRead, OpBlockingSkip, OpBlockingSplice:
 		return true
 	}
 	return false
@@ -178,6 +205,8 @@ func (c *Call) made() string {
 	switch {
 	case c.Value == 0:
 		return "none"
+	case c.Op == OpGetStdin:
+		return fmt.Sprintf("input-stream(%d)", c.Value)
 	case c.Op == OpGetStdout || c.Op == OpGetStderr:
 		return fmt.Sprintf("output-stream(%d)", c.Value)
 	case c.Op == OpGetTerminalStdout || c.Op == OpGetTerminalStderr:

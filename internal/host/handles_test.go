@@ -21,6 +21,6 @@ func TestHandlesGoRound(t *testing.T) {
 func TestWallClockSleeps(t *testing.T) {
 	c := wallClock{time.Now()}
 	before := c.Now()
-	c.Sleep(time.Nanosecond)
+	c.Sleep(time.Nanosecond, nil)
 	assert.Greater(t, c.Now(), before)
 }

@@ -26,15 +26,21 @@ import (
 
 // A Clock is what a host measures and passes time with.
 type Clock interface {
-	Now() time.Duration    // since some moment that stays the same
-	Sleep(d time.Duration) // returns when d has passed
+	Now() time.Duration                          // since some moment that stays the same
+	Sleep(d time.Duration, wake <-chan struct{}) // returns when d has passed, or wake is closed
 }
 
 // wallClock is Go's own clock. Inside a testing/synctest bubble it is the bubble's.
 type wallClock struct{ start time.Time }
 
-func (c wallClock) Now() time.Duration    { return time.Since(c.start) }
-func (c wallClock) Sleep(d time.Duration) { time.Sleep(d) }
+func (c wallClock) Now() time.Duration { return time.Since(c.start) }
+
+func (c wallClock) Sleep(d time.Duration, wake <-chan struct{}) {
+	select {
+	case <-time.After(d):
+	case <-wake:
+	}
+}
 
 // VirtualClock is a clock on which time passes only when somebody sleeps, and then
 // at once. The zero value is ready to use.
@@ -50,8 +56,12 @@ func (c *VirtualClock) Now() time.Duration {
 	return c.now
 }
 
-// Sleep moves the clock forward by d.
-func (c *VirtualClock) Sleep(d time.Duration) {
+// Sleep moves the clock forward by d, or waits for wake if that is for ever.
+func (c *VirtualClock) Sleep(d time.Duration, wake <-chan struct{}) {
+	if d == never {
+		<-wake
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now += d
@@ -72,9 +82,10 @@ type Host struct {
 	options Options
 
 	mu      sync.Mutex
-	table   map[uint32]any // *stream, *pollable, *failure or terminal
+	table   map[uint32]any // *input, *stream, *pollable, *failure or terminal
 	last    uint32         // the handle given out last
 	spare   []*pollable    // dropped ones, to be used again
+	stdin   *source
 	stdio   [2]*sink
 	console [2]bool
 	history []Call
@@ -104,6 +115,7 @@ func New(o Options) *Host {
 		o.Keep = 64
 	}
 	h := &Host{options: o, table: make(map[uint32]any)}
+	h.SetStdin(Behavior{}, strings.NewReader(""))
 	for fd := range h.stdio {
 		h.stdio[fd] = newSink(Behavior{}, io.Discard)
 		h.stdio[fd].handles++ // the host's own
@@ -305,6 +317,8 @@ func lookup[R any](h *Host, handle uint32) R {
 
 func kindOf(r any) string {
 	switch r.(type) {
+	case *input:
+		return "input-stream"
 	case *stream:
 		return "output-stream"
 	case *pollable:

@@ -602,7 +602,7 @@ func TestBackgroundTakesItsTime(t *testing.T) {
 	for range 200_000 { // may spin
 		g.permit(t, 0)
 	}
-	clock.Sleep(time.Second)
+	clock.Sleep(time.Second, nil)
 	g.permit(t, 7)
 }
 
@@ -807,9 +807,9 @@ func TestPremature(t *testing.T) {
 		g.permit(t, 0)
 	}
 	assert.Zero(t, clock.Now(), "no wait took any time")
-	clock.Sleep(time.Second - 1)
+	clock.Sleep(time.Second-1, nil)
 	g.permit(t, 0)
-	clock.Sleep(1)
+	clock.Sleep(1, nil)
 	g.permit(t, 5)
 	assert.Equal(t, done, g.Write(g.s, []byte("five!")))
 	assert.Equal(t, done, g.Flush(g.s))
@@ -1240,7 +1240,8 @@ func TestCallWaits(t *testing.T) {
 			waiting = append(waiting, op.String())
 		}
 	}
-	assert.Equal(t, []string{"blocking-write-and-flush", "blocking-write-zeroes-and-flush", "blocking-flush", "block", "poll"}, waiting)
+	assert.Equal(t, []string{"blocking-read", "blocking-skip", "blocking-write-and-flush", "blocking-write-zeroes-and-flush",
+		"blocking-flush", "blocking-splice", "block", "poll"}, waiting)
 }
 
 func TestNamed(t *testing.T) {
@@ -1317,8 +1318,8 @@ func TestConcurrentUse(t *testing.T) {
 // clockFunc is a clock that calls a function to sleep.
 type clockFunc func()
 
-func (clockFunc) Now() time.Duration      { return 0 }
-func (f clockFunc) Sleep(_ time.Duration) { f() }
+func (clockFunc) Now() time.Duration                     { return 0 }
+func (f clockFunc) Sleep(time.Duration, <-chan struct{}) { f() }
 
 // Who waits on a pollable that somebody else drops meanwhile is told, and does not wait
 // for the one that takes its place.

@@ -52,6 +52,16 @@ func setPlain(result *plainResult, base uint32, r Result) {
 	}
 }
 
+type countResult = cm.Result[uint64, uint64, streams.StreamError]
+
+func setCount(result *countResult, base uint32, r Result) {
+	if r.Kind == Permit {
+		result.SetOK(r.Value)
+	} else {
+		result.SetErr(streamError(base, r))
+	}
+}
+
 // The bodies, one for each function in generated.
 
 //go:linkname getStdout github.com/wasio-dev/wasio/generated/wasi/cli/stdout.wasmimport_GetStdout
@@ -114,14 +124,38 @@ func dropPollable(handle uint32) {
 	h.DropPollable(own)
 }
 
-//go:linkname checkWrite github.com/wasio-dev/wasio/generated/wasi/io/streams.wasmimport_OutputStreamCheckWrite
-func checkWrite(handle uint32, result *cm.Result[uint64, uint64, streams.StreamError]) {
+//go:linkname skip github.com/wasio-dev/wasio/generated/wasi/io/streams.wasmimport_InputStreamSkip
+func skip(handle uint32, n uint64, result *countResult) {
 	h, base, own := owner(handle)
-	if r := h.CheckWrite(own); r.Kind == Permit {
-		result.SetOK(r.Value)
-	} else {
-		result.SetErr(streamError(base, r))
+	setCount(result, base, h.Skip(own, n))
+}
+
+//go:linkname subscribeInput github.com/wasio-dev/wasio/generated/wasi/io/streams.wasmimport_InputStreamSubscribe
+func subscribeInput(handle uint32) uint32 {
+	h, base, own := owner(handle)
+	return base | h.SubscribeInput(own)
+}
+
+//go:linkname dropInput github.com/wasio-dev/wasio/generated/wasi/io/streams.wasmimport_InputStreamResourceDrop
+func dropInput(handle uint32) {
+	h, _, own := owner(handle)
+	h.DropInput(own)
+}
+
+//go:linkname splice github.com/wasio-dev/wasio/generated/wasi/io/streams.wasmimport_OutputStreamSplice
+func splice(handle, from uint32, n uint64, result *countResult) {
+	h, base, own := owner(handle)
+	other, _, source := owner(from)
+	if other != h {
+		panic(&Trap{Reason: "splice of streams of two hosts"})
 	}
+	setCount(result, base, h.Splice(own, source, n))
+}
+
+//go:linkname checkWrite github.com/wasio-dev/wasio/generated/wasi/io/streams.wasmimport_OutputStreamCheckWrite
+func checkWrite(handle uint32, result *countResult) {
+	h, base, own := owner(handle)
+	setCount(result, base, h.CheckWrite(own))
 }
 
 //go:linkname write github.com/wasio-dev/wasio/generated/wasi/io/streams.wasmimport_OutputStreamWrite

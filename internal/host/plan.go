@@ -11,9 +11,10 @@ import (
 // A Script makes the choices that the contract leaves to a stream. Its methods are
 // called in the order in which the guest's calls bring the choices up, one at a time.
 type Script interface {
-	// Permit says how many bytes check-write permits. None means that the guest must
-	// wait and ask again; to say it again right after a wait is a spurious wake-up.
-	Permit(accepted uint64) uint64
+	// Permit says how many bytes check-write permits, or, of an input stream, how many
+	// more there are to be read. None means that the guest must wait and ask again; to
+	// say it again right after a wait is a spurious wake-up.
+	Permit(moved uint64) uint64
 
 	// FlushWaits says how often the guest must wait until a flush that begins now is
 	// complete.
@@ -21,26 +22,28 @@ type Script interface {
 
 	// Fault says how the stream fails at this point, if it does. The call is the
 	// number of times that the stream was at this point, this time included.
-	Fault(at Point, call int, accepted uint64) *Fault
+	Fault(at Point, call int, moved uint64) *Fault
 }
 
 // A Point is where a stream can fail.
 type Point uint8
 
 // The points, named after the functions: the failure is the function's result.
-// AtFlushed is the end of a flush; the next operation reports it.
+// AtFlushed is the end of a flush; the next operation reports it. AtRead is that of input
+// streams, also for skip and splice.
 const (
 	AtCheckWrite Point = iota
 	AtWrite
 	AtFlush
 	AtFlushed
+	AtRead
 
 	faultPoints
 )
 
-var pointNames = [faultPoints]string{"check-write", "write", "flush", "flushed"}
+var pointNames = [AtRead]string{"check-write", "write", "flush", "flushed"}
 
-// PointOf returns the point of a name: a function's, or "flushed".
+// PointOf returns the point of output streams with a name: a function's, or "flushed".
 func PointOf(name string) (Point, error) {
 	if i := slices.Index(pointNames[:], name); i >= 0 {
 		return Point(i), nil
@@ -71,17 +74,17 @@ const (
 type PlannedFault struct {
 	At    Point
 	Call  int    // strikes at this call, from 1; 0: at every call
-	Bytes uint64 // but not before so many bytes were accepted
+	Bytes uint64 // but not before so many bytes were accepted or read
 	Fault
 }
 
 // A Plan is a behavior written down in advance. The zero value permits 1 MiB always,
 // flushes at once and never fails.
 type Plan struct {
-	Permits    []uint64 // what check-write answers, in turn and from the start again
+	Permits    []uint64 // what Permit of the script says, in turn and from the start again
 	FlushWaits []int    // how many waits each flush takes, likewise
 	Faults     []PlannedFault
-	Capacity   uint64 // closes when so many bytes were accepted; 0: never
+	Capacity   uint64 // closes when so many bytes were accepted or read; 0: never
 	Traits
 }
 
@@ -122,7 +125,7 @@ func (s *planned) Fault(at Point, call int, accepted uint64) *Fault {
 			return &f.Fault
 		}
 	}
-	if at == AtCheckWrite && s.plan.Capacity > 0 && accepted >= s.plan.Capacity {
+	if (at == AtCheckWrite || at == AtRead) && s.plan.Capacity > 0 && accepted >= s.plan.Capacity {
 		return &Fault{Closed: true}
 	}
 	return nil

@@ -7,20 +7,27 @@ import (
 
 // pollable waits for a stream, or for a time where there is none.
 type pollable struct {
-	stream  *stream
-	at      time.Duration
-	latched bool
+	flow     *flow
+	children *int // of the handle of the stream
+	at       time.Duration
+	latched  bool
 }
 
 // never is longer than anything that comes to pass.
 const never time.Duration = math.MaxInt64
 
-// remaining returns how long it takes the sink yet to permit bytes or report an error.
-func (h *Host) remaining(s *sink) time.Duration {
-	if s.closed || s.pending != nil || s.waits == 0 {
+// remaining returns how long it takes the stream yet to have or permit bytes, or to report
+// an error.
+func (h *Host) remaining(f *flow) time.Duration {
+	switch {
+	case f.closed || f.pending != nil:
 		return 0
+	case f.waits > 0:
+		return f.since + f.Delay - h.options.Clock.Now()
+	case f.arrival() != nil:
+		return never
 	}
-	return s.since + s.Delay - h.options.Clock.Now()
+	return 0
 }
 
 // left returns how long until the pollable is ready; 0 or less: it is.
@@ -28,14 +35,14 @@ func (h *Host) left(p *pollable) time.Duration {
 	switch {
 	case p.latched:
 		return 0
-	case p.stream == nil && p.at == never:
+	case p.flow == nil && p.at == never:
 		return never
-	case p.stream == nil:
+	case p.flow == nil:
 		return p.at - h.options.Clock.Now()
-	case p.stream.Premature:
+	case p.flow.Premature:
 		return 0
 	default:
-		return h.remaining(p.stream.sink)
+		return h.remaining(p.flow)
 	}
 }
 
@@ -43,36 +50,39 @@ const hangs = "the guest hangs: it waits for a wake-up that never comes"
 
 // seen notes that the guest was told that the pollable is ready.
 func (h *Host) seen(p *pollable) {
-	if p.stream == nil || p.latched {
+	if p.flow == nil || p.latched {
 		return
 	}
-	p.latched = p.stream.Latch
-	p.stream.waited = true
+	p.latched = p.flow.Latch
+	p.flow.waited = true
 	h.spins = 0
 }
 
-// sleep passes time until the sink is ready, as far as the host knows now.
-func (h *Host) sleep(s *sink) {
-	if d := h.remaining(s); d > 0 {
-		if s.losesWakeup() {
+// sleep passes time until the stream is ready, as far as the host knows now.
+func (h *Host) sleep(f *flow) {
+	if d := h.remaining(f); d > 0 {
+		if f.losesWakeup() {
 			h.fail(hangs)
 		}
-		h.pass(d)
+		h.pass(d, f.arrival())
 	}
-	s.waited = true
+	f.waited = true
 }
 
 // losesWakeup reports whether the wake-up of the present wait is lost.
-func (s *sink) losesWakeup() bool {
-	return s.LoseWakeups && (s.LoseAt == 0 || s.LoseAt == s.ended+1)
+func (f *flow) losesWakeup() bool {
+	return f.LoseWakeups && (f.LoseAt == 0 || f.LoseAt == f.ended+1)
 }
 
-// pass lets time go by without holding the lock.
-func (h *Host) pass(d time.Duration) {
+// pass lets time go by without holding the lock, or less if there is an arrival.
+func (h *Host) pass(d time.Duration, arrival <-chan struct{}) {
+	if d == never && arrival == nil {
+		h.fail(hangs)
+	}
 	h.spins = 0
 	h.mu.Unlock()
 	defer h.mu.Lock()
-	h.options.Clock.Sleep(d)
+	h.options.Clock.Sleep(d, arrival)
 }
 
 // Ready is pollable.ready.
@@ -80,9 +90,9 @@ func (h *Host) Ready(handle uint32) bool {
 	c := h.begin(OpReady, handle)
 	defer h.end(&c)
 	p := lookup[*pollable](h, handle)
-	if h.left(p) > 0 || p.stream != nil && p.stream.NeverReady {
-		if p.stream != nil {
-			h.spin(p.stream.sink)
+	if h.left(p) > 0 || p.flow != nil && p.flow.NeverReady {
+		if p.flow != nil {
+			h.spin(p.flow)
 		}
 		return c.bool(false)
 	}
@@ -96,23 +106,28 @@ func (h *Host) Block(handle uint32) {
 	defer h.end(&c)
 	for {
 		p := lookup[*pollable](h, handle) // each time, as another goroutine may have dropped it
-		switch d := h.wakes(p); {
-		case d <= 0:
+		d := h.wakes(p)
+		if d <= 0 {
 			h.seen(p)
 			c.done()
 			return
-		case d == never:
-			h.fail(hangs)
-		default:
-			h.pass(d)
 		}
+		h.pass(d, p.arrival())
 	}
+}
+
+// arrival is that of the stream.
+func (p *pollable) arrival() <-chan struct{} {
+	if p.flow == nil {
+		return nil
+	}
+	return p.flow.arrival()
 }
 
 // wakes returns how long until the pollable wakes somebody who waits on it.
 func (h *Host) wakes(p *pollable) time.Duration {
 	d := h.left(p)
-	if d > 0 && p.stream != nil && p.stream.losesWakeup() {
+	if d > 0 && p.flow != nil && p.flow.losesWakeup() {
 		return never
 	}
 	return d
@@ -130,6 +145,7 @@ func (h *Host) Poll(handles []uint32) []uint32 {
 	for {
 		var ready []uint32
 		first := never
+		var arrival <-chan struct{} // of the last that has one: only standard input does
 		for i, handle := range handles {
 			p := lookup[*pollable](h, handle)
 			// A wake-up for one makes the host look at them all, so that one
@@ -139,15 +155,15 @@ func (h *Host) Poll(handles []uint32) []uint32 {
 				ready = append(ready, uint32(i))
 			}
 			first = min(first, h.wakes(p))
+			if a := p.arrival(); a != nil {
+				arrival = a
+			}
 		}
-		switch {
-		case ready != nil:
+		if ready != nil {
 			c.done()
 			return ready
-		case first == never:
-			h.fail(hangs)
 		}
-		h.pass(first)
+		h.pass(first, arrival)
 	}
 }
 
@@ -156,8 +172,8 @@ func (h *Host) DropPollable(handle uint32) {
 	c := h.begin(OpDropPollable, handle)
 	defer h.end(&c)
 	p := lookup[*pollable](h, handle)
-	if p.stream != nil {
-		p.stream.children--
+	if p.children != nil {
+		*p.children--
 	}
 	delete(h.table, handle)
 	h.spare = append(h.spare, p)

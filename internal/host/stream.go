@@ -5,72 +5,14 @@ import (
 	"io"
 	"io/fs"
 	"syscall"
-	"time"
 )
-
-// A Result is what the fallible functions of output-stream return: [Done], or
-// [Permit] with a number of bytes, or [Closed], or [LastOperationFailed] with an
-// error handle that the guest must drop.
-type Result struct {
-	Kind  ResultKind
-	Value uint64
-}
-
-// A Behavior is how a stream behaves where the contract leaves it a choice. The zero
-// value is a synchronous host: it permits 1 MiB, never stalls and never fails.
-type Behavior struct {
-	Script Script // nil: that of an empty [Plan]
-	Traits
-}
-
-// Traits are the part of a Behavior that does not change over time.
-type Traits struct {
-	// Delay is how long a guest that must wait waits, by the host's clock.
-	Delay time.Duration
-
-	// Hold keeps what was written until a flush is complete; it is lost if the
-	// stream goes before that, or fails.
-	Hold bool
-
-	// Background lets the stream make progress while nobody waits on a pollable of
-	// it. By default it does not, as file streams of Wasmtime do not.
-	Background bool
-
-	// Latch makes a pollable that was ready once stay ready for ever.
-	Latch bool
-
-	// NeverReady makes pollable.ready return false always; block works.
-	NeverReady bool
-
-	// Premature makes a pollable ready at once, though the stream takes Delay to permit
-	// anything. It implies Background.
-	Premature bool
-
-	// LoseWakeups makes a stream that becomes ready wake nobody who waits on its
-	// pollable alone, or in a blocking function, as in Wasmtime 21 and 22 (issue
-	// 8781). It implies Background.
-	LoseWakeups bool
-
-	// LoseAt, if not 0, limits LoseWakeups to one wait, counted from 1.
-	LoseAt int
-}
 
 // sink is what one or more output-stream handles lead to.
 type sink struct {
-	Behavior
-	out     io.Writer
-	handles int
-
-	closed   bool
-	pending  *Fault // to be reported by the next operation
-	accepted uint64
-	calls    [faultPoints]int
-
+	flow
+	out      io.Writer
+	handles  int
 	flushing bool
-	waits    int           // how often the guest must wait yet before it is permitted anything
-	waited   bool          // whether it has waited since check-write last said so
-	since    time.Duration // when that was
-	ended    int           // how many waits were over
 
 	epoch uint64 // moves on when the permits given out become void
 	held  []byte
@@ -86,11 +28,7 @@ type stream struct {
 }
 
 func newSink(b Behavior, out io.Writer) *sink {
-	if b.Script == nil {
-		b.Script = Plan{}.Behavior().Script
-	}
-	b.Background = b.Background || b.LoseWakeups || b.Premature
-	return &sink{Behavior: b, out: out}
+	return &sink{flow: newFlow(b), out: out}
 }
 
 func (h *Host) open(s *sink) uint32 {
@@ -116,7 +54,7 @@ func (h *Host) CheckWrite(handle uint32) Result {
 	}
 	s.permit, s.epoch = h.grant(s.sink), s.sink.epoch
 	if s.permit == 0 {
-		h.spin(s.sink)
+		h.spin(&s.flow)
 	}
 	c.Result, c.Value = Permit, s.permit
 	return c.result()
@@ -232,7 +170,7 @@ func (h *Host) Subscribe(handle uint32) uint32 {
 	c := h.begin(OpSubscribe, handle)
 	defer h.end(&c)
 	s := lookup[*stream](h, handle)
-	p := h.addPollable(pollable{stream: s})
+	p := h.addPollable(pollable{flow: &s.flow, children: &s.children})
 	s.children++
 	return c.handle(p)
 }
@@ -255,25 +193,8 @@ func (h *Host) DropStream(handle uint32) {
 // refuses reports whether the stream is closed, or fails at this point, and if so
 // sets the result.
 func (h *Host) refuses(s *sink, at Point, c *Call) bool {
-	s.calls[at]++
-	if s.pending == nil && !s.closed {
-		s.strike(s.Script.Fault(at, s.calls[at], s.accepted))
-	}
-	switch {
-	case s.closed:
-		c.Result = Closed
-	case s.pending != nil:
-		c.Result, c.Value = LastOperationFailed, uint64(h.add(&failure{s.pending.Text}))
-		switch s.pending.Then {
-		case ThenClosed:
-			s.closed = true
-		case ThenWorks:
-			s.pending = nil
-		}
-	default:
-		return false
-	}
-	return true
+	s.strike(s.faultAt(at))
+	return h.reports(&s.flow, c)
 }
 
 // strike takes the stream down. Bytes that are held still get out if it merely
@@ -282,12 +203,8 @@ func (s *sink) strike(f *Fault) {
 	if f == nil {
 		return
 	}
-	s.flushing, s.waits = false, 0
-	if f.Closed {
-		s.closed = true
-	} else {
-		s.pending = f
-	}
+	s.flushing = false
+	s.flow.strike(f)
 	if f.Closed && !f.Lost {
 		s.deliver()
 	}
@@ -296,13 +213,7 @@ func (s *sink) strike(f *Fault) {
 
 // grant returns how many bytes are permitted now.
 func (h *Host) grant(s *sink) uint64 {
-	if s.waits > 0 && (s.waited || s.Background && s.Delay > 0) && h.remaining(s) <= 0 {
-		s.waits--
-		s.ended++
-		s.waited, s.since = false, h.options.Clock.Now()
-	}
-	if s.waits > 0 {
-		s.waited = s.waited || s.Background // to be told of it once is all that it takes
+	if h.stalled(&s.flow) {
 		return 0
 	}
 	if s.flushing {
@@ -311,33 +222,14 @@ func (h *Host) grant(s *sink) uint64 {
 			return 0
 		}
 	}
-	n := s.Script.Permit(s.accepted)
-	if n == 0 {
-		s.stall(1, h.options.Clock.Now())
-		s.waited = s.Background
-	}
-	return n
-}
-
-func (s *sink) stall(waits int, now time.Duration) {
-	s.waits, s.waited, s.since = waits, false, now
-}
-
-// maxSpins is how often a guest may ask again without waiting until it counts as
-// one that would do so for ever.
-const maxSpins = 100_000
-
-func (h *Host) spin(s *sink) {
-	if h.spins++; h.spins > maxSpins && !s.Background {
-		h.fail("the guest spins: it asked %d times in a row without waiting on a pollable", maxSpins)
-	}
+	return h.ask(&s.flow)
 }
 
 // accept takes bytes over. It reports whether the sink failed at once.
 func (h *Host) accept(s *sink, contents []byte, c *Call) bool {
 	s.epoch++
 	h.spins = 0
-	s.accepted += uint64(len(contents))
+	s.moved += uint64(len(contents))
 	if s.Hold {
 		if len(s.held)+len(contents) > maxHeld {
 			h.fail("more than %d bytes written and not flushed", maxHeld)
@@ -372,7 +264,7 @@ func (h *Host) startFlush(s *sink, c *Call) bool {
 func (h *Host) flushed(s *sink) {
 	s.flushing = false
 	s.calls[AtFlushed]++
-	if f := s.Script.Fault(AtFlushed, s.calls[AtFlushed], s.accepted); f != nil {
+	if f := s.Script.Fault(AtFlushed, s.calls[AtFlushed], s.moved); f != nil {
 		s.strike(f)
 		return
 	}
@@ -420,7 +312,7 @@ func (h *Host) await(s *sink, c *Call) uint64 {
 		if n := h.grant(s); n > 0 {
 			return n
 		}
-		h.sleep(s)
+		h.sleep(&s.flow)
 	}
 	h.fail("the stream is ready but permits nothing")
 	return 0

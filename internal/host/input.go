@@ -1,0 +1,247 @@
+package host
+
+import (
+	"errors"
+	"io"
+	"sync"
+)
+
+// source is what one or more input-stream handles come from.
+type source struct {
+	flow
+	in    io.Reader
+	there uint64 // of the bytes that the script said are there, how many are left
+}
+
+// input is one input-stream handle.
+type input struct {
+	*source
+	children int
+}
+
+func newSource(b Behavior, in io.Reader) *source {
+	s := &source{flow: newFlow(b), in: in}
+	if f, ok := in.(*Feed); ok {
+		s.arrived, s.Background = f.Arrived, true
+	}
+	return s
+}
+
+// NewInput returns the handle of a new input stream that behaves as b says and has the bytes
+// of in. It closes where in ends and fails where in does. Bytes that a [Feed] does not have
+// yet make the guest wait.
+func (h *Host) NewInput(b Behavior, in io.Reader) uint32 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.add(&input{source: newSource(b, in)})
+}
+
+// SetStdin makes get-stdin return streams that behave as b says and have the bytes of in.
+func (h *Host) SetStdin(b Behavior, in io.Reader) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stdin = newSource(b, in)
+}
+
+// GetStdin is wasi:cli/stdin.get-stdin: a new handle of the one standard input.
+func (h *Host) GetStdin() uint32 {
+	c := h.begin(OpGetStdin, 0)
+	defer h.end(&c)
+	return c.handle(h.add(&input{source: h.stdin}))
+}
+
+// maxRead is how many bytes a read returns at most, so that a guest cannot use up the memory
+// of its host.
+const maxRead = 1 << 20
+
+// Read is input-stream.read. The bytes are those of a result [Done].
+func (h *Host) Read(handle uint32, n uint64) ([]byte, Result) {
+	return h.read(OpRead, handle, n)
+}
+
+// BlockingRead is input-stream.blocking-read.
+func (h *Host) BlockingRead(handle uint32, n uint64) ([]byte, Result) {
+	return h.read(OpBlockingRead, handle, n)
+}
+
+func (h *Host) read(op Op, handle uint32, n uint64) ([]byte, Result) {
+	c := h.begin(op, handle)
+	defer h.end(&c)
+	c.Arg = n
+	p, ok := h.take(lookup[*input](h, handle).source, n, &c)
+	if ok {
+		c.done()
+	}
+	return p, c.result()
+}
+
+// Skip is input-stream.skip.
+func (h *Host) Skip(handle uint32, n uint64) Result { return h.skip(OpSkip, handle, n) }
+
+// BlockingSkip is input-stream.blocking-skip.
+func (h *Host) BlockingSkip(handle uint32, n uint64) Result {
+	return h.skip(OpBlockingSkip, handle, n)
+}
+
+func (h *Host) skip(op Op, handle uint32, n uint64) Result {
+	c := h.begin(op, handle)
+	defer h.end(&c)
+	c.Arg = n
+	if p, ok := h.take(lookup[*input](h, handle).source, n, &c); ok {
+		c.Result, c.Value = Permit, uint64(len(p))
+	}
+	return c.result()
+}
+
+// Splice is output-stream.splice: check-write, a read of as many bytes as that permits, and a
+// write. If the write fails, the bytes are lost, as on Wasmtime.
+func (h *Host) Splice(handle, from uint32, n uint64) Result {
+	return h.splice(OpSplice, handle, from, n)
+}
+
+// BlockingSplice is output-stream.blocking-splice: it waits for both streams first.
+func (h *Host) BlockingSplice(handle, from uint32, n uint64) Result {
+	return h.splice(OpBlockingSplice, handle, from, n)
+}
+
+func (h *Host) splice(op Op, handle, from uint32, n uint64) Result {
+	c := h.begin(op, handle)
+	defer h.end(&c)
+	c.Source, c.Arg = from, n
+	s, src := lookup[*stream](h, handle), lookup[*input](h, from).source
+	s.permit = 0
+	var permit uint64
+	if op == OpBlockingSplice {
+		if permit = h.await(s.sink, &c); permit == 0 {
+			return c.result()
+		}
+	} else if h.refuses(s.sink, AtCheckWrite, &c) {
+		return c.result()
+	} else if permit = h.grant(s.sink); permit == 0 {
+		h.spin(&s.flow)
+	}
+	if n = min(n, permit); n > 0 {
+		p, ok := h.take(src, n, &c)
+		if !ok || len(p) > 0 && (h.refuses(s.sink, AtWrite, &c) || h.accept(s.sink, p, &c)) {
+			return c.result()
+		}
+		n = uint64(len(p))
+	}
+	c.Result, c.Value = Permit, n
+	return c.result()
+}
+
+// take takes up to n bytes of those that are there, which a blocking function waits for. It
+// reports whether the stream is open; if not, it sets the result.
+func (h *Host) take(s *source, n uint64, c *Call) (p []byte, ok bool) {
+	for range maxSpurious + s.waits {
+		s.strike(s.faultAt(AtRead))
+		if h.reports(&s.flow, c) {
+			return nil, false
+		}
+		ready := !h.stalled(&s.flow)
+		if ready && s.there == 0 {
+			s.there = h.ask(&s.flow)
+		}
+		if ready && s.there > 0 {
+			p := make([]byte, min(n, s.there, maxRead))
+			m, err := io.ReadAtLeast(s.in, p, min(1, len(p)))
+			if m == 0 && err != nil {
+				s.strike(sourceFault(err))
+				return nil, !h.reports(&s.flow, c)
+			}
+			h.spins = 0
+			s.there -= uint64(m)
+			s.moved += uint64(m)
+			return p[:m], true
+		}
+		if !c.Waits() {
+			h.spin(&s.flow)
+			return nil, true
+		}
+		h.sleep(&s.flow)
+	}
+	h.fail("the stream is ready but has no bytes")
+	return nil, false
+}
+
+// sourceFault says how an input stream fails whose reader does.
+func sourceFault(err error) *Fault {
+	return &Fault{Closed: errors.Is(err, io.EOF), Text: err.Error()}
+}
+
+// SubscribeInput is input-stream.subscribe.
+func (h *Host) SubscribeInput(handle uint32) uint32 {
+	c := h.begin(OpSubscribeInput, handle)
+	defer h.end(&c)
+	s := lookup[*input](h, handle)
+	p := h.addPollable(pollable{flow: &s.flow, children: &s.children})
+	s.children++
+	return c.handle(p)
+}
+
+// DropInput is [resource-drop]input-stream.
+func (h *Host) DropInput(handle uint32) {
+	c := h.begin(OpDropInput, handle)
+	defer h.end(&c)
+	s := lookup[*input](h, handle)
+	if s.children > 0 {
+		h.fail("input-stream dropped while it has live pollables: %d", s.children)
+	}
+	delete(h.table, handle)
+	c.done()
+}
+
+// A Feed is a reader on one that may block, such as a terminal. It reads when the guest
+// first wants bytes, so that the guest can wait for them and for a time at once.
+type Feed struct {
+	in io.Reader
+
+	mu      sync.Mutex
+	bytes   []byte
+	err     error         // comes after bytes
+	reading chan struct{} // closed when the read under way is over; nil if there is none
+}
+
+// NewFeed returns a Feed on a reader.
+func NewFeed(in io.Reader) *Feed { return &Feed{in: in} }
+
+// Arrived returns a channel that is closed once Read does not block, or nil if it does not
+// now.
+func (f *Feed) Arrived() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.bytes) > 0 || f.err != nil {
+		return nil
+	}
+	if f.reading == nil {
+		f.reading = make(chan struct{})
+		go f.fill()
+	}
+	return f.reading
+}
+
+func (f *Feed) fill() {
+	p := make([]byte, 64<<10)
+	n, err := f.in.Read(p)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.bytes, f.err = p[:n], err
+	close(f.reading)
+	f.reading = nil
+}
+
+// Read waits until there are bytes, if there are none.
+func (f *Feed) Read(p []byte) (n int, err error) {
+	for arrived := f.Arrived(); arrived != nil; arrived = f.Arrived() {
+		<-arrived
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.bytes) == 0 {
+		return 0, f.err
+	}
+	n = copy(p, f.bytes)
+	f.bytes = f.bytes[n:]
+	return n, nil
+}
