@@ -1,6 +1,8 @@
 package wasio_test
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -43,20 +45,22 @@ func (c *choices) advance() bool {
 	return false
 }
 
-// anyHost is a script that does whatever a host may do: it permits 0 to 3 bytes, lets a
-// flush take 0 to 2 waits, and fails or closes at any call.
+// anyHost is a script that does whatever a host may do: it permits 0 to 3 bytes, or up to
+// most, lets a flush take 0 to 2 waits, and fails or closes at any call.
 type anyHost struct {
 	*choices
+	most   int  // how many bytes it permits at most; 0 is 3
 	waits  int  // how many waits there may yet be
 	failed bool // the stream has failed or closed
 	closed bool // it has closed
 }
 
 func (h *anyHost) Permit(uint64) uint64 {
+	most := cmp.Or(h.most, 3)
 	if h.waits == 0 {
-		return uint64(1 + h.next(3))
+		return uint64(1 + h.next(most))
 	}
-	n := h.next(4)
+	n := h.next(most + 1)
 	if n == 0 {
 		h.waits-- // the wake-up after it is a spurious one if there is another 0
 	}
@@ -233,6 +237,13 @@ func TestExhaustive(t *testing.T) {
 }
 
 func explore(sizes []int, hold bool, waits int) (behaviors uint64, err error) {
+	return exploreAll(func(e *explorer, c *choices) error {
+		return e.check(sizes, hold, &anyHost{choices: c, waits: waits})
+	})
+}
+
+// exploreAll runs check for all choices, each time on a new host.
+func exploreAll(check func(*explorer, *choices) error) (behaviors uint64, err error) {
 	var c choices
 	for more := true; more; more = c.advance() {
 		h := host.New(host.Options{Clock: new(host.VirtualClock), Keep: 8})
@@ -241,7 +252,7 @@ func explore(sizes []int, hold bool, waits int) (behaviors uint64, err error) {
 			return behaviors, err
 		}
 		e := &explorer{host: h, base: base}
-		err = e.check(sizes, hold, &anyHost{choices: &c, waits: waits})
+		err = check(e, &c)
 		host.Withdraw(e.base)
 		if err == nil && len(h.Live()) > 0 {
 			err = fmt.Errorf("not dropped: %v", h.Live())
@@ -252,4 +263,114 @@ func explore(sizes []int, hold bool, waits int) (behaviors uint64, err error) {
 		behaviors++
 	}
 	return behaviors, nil
+}
+
+// checkSplice splices up to n bytes of some, twice, where each stream behaves as its script
+// says, and returns an error if the result is wrong.
+func (e *explorer) checkSplice(size int, n int64, hold bool, out, in *anyHost) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%v", r)
+		}
+	}()
+	w := wasio.NewWriter(e.base | e.host.NewStream(host.Behavior{Script: out, Traits: host.Traits{Hold: hold}}, &e.sink))
+	src := e.host.NewInput(host.Behavior{Script: in}, bytes.NewReader(payload[:size]))
+	var first error // of w
+	total := int64(0)
+	for range 2 {
+		before, left := e.total(), int64(size)-total
+		inFailed, inEnded := in.failed && !in.closed, in.closed
+		moved, err := wasio.Splice(w, e.base|src, n)
+		total += moved
+		var failed *wasio.Error
+		most := left
+		if n >= 0 {
+			most = min(most, n)
+		}
+		ofSource := errors.As(err, &failed) && failed.Op == "read"
+		switch {
+		case moved < 0 || moved > most:
+			return fmt.Errorf("%d bytes of %d", moved, most)
+		case first != nil && (err != first || moved != 0 || e.total() != before):
+			return fmt.Errorf("after %v: %d, %v and %d host calls", first, moved, err, e.total()-before)
+		case first != nil:
+		case moved < most && err == nil && !in.closed && !(inFailed && total < int64(size)):
+			return fmt.Errorf("%d bytes of %d, and no error", moved, most)
+		case ofSource && (!in.failed || in.closed || errors.Is(err, io.ErrClosedPipe)):
+			return fmt.Errorf("error where the source had none: %v", err)
+		case err != nil && !ofSource && !out.failed:
+			return fmt.Errorf("error where the Writer had none: %v", err)
+		case err != nil && !ofSource && !(in.failed && !in.closed) && out.closed != errors.Is(err, io.ErrClosedPipe):
+			return fmt.Errorf("closed is %v, and the error is %v", out.closed, err)
+		case err == nil && out.failed && !out.closed:
+			return errors.New("the Writer failed, and Splice succeeded")
+		case err == nil && in.failed && !in.closed && !inFailed && !inEnded:
+			return errors.New("the source failed, and Splice succeeded")
+		case err == nil && int64(e.sink.n) != total:
+			return fmt.Errorf("success with %d bytes delivered of %d", e.sink.n, total)
+		}
+		if !hold && int64(e.sink.n) != total {
+			return fmt.Errorf("counted %d bytes, delivered %d", total, e.sink.n)
+		}
+		before = e.total()
+		_, now := w.Write(nil)
+		switch {
+		case e.total() != before:
+			return errors.New("an empty Write called the host")
+		case err != nil && !ofSource && now != err:
+			return fmt.Errorf("%v does not stick: %v", err, now)
+		case now != nil && !out.failed:
+			return fmt.Errorf("sticks, and the Writer did not fail: %v", now)
+		}
+		first = now
+	}
+	if cerr := w.Close(); first != nil && cerr != first {
+		return fmt.Errorf("Close returned %v after %v", cerr, first)
+	}
+	if int64(e.sink.n) > total || string(e.sink.buf[:e.sink.n]) != string(payload[:e.sink.n]) {
+		return fmt.Errorf("delivered %q of %d counted bytes", e.sink.buf[:e.sink.n], total)
+	}
+	if calls := int(e.total()); calls > 60+10*len(out.path) {
+		return fmt.Errorf("%d host calls", calls)
+	}
+	e.host.DropInput(src)
+	return nil
+}
+
+// TestExhaustiveSplice runs every behavior of two streams within a bound: one permits 0 to 2
+// bytes, the other has as many, both make the program wait, wake it for nothing, and fail or
+// close at every call; for up to 2 bytes, of which some or all are asked for.
+func TestExhaustiveSplice(t *testing.T) {
+	small := small || testing.Short()
+	var behaviors atomic.Uint64
+	var wg sync.WaitGroup
+	for _, c := range []struct {
+		size int
+		n    int64
+		hold bool
+	}{
+		{0, -1, false}, {0, -1, true}, {0, 0, false}, {0, 1, false}, {0, 1, true},
+		{1, 1, false}, {1, 1, true}, {1, 0, true}, {1, -1, false}, {2, 1, false}, {2, 1, true}, {2, 2, false},
+	} {
+		if small && c.n < 0 && c.size > 0 || small && c.size > 1 {
+			continue
+		}
+		wg.Go(func() {
+			synctest.Test(t, func(t *testing.T) { // pauses take no time
+				count, err := exploreAll(func(e *explorer, choices *choices) error {
+					out, in := &anyHost{choices: choices, most: 2, waits: 1}, &anyHost{choices: choices, most: 2, waits: 1}
+					return e.checkSplice(c.size, c.n, c.hold, out, in)
+				})
+				behaviors.Add(count)
+				if err != nil {
+					t.Errorf("%+v: %v", c, err)
+				}
+			})
+		})
+	}
+	wg.Wait()
+	t.Logf("%d behaviours", behaviors.Load())
+	if !small {
+		assert.Greater(t, behaviors.Load(), uint64(500_000))
+	}
 }

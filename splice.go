@@ -66,11 +66,15 @@ func (w *Writer) splice(src streams.InputStream, n int64) (moved int64, err erro
 
 // spliceLocked is the protocol. Like write, splice needs a permit, and asks for one itself. It
 // moves nothing if there is none, or if src has no bytes yet: check-write tells for which of
-// the two to wait. It comes before the wait since a host may start to read only when it is
-// asked to: files of Wasmtime read no more than 4 KiB for one who waits first.
+// the two to wait. The next wait is for src in any case, as w may permit nothing now and have
+// permitted something when splice asked, again and again.
+//
+// Splice comes before the wait for src, since a host may read what it is asked for: files of
+// Wasmtime read no more than 4 KiB for a program that waits first.
 func (w *Writer) spliceLocked(src streams.InputStream, n int64) (moved int64, err error) {
 	stream := w.stream()
 	var since waits // for src, since it last had a byte
+	waited := false // for w, and not for src after that
 	for moved < n {
 		if w.overdue() { // as a stream that never ends may never wait either
 			return moved, errTimeout
@@ -81,17 +85,19 @@ func (w *Writer) spliceLocked(src streams.InputStream, n int64) (moved int64, er
 		}
 		if size > 0 {
 			moved += int64(min(size, 1<<63-1-uint64(moved))) // whatever a host may say
-			w.state, w.waits, since = owed, waits{}, waits{}
+			w.state, w.waits, since, waited = owed, waits{}, waits{}, false
 			continue
 		}
 		permit, e, failed := stream.CheckWrite().Result()
 		if failed {
 			return moved, w.failLocked("check-write", e)
 		}
-		if permit == 0 {
+		if permit > 0 {
+			w.waits = waits{}
+		}
+		if waited = permit == 0 && !waited; waited {
 			err = w.waitLocked(stream.Subscribe(), &w.waits)
 		} else {
-			w.waits = waits{}
 			err = sourceError(w.waitLocked(src.Subscribe(), &since))
 		}
 		if err != nil {

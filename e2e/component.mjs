@@ -10,7 +10,7 @@ import { createRequire } from "node:module";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
-const [wit, worldName, core, out, kind] = process.argv.slice(2);
+const [wit, world, core, out, kind] = process.argv.slice(2);
 
 const jco = createRequire(createRequire(import.meta.url).resolve("@bytecodealliance/jco"));
 const transpile = jco.resolve("@bytecodealliance/jco-transpile/wasm-tools");
@@ -25,7 +25,7 @@ process.on("uncaughtException", (error) => {
 	console.error(error.message);
 	process.exit(1);
 });
-const embedded = await componentEmbed({ binary: await readFile(core), witPath: resolve(wit), worldName });
+const embedded = await componentEmbed({ binary: await readFile(core), witPath: resolve(wit), world });
 const adapter = new URL(`../lib/wasi_snapshot_preview1.${kind}.wasm`, pathToFileURL(jco.resolve("@bytecodealliance/jco")));
 const adapters = [["wasi_snapshot_preview1", await readFile(adapter)]];
 await writeFile(out, await componentNew(embedded, adapters));

@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -87,7 +88,11 @@ var abiPlans = []host.Plan{
 	{FlushWaits: []int{2}, Traits: host.Traits{LoseWakeups: true, Delay: time.Second}},
 	{Faults: []host.PlannedFault{{At: host.AtFlush, Call: 2, Fault: host.Fault{Text: "a text to allocate", Then: host.ThenAgain}}}},
 	{Faults: []host.PlannedFault{{At: host.AtWrite, Call: 1, Fault: host.Fault{Then: host.ThenWorks}}, {At: host.AtFlushed, Fault: host.Fault{Closed: true}}}},
+	{Permits: []uint64{0, 5}, Faults: []host.PlannedFault{{At: host.AtRead, Call: 3, Fault: host.Fault{Text: "a text to allocate", Then: host.ThenWorks}}}},
 }
+
+// abiInput is what there is to be read.
+var abiInput = strings.Repeat("some input ", 50)
 
 // abiNumbers are arguments at the edges of something.
 var abiNumbers = []uint64{
@@ -133,6 +138,7 @@ func FuzzABI(f *testing.F) {
 	cache := wazero.NewCompilationCache()
 	f.Cleanup(func() { cache.Close(context.Background()) })
 	const getStdout, checkWrite, write, zeroes, flush, blockingWrite, subscribe, block, poll, dropPollable, debugString, dropError, terminal = 0, 2, 3, 4, 5, 6, 9, 12, 13, 14, 15, 16, 17
+	const getStdin, read, blockingRead, skip, blockingSkip, subscribeInput, dropInput, splice, blockingSplice = 23, 24, 25, 26, 27, 28, 29, 30, 31
 	for _, program := range [][]byte{
 		{0, getStdout, 0, 0, 0, 0, checkWrite, 1, 2, 0, 0, write, 1, 0, 9, 8, flush, 1, 4, 0, 0, checkWrite, 1, 2, 0, 0},
 		{1, getStdout, 0, 0, 0, 0, checkWrite, 1, 2, 0, 0, subscribe, 1, 0, 0, 0, block, 2, 0, 0, 0, dropPollable, 2, 0, 0, 0, zeroes, 1, 1, 0, 0},
@@ -143,6 +149,12 @@ func FuzzABI(f *testing.F) {
 		{6, getStdout, 0, 0, 0, 0, checkWrite, 1, 4, 0, 0, write, 1, 0, 1, 8, terminal, 8, 0, 0, 0},
 		{4, getStdout, 0, 0, 0, 0, flush, 1, 0, 0, 0, subscribe, 1, 0, 0, 0, block, 2, 0, 0, 0},
 		{0, checkWrite, 149, 149, 149, 149, poll, 140, 141, 142, 143, 19, 1, 0, 0, 0},
+		{0, getStdout, 0, 0, 0, 0, getStdin, 0, 0, 0, 0, splice, 1, 2, 5, 2, skip, 2, 1, 6, 0, dropInput, 2, 0, 0, 0},
+		{7, getStdin, 0, 0, 0, 0, byte(abiAllocateAt), 40, 0, 0, 0, read, 1, 9, 4, 0, subscribeInput, 1, 0, 0, 0, block, 2, 0, 0, 0, read, 1, 9, 4, 0},
+		{7, getStdin, 0, 0, 0, 0, skip, 1, 9, 4, 0, subscribeInput, 1, 0, 0, 0, block, 2, 0, 0, 0, dropPollable, 2, 0, 0, 0, skip, 1, 9, 4, 0, skip, 1, 9, 8, 0, dropError, 3, 0, 0, 0},
+		{1, getStdout, 0, 0, 0, 0, getStdin, 0, 0, 0, 0, blockingSplice, 1, 2, 149, 2, blockingSkip, 2, 9, 6, 0, splice, 1, 2, 9, 2, flush, 1, 20, 0, 0, splice, 1, 2, 9, 2},
+		{3, getStdin, 0, 0, 0, 0, byte(abiAllocateAt), 149, 0, 0, 0, blockingRead, 1, 149, 4, 0},
+		{0, getStdout, 0, 0, 0, 0, checkWrite, 1, 2, 0, 0, splice, 1, 1, 149, 140, read, 1, 2, 141, 0},
 	} {
 		f.Add(program)
 	}
@@ -159,6 +171,7 @@ func FuzzABI(f *testing.F) {
 		h := host.New(host.Options{Clock: new(host.VirtualClock), Handles: 32})
 		h.SetStdio(host.Stdout, plan.Behavior(), io.Discard, true)
 		h.SetStdio(host.Stderr, plan.Behavior(), io.Discard, false)
+		h.SetStdin(plan.Behavior(), strings.NewReader(abiInput))
 		var memory bytes.Buffer
 		exit, err := engine.Run(t.Context(), engine.Guest{Module: guest, Host: h,
 			Stdin: bytes.NewReader(program), Stdout: &memory, Stderr: os.Stderr, Cache: cache})
@@ -191,7 +204,8 @@ func checkMemory(t *testing.T, memory, program []byte, ops []abiOp) {
 			return // where results were allocated is not followed up
 		}
 		f := wasmtest.WASI[op.function]
-		if f.Name == "poll" || f.Name == "[method]error.to-debug-string" {
+		switch f.Name {
+		case "poll", "[method]error.to-debug-string", "[method]input-stream.read", "[method]input-stream.blocking-read":
 			return
 		}
 		if n := len(f.Params); n > 0 && f.Results == nil {
@@ -214,6 +228,10 @@ var resultSizes = map[string]uint64{
 	"[method]output-stream.blocking-write-and-flush":        12,
 	"[method]output-stream.blocking-write-zeroes-and-flush": 12,
 	"[method]output-stream.blocking-flush":                  12,
+	"[method]output-stream.splice":                          16,
+	"[method]output-stream.blocking-splice":                 16,
+	"[method]input-stream.skip":                             16,
+	"[method]input-stream.blocking-skip":                    16,
 	"get-terminal-stdout":                                   8,
 	"get-terminal-stderr":                                   8,
 }

@@ -154,13 +154,12 @@ func buildHTTP(dir string, toolchain component.Toolchain) (wasm string, err erro
 		return wasm, component.Build(toolchain, "", "./bench/server/tinygo", wasm, "-opt=2",
 			"-wit-package", "../examples/httpbody/wit", "-wit-world", "httpbody")
 	}
-	const example = "../examples/httpserver"
 	overlay, err := component.Overlay(wasm+".overlay",
-		example+"/export_wasi_http_incoming_handler/handler.go", "bench/server/componentize/handler.go")
+		"../examples/httpserver/export_wasi_http_incoming_handler/handler.go", "bench/server/componentize/handler.go")
 	if err != nil {
 		return "", err
 	}
-	return wasm, component.BuildExports(example+"/wit", "server", "", "github.com/wasio-dev/wasio/examples/httpserver", wasm, overlay)
+	return wasm, component.BuildExports("../examples/httpbody/wit", "httpbody", "", "github.com/wasio-dev/wasio/examples/httpserver", wasm, overlay)
 }
 
 // serveHTTP starts a server, whose instances answer many requests, and returns its URL.

@@ -106,12 +106,20 @@ func allocAt(at uint32) wasmtest.Code { return wasmtest.Code{}.I32(at) }
 // the output of that stream and of the standard output of preview 1.
 func run(t *testing.T, m wasmtest.Module, o host.Options, p host.Plan) (exit int, stream, stdout string, err error) {
 	t.Helper()
+	return runWithInput(t, m, o, p, host.Plan{})
+}
+
+// runWithInput is like run. The standard input of the module is the text "content", in a
+// stream that follows the plan input.
+func runWithInput(t *testing.T, m wasmtest.Module, o host.Options, p, input host.Plan) (exit int, stream, stdout string, err error) {
+	t.Helper()
 	if o.Clock == nil {
 		o.Clock = new(host.VirtualClock)
 	}
 	h := host.New(o)
 	var streamOut, stdoutOut bytes.Buffer
 	h.SetStdio(host.Stdout, p.Behavior(), &streamOut, true)
+	h.SetStdin(input.Behavior(), strings.NewReader("content"))
 	exit, err = engine.Run(t.Context(), engine.Guest{Module: m.Bytes(), Host: h, Stdout: &stdoutOut, Cache: cache})
 	return exit, streamOut.String(), stdoutOut.String(), err
 }

@@ -500,6 +500,16 @@ func TestHandleOfWrongKind(t *testing.T) {
 		{"output-stream", func(h *host.Host, s uint32) { h.Subscribe(s) }},
 		{"output-stream", func(h *host.Host, s uint32) { h.DropStream(s) }},
 		{"output-stream", func(h *host.Host, s uint32) { h.SameSink(s) }},
+		{"output-stream", func(h *host.Host, s uint32) { h.Splice(s, 2, 0) }},
+		{"output-stream", func(h *host.Host, s uint32) { h.BlockingSplice(s, 2, 0) }},
+		{"input-stream", func(h *host.Host, s uint32) { h.Splice(1, s, 0) }},
+		{"input-stream", func(h *host.Host, s uint32) { h.BlockingSplice(1, s, 0) }},
+		{"input-stream", func(h *host.Host, s uint32) { h.Read(s, 0) }},
+		{"input-stream", func(h *host.Host, s uint32) { h.BlockingRead(s, 0) }},
+		{"input-stream", func(h *host.Host, s uint32) { h.Skip(s, 0) }},
+		{"input-stream", func(h *host.Host, s uint32) { h.BlockingSkip(s, 0) }},
+		{"input-stream", func(h *host.Host, s uint32) { h.SubscribeInput(s) }},
+		{"input-stream", func(h *host.Host, s uint32) { h.DropInput(s) }},
 		{"pollable", func(h *host.Host, s uint32) { h.Ready(s) }},
 		{"pollable", func(h *host.Host, s uint32) { h.Block(s) }},
 		{"pollable", func(h *host.Host, s uint32) { h.Poll([]uint32{s}) }},
@@ -509,7 +519,7 @@ func TestHandleOfWrongKind(t *testing.T) {
 		{"terminal-output", func(h *host.Host, s uint32) { h.DropTerminal(s) }},
 	}
 	for i, m := range methods {
-		for _, kind := range []string{"output-stream", "pollable", "error", "terminal-output"} {
+		for _, kind := range []string{"output-stream", "input-stream", "pollable", "error", "terminal-output"} {
 			if kind == m.kind {
 				continue
 			}
@@ -517,7 +527,8 @@ func TestHandleOfWrongKind(t *testing.T) {
 				g := newGuest(fault)
 				g.SetStdio(host.Stdout, host.Behavior{}, io.Discard, true)
 				handles := map[string]uint32{
-					"output-stream":   g.s,
+					"output-stream":   g.s, // 1
+					"input-stream":    g.GetStdin(),
 					"pollable":        g.Subscribe(g.s),
 					"error":           uint32(g.Flush(g.s).Value),
 					"terminal-output": g.GetTerminalStdout(),
@@ -1176,7 +1187,9 @@ func TestLive(t *testing.T) {
 	g.Flush(g.s)
 	g.GetTerminalStderr()
 	g.SubscribeDuration(1)
-	assert.Equal(t, []string{"output-stream(1)", "pollable(2)", "error(3)", "terminal-output(4)", "pollable(5)"}, g.Live())
+	g.SubscribeInput(g.GetStdin())
+	assert.Equal(t, []string{"output-stream(1)", "pollable(2)", "error(3)", "terminal-output(4)", "pollable(5)",
+		"input-stream(6)", "pollable(7)"}, g.Live())
 }
 
 func TestHandlesAreNotUsedAgainSoon(t *testing.T) {
@@ -1212,6 +1225,20 @@ func TestCallString(t *testing.T) {
 		{host.Call{Op: host.OpBlockingFlush, Handle: 4, Result: host.Done}, "output-stream(4).blocking-flush"},
 		{host.Call{Op: host.OpSubscribe, Handle: 4, Result: host.Handle, Value: 5}, "output-stream(4).subscribe = pollable(5)"},
 		{host.Call{Op: host.OpDropStream, Handle: 4}, "output-stream(4).drop = trap"},
+		{host.Call{Op: host.OpGetStdin, Result: host.Handle, Value: 2}, "stdin.get-stdin = input-stream(2)"},
+		{host.Call{Op: host.OpRead, Handle: 2, Arg: 7, Result: host.Done}, "input-stream(2).read(7)"},
+		{host.Call{Op: host.OpRead, Handle: 2, Arg: 7, Result: host.Closed}, "input-stream(2).read(7) = closed"},
+		{host.Call{Op: host.OpBlockingRead, Handle: 2, Arg: 7, Result: host.LastOperationFailed, Value: 5},
+			"input-stream(2).blocking-read(7) = last-operation-failed(error(5))"},
+		{host.Call{Op: host.OpSkip, Handle: 2, Arg: 7, Result: host.Permit, Value: 3}, "input-stream(2).skip(7) = 3"},
+		{host.Call{Op: host.OpBlockingSkip, Handle: 2, Arg: 7, Result: host.Permit}, "input-stream(2).blocking-skip(7) = 0"},
+		{host.Call{Op: host.OpSubscribeInput, Handle: 2, Result: host.Handle, Value: 5}, "input-stream(2).subscribe = pollable(5)"},
+		{host.Call{Op: host.OpDropInput, Handle: 2, Result: host.Done}, "input-stream(2).drop"},
+		{host.Call{Op: host.OpSplice, Handle: 1, Source: 2, Arg: 100, Result: host.Permit, Value: 7},
+			"output-stream(1).splice(input-stream(2), 100) = 7"},
+		{host.Call{Op: host.OpSplice, Handle: 1, Source: 2, Arg: 1<<64 - 1, Result: host.Closed},
+			"output-stream(1).splice(input-stream(2), 18446744073709551615) = closed"},
+		{host.Call{Op: host.OpBlockingSplice, Handle: 1, Source: 2, Arg: 100}, "output-stream(1).blocking-splice(input-stream(2), 100) = trap"},
 		{host.Call{Op: host.OpReady, Handle: 5, Result: host.Bool, Value: 1}, "pollable(5).ready = true"},
 		{host.Call{Op: host.OpReady, Handle: 5, Result: host.Bool}, "pollable(5).ready = false"},
 		{host.Call{Op: host.OpBlock, Handle: 5, Result: host.Done}, "pollable(5).block"},

@@ -10,6 +10,7 @@ import (
 type source struct {
 	flow
 	in    io.Reader
+	err   error  // of in; it comes after the bytes that it came with
 	there uint64 // of the bytes that the script said are there, how many are left
 }
 
@@ -145,9 +146,12 @@ func (h *Host) take(s *source, n uint64, c *Call) (p []byte, ok bool) {
 		}
 		if ready && s.there > 0 {
 			p := make([]byte, min(n, s.there, maxRead))
-			m, err := io.ReadAtLeast(s.in, p, min(1, len(p)))
-			if m == 0 && err != nil {
-				s.strike(sourceFault(err))
+			m := 0
+			for m == 0 && s.err == nil && len(p) > 0 {
+				m, s.err = s.in.Read(p)
+			}
+			if m == 0 && len(p) > 0 {
+				s.strike(sourceFault(s.err))
 				return nil, !h.reports(&s.flow, c)
 			}
 			h.spins = 0

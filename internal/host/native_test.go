@@ -3,6 +3,7 @@ package host_test
 import (
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 
@@ -74,6 +75,89 @@ func TestBindingsPassErrorsOn(t *testing.T) {
 	assert.True(t, e.Closed())
 	s.ResourceDrop()
 	assert.Empty(t, g.Live())
+}
+
+// exposeInput returns an input stream of the guest whose output stream s is.
+func exposeInput(g *guest, s streams.OutputStream, p host.Plan, content string) streams.InputStream {
+	return streams.InputStream(uint32(s)&^g.s | g.NewInput(p.Behavior(), strings.NewReader(content)))
+}
+
+func TestBindingsOfInput(t *testing.T) {
+	g := newGuest(host.Plan{})
+	s := expose(t, g)
+	in := exposeInput(g, s, host.Plan{}, "content")
+	n, _, isErr := in.Skip(3).Result()
+	require.False(t, isErr)
+	assert.EqualValues(t, 3, n)
+	p := in.Subscribe()
+	assert.True(t, p.Ready())
+	p.Block()
+	p.ResourceDrop()
+	n, _, isErr = s.Splice(in, 100).Result()
+	require.False(t, isErr)
+	assert.EqualValues(t, 4, n)
+	in.ResourceDrop()
+	s.ResourceDrop()
+	assert.Equal(t, "tent", g.out.String())
+	var calls []string
+	for _, c := range g.Calls() {
+		calls = append(calls, c.String())
+	}
+	assert.Equal(t, []string{
+		"input-stream(2).skip(3) = 3",
+		"input-stream(2).subscribe = pollable(3)",
+		"pollable(3).ready = true",
+		"pollable(3).block",
+		"pollable(3).drop",
+		"output-stream(1).splice(input-stream(2), 100) = 4",
+		"input-stream(2).drop",
+		"output-stream(1).drop",
+	}, calls)
+	assert.Empty(t, g.Live())
+}
+
+func TestBindingsOfInputPassErrorsOn(t *testing.T) {
+	type result = cm.Result[uint64, uint64, streams.StreamError]
+	for name, op := range map[string]func(streams.OutputStream, streams.InputStream) result{
+		"skip":   func(_ streams.OutputStream, in streams.InputStream) result { return in.Skip(1) },
+		"splice": func(s streams.OutputStream, in streams.InputStream) result { return s.Splice(in, 1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGuest(host.Plan{})
+			s := expose(t, g)
+			fails := host.Plan{Faults: []host.PlannedFault{{At: host.AtRead, Fault: host.Fault{Text: "oops"}}}}
+			in := exposeInput(g, s, fails, "content")
+			result := op(s, in)
+			require.True(t, result.IsErr())
+			failure := result.Err().LastOperationFailed()
+			require.NotNil(t, failure)
+			assert.Equal(t, "oops", g.DebugString(uint32(*failure)&^(uint32(s)&^g.s)))
+			failure.ResourceDrop()
+			result = op(s, in)
+			require.True(t, result.IsErr())
+			assert.True(t, result.Err().Closed())
+			in.ResourceDrop()
+			s.ResourceDrop()
+			assert.Empty(t, g.Live())
+			assert.Empty(t, g.out.String())
+		})
+	}
+}
+
+// A native program may have streams of several hosts, of which none can move bytes to another.
+func TestSpliceAcrossHosts(t *testing.T) {
+	g, other := newGuest(host.Plan{}), newGuest(host.Plan{})
+	s, same := expose(t, g), expose(t, other)
+	in := exposeInput(other, same, host.Plan{}, "content")
+	trap := trapOf(t, func() { s.Splice(in, 100) })
+	assert.EqualError(t, trap, "wasi host: trap: splice of streams of two hosts")
+	n, _, isErr := same.Splice(in, 100).Result()
+	assert.False(t, isErr)
+	assert.EqualValues(t, 7, n, "nothing was lost")
+	assert.Empty(t, g.out.String())
+
+	in = streams.InputStream(1 << 31) // a host that is not there
+	assert.EqualError(t, trapOf(t, func() { s.Splice(in, 1) }), "wasi host: trap: a handle of a host that is gone")
 }
 
 // The standard streams write to the files that os.Stdout and os.Stderr hold at that time.

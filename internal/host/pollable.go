@@ -60,11 +60,12 @@ func (h *Host) seen(p *pollable) {
 
 // sleep passes time until the stream is ready, as far as the host knows now.
 func (h *Host) sleep(f *flow) {
+	arrival := f.arrival() // before the rest, as bytes may arrive in between
 	if d := h.remaining(f); d > 0 {
 		if f.losesWakeup() {
 			h.fail(hangs)
 		}
-		h.pass(d, f.arrival())
+		h.pass(d, arrival)
 	}
 	f.waited = true
 }
@@ -106,31 +107,27 @@ func (h *Host) Block(handle uint32) {
 	defer h.end(&c)
 	for {
 		p := lookup[*pollable](h, handle) // each time, as another goroutine may have dropped it
-		d := h.wakes(p)
+		d, arrival := h.wakes(p)
 		if d <= 0 {
 			h.seen(p)
 			c.done()
 			return
 		}
-		h.pass(d, p.arrival())
+		h.pass(d, arrival)
 	}
 }
 
-// arrival is that of the stream.
-func (p *pollable) arrival() <-chan struct{} {
-	if p.flow == nil {
-		return nil
+// wakes returns how long until the pollable wakes somebody who waits on it, and the arrival
+// that does so before, if any.
+func (h *Host) wakes(p *pollable) (d time.Duration, arrival <-chan struct{}) {
+	if p.flow != nil {
+		arrival = p.flow.arrival() // before the rest, as bytes may arrive in between
 	}
-	return p.flow.arrival()
-}
-
-// wakes returns how long until the pollable wakes somebody who waits on it.
-func (h *Host) wakes(p *pollable) time.Duration {
-	d := h.left(p)
+	d = h.left(p)
 	if d > 0 && p.flow != nil && p.flow.losesWakeup() {
-		return never
+		return never, nil
 	}
-	return d
+	return d, arrival
 }
 
 // Poll is poll.poll: it waits until one of the pollables is ready and returns the
@@ -154,8 +151,9 @@ func (h *Host) Poll(handles []uint32) []uint32 {
 				h.seen(p)
 				ready = append(ready, uint32(i))
 			}
-			first = min(first, h.wakes(p))
-			if a := p.arrival(); a != nil {
+			d, a := h.wakes(p)
+			first = min(first, d)
+			if a != nil {
 				arrival = a
 			}
 		}

@@ -210,6 +210,15 @@ var WASI = []Import{
 	{"wasi:clocks/monotonic-clock@0.2.0", "now", nil, []Type{I64}},
 	{"wasi:clocks/monotonic-clock@0.2.0", "subscribe-duration", []Type{I64}, i},
 	{"wasi:clocks/monotonic-clock@0.2.0", "subscribe-instant", []Type{I64}, i},
+	{"wasi:cli/stdin@0.2.0", "get-stdin", nil, i},
+	{"wasi:io/streams@0.2.0", "[method]input-stream.read", ili, nil},
+	{"wasi:io/streams@0.2.0", "[method]input-stream.blocking-read", ili, nil},
+	{"wasi:io/streams@0.2.0", "[method]input-stream.skip", ili, nil},
+	{"wasi:io/streams@0.2.0", "[method]input-stream.blocking-skip", ili, nil},
+	{"wasi:io/streams@0.2.0", "[method]input-stream.subscribe", i, i},
+	{"wasi:io/streams@0.2.0", "[resource-drop]input-stream", i, nil},
+	{"wasi:io/streams@0.2.0", "[method]output-stream.splice", iili, nil},
+	{"wasi:io/streams@0.2.0", "[method]output-stream.blocking-splice", iili, nil},
 }
 
 // The parameter and result types in WASI. The letter i stands for I32 and l for I64.
@@ -219,4 +228,5 @@ var (
 	iii  = []Type{I32, I32, I32}
 	iiii = []Type{I32, I32, I32, I32}
 	ili  = []Type{I32, I64, I32}
+	iili = []Type{I32, I32, I64, I32}
 )

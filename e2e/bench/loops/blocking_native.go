@@ -7,8 +7,12 @@ import (
 	"go.bytecodealliance.org/cm"
 )
 
-// blockingWriteAndFlush exists so that the package compiles on every platform. The model of
-// a host that wasio uses off wasm does not provide it to this package.
+// These exist so that the package compiles on every platform. The model of a host that wasio
+// uses off wasm does not provide them to this package.
 func blockingWriteAndFlush(uint32, *uint8, uint32, *cm.Result[streams.StreamError, struct{}, streams.StreamError]) {
 	panic("blocking-write-and-flush is imported on wasm only")
+}
+
+func blockingSplice(uint32, uint32, uint64, *cm.Result[uint64, uint64, streams.StreamError]) {
+	panic("blocking-splice is imported on wasm only")
 }

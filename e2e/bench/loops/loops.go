@@ -42,6 +42,20 @@ func (l Loop) Blocking(p []byte) error {
 	return nil
 }
 
+// Splice calls blocking-splice and nothing else until the source ends.
+func (l Loop) Splice(src streams.InputStream) error {
+	for {
+		var result cm.Result[uint64, uint64, streams.StreamError]
+		blockingSplice(uint32(l.Out), uint32(src), 1<<20, &result)
+		if _, e, failed := result.Result(); failed {
+			if e.Closed() {
+				return nil
+			}
+			return errHost
+		}
+	}
+}
+
 // WaitEach writes and flushes each piece, and then waits even if the stream is ready.
 func (l Loop) WaitEach(p []byte) error {
 	for len(p) > 0 {

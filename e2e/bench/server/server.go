@@ -1,4 +1,5 @@
-// Package server writes HTTP bodies in the ways that are compared.
+// Package server writes HTTP bodies, or moves them from a request or a file, in the ways that
+// are compared.
 package server
 
 import (
@@ -48,6 +49,47 @@ func Write(stream uint32, path string) error {
 		return each(body, piece, loops.Loop{Out: out}.Protocol)
 	}
 	return errors.New("unknown contender")
+}
+
+// Move moves what src has to an own<output-stream>, and drops that. The path is that of the
+// request: echo or file, the name of a contender, and that of the file, if it is to be one and
+// not src. Copy returns a reader on an input stream.
+func Move(stream, src uint32, path string, reader func(src uint32) io.Reader) error {
+	what, contender, name := cut(path)
+	if what == "file" {
+		file, err := open(name)
+		if err != nil {
+			return err
+		}
+		src = file
+		defer streams.InputStream(file).ResourceDrop()
+	}
+	out := streams.OutputStream(stream)
+	switch w := wasio.NewWriter(stream); contender {
+	case "splice":
+		_, err := wasio.Splice(w, src, -1)
+		return errors.Join(err, w.Close())
+	case "copy":
+		_, err := io.Copy(w, reader(src))
+		return errors.Join(err, w.Close())
+	case "loop":
+		defer out.ResourceDrop()
+		return loops.Loop{Out: out}.Splice(streams.InputStream(src))
+	}
+	return errors.New("unknown contender")
+}
+
+// Moves reports whether a path is one for Move.
+func Moves(path string) bool {
+	what, _, _ := cut(path)
+	return what == "echo" || what == "file"
+}
+
+// cut cuts a path of up to three parts.
+func cut(path string) (a, b, c string) {
+	a, b, _ = strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	b, c, _ = strings.Cut(b, "/")
+	return a, b, c
 }
 
 // each calls write for each piece of p.

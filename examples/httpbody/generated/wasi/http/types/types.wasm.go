@@ -12,9 +12,21 @@ import (
 //go:noescape
 func wasmimport_IncomingRequestResourceDrop(self0 uint32)
 
+//go:wasmimport wasi:http/types@0.2.0 [method]incoming-request.consume
+//go:noescape
+func wasmimport_IncomingRequestConsume(self0 uint32, result *cm.Result[IncomingBody, IncomingBody, struct{}])
+
 //go:wasmimport wasi:http/types@0.2.0 [method]incoming-request.path-with-query
 //go:noescape
 func wasmimport_IncomingRequestPathWithQuery(self0 uint32, result *cm.Option[string])
+
+//go:wasmimport wasi:http/types@0.2.0 [resource-drop]incoming-body
+//go:noescape
+func wasmimport_IncomingBodyResourceDrop(self0 uint32)
+
+//go:wasmimport wasi:http/types@0.2.0 [method]incoming-body.stream
+//go:noescape
+func wasmimport_IncomingBodyStream(self0 uint32, result *cm.Result[InputStream, InputStream, struct{}])
 
 //go:wasmimport wasi:http/types@0.2.0 [resource-drop]fields
 //go:noescape

@@ -12,6 +12,11 @@ import (
 	"go.bytecodealliance.org/cm"
 )
 
+// InputStream represents the imported type alias "wasi:http/types@0.2.0#input-stream".
+//
+// See [streams.InputStream] for more information.
+type InputStream = streams.InputStream
+
 // OutputStream represents the imported type alias "wasi:http/types@0.2.0#output-stream".
 //
 // See [streams.OutputStream] for more information.
@@ -35,6 +40,19 @@ func (self IncomingRequest) ResourceDrop() {
 	return
 }
 
+// Consume represents the imported method "consume".
+//
+// Returns the body. It succeeds once.
+//
+//	consume: func() -> result<incoming-body>
+//
+//go:nosplit
+func (self IncomingRequest) Consume() (result cm.Result[IncomingBody, IncomingBody, struct{}]) {
+	self0 := cm.Reinterpret[uint32](self)
+	wasmimport_IncomingRequestConsume((uint32)(self0), &result)
+	return
+}
+
 // PathWithQuery represents the imported method "path-with-query".
 //
 // Returns the path and the query.
@@ -45,6 +63,38 @@ func (self IncomingRequest) ResourceDrop() {
 func (self IncomingRequest) PathWithQuery() (result cm.Option[string]) {
 	self0 := cm.Reinterpret[uint32](self)
 	wasmimport_IncomingRequestPathWithQuery((uint32)(self0), &result)
+	return
+}
+
+// IncomingBody represents the imported resource "wasi:http/types@0.2.0#incoming-body".
+//
+// The body of a request. It must go before the request does.
+//
+//	resource incoming-body
+type IncomingBody cm.Resource
+
+// ResourceDrop represents the imported resource-drop for resource "incoming-body".
+//
+// Drops a resource handle.
+//
+//go:nosplit
+func (self IncomingBody) ResourceDrop() {
+	self0 := cm.Reinterpret[uint32](self)
+	wasmimport_IncomingBodyResourceDrop((uint32)(self0))
+	return
+}
+
+// Stream represents the imported method "stream".
+//
+// Returns the stream of the body, which must go before the body does. It succeeds
+// once.
+//
+//	%stream: func() -> result<input-stream>
+//
+//go:nosplit
+func (self IncomingBody) Stream() (result cm.Result[InputStream, InputStream, struct{}]) {
+	self0 := cm.Reinterpret[uint32](self)
+	wasmimport_IncomingBodyStream((uint32)(self0), &result)
 	return
 }
 

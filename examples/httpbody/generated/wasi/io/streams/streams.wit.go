@@ -88,6 +88,18 @@ func (self InputStream) BlockingRead(len_ uint64) (result cm.Result[cm.List[uint
 	return
 }
 
+// Skip represents the imported method "skip".
+//
+//	skip: func(len: u64) -> result<u64, stream-error>
+//
+//go:nosplit
+func (self InputStream) Skip(len_ uint64) (result cm.Result[uint64, uint64, StreamError]) {
+	self0 := cm.Reinterpret[uint32](self)
+	len0 := (uint64)(len_)
+	wasmimport_InputStreamSkip((uint32)(self0), (uint64)(len0), &result)
+	return
+}
+
 // Subscribe represents the imported method "subscribe".
 //
 //	subscribe: func() -> pollable
@@ -102,8 +114,8 @@ func (self InputStream) Subscribe() (result Pollable) {
 
 // OutputStream represents the imported resource "wasi:io/streams@0.2.0#output-stream".
 //
-// The functions that wasio and TinyGo's runtime call. The WIT of wasio documents
-// them.
+// The functions that wasio and TinyGo's runtime call, and blocking-splice for the
+// benchmark. The WIT of wasio documents them.
 //
 //	resource output-stream
 type OutputStream cm.Resource
@@ -127,6 +139,19 @@ func (self OutputStream) ResourceDrop() {
 func (self OutputStream) BlockingFlush() (result cm.Result[StreamError, struct{}, StreamError]) {
 	self0 := cm.Reinterpret[uint32](self)
 	wasmimport_OutputStreamBlockingFlush((uint32)(self0), &result)
+	return
+}
+
+// BlockingSplice represents the imported method "blocking-splice".
+//
+//	blocking-splice: func(src: borrow<input-stream>, len: u64) -> result<u64, stream-error>
+//
+//go:nosplit
+func (self OutputStream) BlockingSplice(src InputStream, len_ uint64) (result cm.Result[uint64, uint64, StreamError]) {
+	self0 := cm.Reinterpret[uint32](self)
+	src0 := cm.Reinterpret[uint32](src)
+	len0 := (uint64)(len_)
+	wasmimport_OutputStreamBlockingSplice((uint32)(self0), (uint32)(src0), (uint64)(len0), &result)
 	return
 }
 
@@ -161,6 +186,19 @@ func (self OutputStream) CheckWrite() (result cm.Result[uint64, uint64, StreamEr
 func (self OutputStream) Flush() (result cm.Result[StreamError, struct{}, StreamError]) {
 	self0 := cm.Reinterpret[uint32](self)
 	wasmimport_OutputStreamFlush((uint32)(self0), &result)
+	return
+}
+
+// Splice represents the imported method "splice".
+//
+//	splice: func(src: borrow<input-stream>, len: u64) -> result<u64, stream-error>
+//
+//go:nosplit
+func (self OutputStream) Splice(src InputStream, len_ uint64) (result cm.Result[uint64, uint64, StreamError]) {
+	self0 := cm.Reinterpret[uint32](self)
+	src0 := cm.Reinterpret[uint32](src)
+	len0 := (uint64)(len_)
+	wasmimport_OutputStreamSplice((uint32)(self0), (uint32)(src0), (uint64)(len0), &result)
 	return
 }
 

@@ -1,0 +1,1419 @@
+package host_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/wasio-dev/wasio/internal/host"
+)
+
+// A reader is a guest with an input stream. The handles are 1, of the output stream, and 2.
+type reader struct {
+	*guest
+	in uint32
+}
+
+func newReader(out, in host.Plan, content io.Reader) *reader {
+	return newReaderWith(host.Options{Clock: new(host.VirtualClock)}, out, in.Behavior(), content)
+}
+
+func newReaderWith(o host.Options, out host.Plan, in host.Behavior, content io.Reader) *reader {
+	g := newGuestWith(o, out)
+	return &reader{g, g.NewInput(in, content)}
+}
+
+// newText returns a reader of a text.
+func newText(in host.Plan, text string) *reader {
+	return newReader(host.Plan{}, in, strings.NewReader(text))
+}
+
+// read asks for n bytes and expects these.
+func (r *reader) read(t *testing.T, n uint64, want string) {
+	t.Helper()
+	p, result := r.Read(r.in, n)
+	require.Equal(t, done, result)
+	require.Equal(t, want, string(p))
+}
+
+// waitForInput blocks on a pollable of the input stream.
+func (r *reader) waitForInput() {
+	p := r.SubscribeInput(r.in)
+	r.Block(p)
+	r.DropPollable(p)
+}
+
+// splice asks for n bytes and expects that some were moved.
+func (r *reader) splice(t *testing.T, n, moved uint64) {
+	t.Helper()
+	require.Equal(t, moves(moved), r.Splice(r.s, r.in, n))
+}
+
+// moves is the result of a skip or splice of n bytes.
+func moves(n uint64) host.Result { return host.Result{Kind: host.Permit, Value: n} }
+
+// inputOps are the functions that read, by name.
+var inputOps = map[string]func(r *reader) host.Result{
+	"read":            func(r *reader) host.Result { _, result := r.Read(r.in, 1); return result },
+	"blocking-read":   func(r *reader) host.Result { _, result := r.BlockingRead(r.in, 1); return result },
+	"skip":            func(r *reader) host.Result { return r.Skip(r.in, 1) },
+	"blocking-skip":   func(r *reader) host.Result { return r.BlockingSkip(r.in, 1) },
+	"splice":          func(r *reader) host.Result { return r.Splice(r.s, r.in, 1) },
+	"blocking-splice": func(r *reader) host.Result { return r.BlockingSplice(r.s, r.in, 1) },
+}
+
+// lossy is a plan of which a wake-up is lost.
+var lossy = host.Plan{Permits: []uint64{0, 9}, Traits: host.Traits{LoseWakeups: true, Delay: time.Second}}
+
+// What the contract forbids of input streams, as in forbidden.
+var forbiddenInput = []struct {
+	name    string
+	host    string // one that traps, or does worse
+	in, out host.Plan
+	options host.Options
+	guest   func(t *testing.T, r *reader)
+	reason  string
+	call    string // the last one
+}{
+	{
+		name: "spinning on read",
+		host: "Wasmtime, files, where it never ends",
+		in:   host.Plan{Permits: []uint64{0, 5}},
+		guest: func(_ *testing.T, r *reader) {
+			for {
+				r.Read(r.in, 1)
+			}
+		},
+		reason: "the guest spins: it asked 100000 times in a row without waiting on a pollable",
+		call:   "input-stream(2).read(1) = trap",
+	},
+	{
+		name: "spinning on skip",
+		host: "Wasmtime, files, where it never ends",
+		in:   host.Plan{Permits: []uint64{0, 5}},
+		guest: func(_ *testing.T, r *reader) {
+			for {
+				r.Skip(r.in, 1)
+			}
+		},
+		reason: "the guest spins: it asked 100000 times in a row without waiting on a pollable",
+		call:   "input-stream(2).skip(1) = trap",
+	},
+	{
+		name: "spinning on splice without bytes",
+		host: "Wasmtime, files, where it never ends",
+		in:   host.Plan{Permits: []uint64{0, 5}},
+		guest: func(_ *testing.T, r *reader) {
+			for {
+				r.Splice(r.s, r.in, 1)
+			}
+		},
+		reason: "the guest spins: it asked 100000 times in a row without waiting on a pollable",
+		call:   "output-stream(1).splice(input-stream(2), 1) = trap",
+	},
+	{
+		name: "spinning on splice without a permit",
+		host: "Wasmtime, files, where it never ends",
+		out:  host.Plan{Permits: []uint64{0, 5}},
+		guest: func(_ *testing.T, r *reader) {
+			for {
+				r.Splice(r.s, r.in, 1)
+			}
+		},
+		reason: "the guest spins: it asked 100000 times in a row without waiting on a pollable",
+		call:   "output-stream(1).splice(input-stream(2), 1) = trap",
+	},
+	{
+		name: "spinning on splice though the output was waited for at first",
+		host: "Wasmtime, files, where it never ends",
+		in:   host.Plan{Permits: []uint64{0, 5}},
+		guest: func(_ *testing.T, r *reader) {
+			r.wait()
+			for {
+				r.Splice(r.s, r.in, 1)
+			}
+		},
+		reason: "the guest spins: it asked 100000 times in a row without waiting on a pollable",
+		call:   "output-stream(1).splice(input-stream(2), 1) = trap",
+	},
+	{
+		name: "spinning on ready",
+		host: "jco in a browser, where it never ends",
+		in:   host.Plan{Permits: []uint64{0, 5}, Traits: host.Traits{Delay: time.Second}},
+		guest: func(t *testing.T, r *reader) {
+			r.read(t, 1, "")
+			for p := r.SubscribeInput(r.in); !r.Ready(p); {
+			}
+		},
+		reason: "the guest spins: it asked 100000 times in a row without waiting on a pollable",
+		call:   "pollable(3).ready = trap",
+	},
+	{
+		name: "spinning on a stream that is never ready when asked",
+		host: "jco in a browser, where it never ends",
+		in:   host.Plan{Traits: host.Traits{NeverReady: true}},
+		guest: func(_ *testing.T, r *reader) {
+			for p := r.SubscribeInput(r.in); !r.Ready(p); {
+			}
+		},
+		reason: "the guest spins: it asked 100000 times in a row without waiting on a pollable",
+		call:   "pollable(3).ready = trap",
+	},
+	{
+		name: "wait alone for a wake-up that is lost",
+		host: "Wasmtime 21 and 22, where it never ends",
+		in:   lossy,
+		guest: func(t *testing.T, r *reader) {
+			r.read(t, 1, "")
+			r.waitForInput()
+		},
+		reason: "the guest hangs: it waits for a wake-up that never comes",
+		call:   "pollable(3).block = trap",
+	},
+	{
+		name: "poll of pollables whose wake-ups are all lost",
+		host: "Wasmtime 21 and 22, where it never ends",
+		in:   lossy,
+		guest: func(t *testing.T, r *reader) {
+			r.read(t, 1, "")
+			r.Poll([]uint32{r.SubscribeInput(r.in), r.SubscribeInput(r.in)})
+		},
+		reason: "the guest hangs: it waits for a wake-up that never comes",
+		call:   "poll.poll(2 pollables) = trap",
+	},
+	{
+		name:   "blocking-read whose wake-up is lost",
+		host:   "Wasmtime 21 and 22, where it never ends",
+		in:     lossy,
+		guest:  func(_ *testing.T, r *reader) { r.BlockingRead(r.in, 1) },
+		reason: "the guest hangs: it waits for a wake-up that never comes",
+		call:   "input-stream(2).blocking-read(1) = trap",
+	},
+	{
+		name:   "blocking-splice whose source loses its wake-up",
+		host:   "Wasmtime 21 and 22, where it never ends",
+		in:     lossy,
+		guest:  func(_ *testing.T, r *reader) { r.BlockingSplice(r.s, r.in, 1) },
+		reason: "the guest hangs: it waits for a wake-up that never comes",
+		call:   "output-stream(1).blocking-splice(input-stream(2), 1) = trap",
+	},
+	{
+		name:   "blocking-splice whose target loses its wake-up",
+		host:   "Wasmtime 21 and 22, where it never ends",
+		out:    lossy,
+		guest:  func(_ *testing.T, r *reader) { r.BlockingSplice(r.s, r.in, 1) },
+		reason: "the guest hangs: it waits for a wake-up that never comes",
+		call:   "output-stream(1).blocking-splice(input-stream(2), 1) = trap",
+	},
+	{
+		name:   "blocking-read on a stream that is ready and has no bytes",
+		host:   "every host, where it never ends",
+		in:     host.Plan{Permits: []uint64{0}},
+		guest:  func(_ *testing.T, r *reader) { r.BlockingRead(r.in, 1) },
+		reason: "the stream is ready but has no bytes",
+		call:   "input-stream(2).blocking-read(1) = trap",
+	},
+	{
+		name:   "blocking-skip on a stream that is ready and has no bytes",
+		host:   "every host, where it never ends",
+		in:     host.Plan{Permits: []uint64{0}},
+		guest:  func(_ *testing.T, r *reader) { r.BlockingSkip(r.in, 1) },
+		reason: "the stream is ready but has no bytes",
+		call:   "input-stream(2).blocking-skip(1) = trap",
+	},
+	{
+		name:   "blocking-splice from a stream that is ready and has no bytes",
+		host:   "every host, where it never ends",
+		in:     host.Plan{Permits: []uint64{0}},
+		guest:  func(_ *testing.T, r *reader) { r.BlockingSplice(r.s, r.in, 1) },
+		reason: "the stream is ready but has no bytes",
+		call:   "output-stream(1).blocking-splice(input-stream(2), 1) = trap",
+	},
+	{
+		name:   "blocking-splice to a stream that is ready and permits nothing",
+		host:   "Wasmtime, after eleven rounds",
+		out:    host.Plan{Permits: []uint64{0}},
+		guest:  func(_ *testing.T, r *reader) { r.BlockingSplice(r.s, r.in, 1) },
+		reason: "the stream is ready but permits nothing",
+		call:   "output-stream(1).blocking-splice(input-stream(2), 1) = trap",
+	},
+	{
+		name: "write on the permit from before a splice",
+		host: "Wasmtime 48, TCP",
+		guest: func(t *testing.T, r *reader) {
+			r.permit(t, 1<<20)
+			r.splice(t, 1, 1)
+			r.Write(r.s, []byte("x"))
+		},
+		reason: "write of 1 bytes without a permit: check-write must come right before it",
+		call:   "output-stream(1).write(1) = trap",
+	},
+	{
+		name: "write on the permit from before a splice that moved nothing",
+		host: "Wasmtime 48, TCP: splice asks for a permit of its own",
+		in:   host.Plan{Permits: []uint64{0, 5}},
+		guest: func(t *testing.T, r *reader) {
+			r.permit(t, 1<<20)
+			r.splice(t, 1, 0)
+			r.Write(r.s, []byte("x"))
+		},
+		reason: "write of 1 bytes without a permit: check-write must come right before it",
+		call:   "output-stream(1).write(1) = trap",
+	},
+	{
+		name: "write on the permit from before a splice of nothing",
+		host: "Wasmtime 48, TCP: splice asks for a permit of its own",
+		guest: func(t *testing.T, r *reader) {
+			r.permit(t, 1<<20)
+			r.splice(t, 0, 0)
+			r.Write(r.s, []byte("x"))
+		},
+		reason: "write of 1 bytes without a permit: check-write must come right before it",
+		call:   "output-stream(1).write(1) = trap",
+	},
+	{
+		name: "write on the permit from before a blocking-splice",
+		host: "Wasmtime 48, TCP",
+		guest: func(t *testing.T, r *reader) {
+			r.permit(t, 1<<20)
+			require.Equal(t, moves(1), r.BlockingSplice(r.s, r.in, 1))
+			r.Write(r.s, []byte("x"))
+		},
+		reason: "write of 1 bytes without a permit: check-write must come right before it",
+		call:   "output-stream(1).write(1) = trap",
+	},
+	{
+		name: "write on a permit that another handle's splice has voided",
+		host: "Wasmtime, AsyncStdoutStream",
+		guest: func(t *testing.T, r *reader) {
+			other := r.SameSink(r.s)
+			r.permit(t, 1<<20)
+			require.Equal(t, moves(1), r.Splice(other, r.in, 1))
+			r.Write(r.s, []byte("x"))
+		},
+		reason: "write of 1 bytes on a permit that a write or flush in between has used up",
+		call:   "output-stream(1).write(1) = trap",
+	},
+	{
+		name: "stream dropped with live pollables",
+		host: `Wasmtime: "resource has children"`,
+		guest: func(_ *testing.T, r *reader) {
+			r.DropPollable(r.SubscribeInput(r.in))
+			r.SubscribeInput(r.in)
+			r.SubscribeInput(r.in)
+			r.DropInput(r.in)
+		},
+		reason: "input-stream dropped while it has live pollables: 2",
+		call:   "input-stream(2).drop = trap",
+	},
+	{
+		name: "stream dropped twice",
+		host: "every host: the component model",
+		guest: func(_ *testing.T, r *reader) {
+			r.DropInput(r.in)
+			r.DropInput(r.in)
+		},
+		reason: "handle 2 is unknown, or was dropped",
+		call:   "input-stream(2).drop = trap",
+	},
+	{
+		name: "dropped stream subscribed to",
+		host: "every host: the component model",
+		guest: func(_ *testing.T, r *reader) {
+			r.DropInput(r.in)
+			r.SubscribeInput(r.in)
+		},
+		reason: "handle 2 is unknown, or was dropped",
+		call:   "input-stream(2).subscribe = trap",
+	},
+	{
+		name: "splice to a dropped stream",
+		host: "every host: the component model",
+		guest: func(_ *testing.T, r *reader) {
+			r.DropStream(r.s)
+			r.Splice(r.s, r.in, 0)
+		},
+		reason: "handle 1 is unknown, or was dropped",
+		call:   "output-stream(1).splice(input-stream(2), 0) = trap",
+	},
+	{
+		name: "splice of nothing from a dropped stream",
+		host: "every host: the component model",
+		guest: func(_ *testing.T, r *reader) {
+			r.DropInput(r.in)
+			r.Splice(r.s, r.in, 0)
+		},
+		reason: "handle 2 is unknown, or was dropped",
+		call:   "output-stream(1).splice(input-stream(2), 0) = trap",
+	},
+	{
+		name:    "subscribe with a full table",
+		host:    "Wasmtime with -S max-resources",
+		options: host.Options{Handles: 2},
+		guest:   func(_ *testing.T, r *reader) { r.SubscribeInput(r.in) },
+		reason:  "the handle table is full: all 2 handles are live",
+		call:    "input-stream(2).subscribe = trap",
+	},
+	{
+		name:    "get-stdin with a full table",
+		host:    "Wasmtime with -S max-resources",
+		options: host.Options{Handles: 2},
+		guest:   func(_ *testing.T, r *reader) { r.GetStdin() },
+		reason:  "the handle table is full: all 2 handles are live",
+		call:    "stdin.get-stdin = trap",
+	},
+	{
+		name:    "failure with a full table",
+		host:    "Wasmtime with -S max-resources",
+		options: host.Options{Handles: 2},
+		in:      host.Plan{Faults: []host.PlannedFault{{At: host.AtRead}}},
+		guest:   func(_ *testing.T, r *reader) { r.Read(r.in, 1) },
+		reason:  "the handle table is full: all 2 handles are live",
+		call:    "input-stream(2).read(1) = trap",
+	},
+}
+
+func TestForbiddenOfInput(t *testing.T) {
+	for _, c := range forbiddenInput {
+		t.Run(c.name, func(t *testing.T) {
+			c.options.Clock = new(host.VirtualClock)
+			r := newReaderWith(c.options, c.out, c.in.Behavior(), strings.NewReader("content"))
+			assert.NotEmpty(t, c.host, "a trap of the model has a host behind it")
+			trap := trapOf(t, func() { c.guest(t, r) })
+			assert.Equal(t, c.reason, trap.Reason)
+			require.NotEmpty(t, trap.Calls)
+			assert.Equal(t, c.call, trap.Calls[len(trap.Calls)-1].String())
+			assert.Same(t, trap, r.Trapped())
+		})
+	}
+	for name, op := range inputOps {
+		t.Run(name+" on a dropped stream", func(t *testing.T) {
+			r := newText(host.Plan{}, "content")
+			r.DropInput(r.in)
+			trap := trapOf(t, func() { op(r) })
+			assert.Equal(t, "handle 2 is unknown, or was dropped", trap.Reason)
+			assert.Empty(t, r.out.String())
+		})
+	}
+}
+
+// The script says how many bytes come at once. What is left of them needs no other answer.
+func TestReadsGoByPieces(t *testing.T) {
+	r := newText(host.Plan{Permits: []uint64{3, 0, 2}}, "abcdefgh")
+	r.read(t, 2, "ab")
+	r.read(t, 0, "")
+	r.read(t, 10, "c")
+	r.read(t, 10, "")
+	r.read(t, 10, "") // no progress without a wait
+	r.waitForInput()
+	r.read(t, 10, "de")
+	r.read(t, 10, "fgh")
+	r.read(t, 10, "")
+	r.waitForInput()
+	_, result := r.Read(r.in, 10)
+	assert.Equal(t, closed, result)
+	assert.Equal(t, []string{"output-stream(1)", "input-stream(2)"}, r.Live())
+	r.DropInput(r.in)
+	assert.Equal(t, []string{"output-stream(1)"}, r.Live())
+	assert.Nil(t, r.Trapped())
+}
+
+func TestSpuriousWakeupsOfInput(t *testing.T) {
+	r := newText(host.Plan{Permits: []uint64{0, 0, 1}}, "ab")
+	for _, want := range []string{"a", "b"} {
+		r.read(t, 5, "")
+		r.waitForInput()
+		r.read(t, 5, "")
+		r.waitForInput()
+		r.read(t, 5, want)
+	}
+}
+
+func TestBackgroundInputNeedsNoWait(t *testing.T) {
+	r := newText(host.Plan{Permits: []uint64{0, 0, 7}, Traits: host.Traits{Background: true}}, "abc")
+	r.read(t, 5, "")
+	r.read(t, 5, "")
+	r.read(t, 5, "abc")
+
+	clock := new(host.VirtualClock)
+	in := host.Plan{Permits: []uint64{0, 7}, Traits: host.Traits{Background: true, Delay: time.Second}}
+	r = newReaderWith(host.Options{Clock: clock}, host.Plan{}, in.Behavior(), strings.NewReader("abc"))
+	for range 200_000 { // may spin
+		r.read(t, 5, "")
+	}
+	clock.Sleep(time.Second, nil)
+	r.read(t, 5, "abc")
+}
+
+func TestDelayOfInput(t *testing.T) {
+	r := newText(host.Plan{Permits: []uint64{0, 0, 1}, Traits: host.Traits{Delay: time.Minute}}, "ab")
+	r.read(t, 1, "")
+	early := r.SubscribeInput(r.in)
+	assert.False(t, r.Ready(early))
+	r.waitForInput()
+	assert.True(t, r.Ready(early), "until a read asks")
+	r.read(t, 1, "")
+	assert.False(t, r.Ready(early))
+	r.Block(early)
+	r.read(t, 1, "a")
+	assert.EqualValues(t, 2*time.Minute, r.Now())
+	p, result := r.BlockingRead(r.in, 1)
+	assert.Equal(t, done, result)
+	assert.Equal(t, "b", string(p))
+	assert.EqualValues(t, 4*time.Minute, r.Now())
+	calls := r.Calls()
+	assert.Equal(t, 2*time.Minute, calls[len(calls)-2].Took)
+}
+
+func TestLatchOfInput(t *testing.T) {
+	r := newText(host.Plan{Permits: []uint64{0, 1}, Traits: host.Traits{Latch: true, Delay: time.Second}}, "ab")
+	p := r.SubscribeInput(r.in)
+	r.Block(p)
+	r.read(t, 1, "")
+	assert.True(t, r.Ready(p), "stuck")
+	r.Block(p)
+	assert.Equal(t, []uint32{0}, r.Poll([]uint32{p}))
+	r.read(t, 1, "")
+	fresh := r.SubscribeInput(r.in)
+	assert.False(t, r.Ready(fresh))
+	r.Block(fresh)
+	r.read(t, 1, "a")
+}
+
+func TestNeverReadyOfInput(t *testing.T) {
+	r := newText(host.Plan{Traits: host.Traits{NeverReady: true}}, "a")
+	p := r.SubscribeInput(r.in)
+	assert.False(t, r.Ready(p))
+	r.Block(p)
+	assert.Equal(t, []uint32{0}, r.Poll([]uint32{p}))
+	assert.False(t, r.Ready(p))
+	r.read(t, 1, "a")
+}
+
+func TestPrematureInput(t *testing.T) {
+	clock := new(host.VirtualClock)
+	in := host.Plan{Permits: []uint64{0, 5}, Traits: host.Traits{Premature: true, Delay: time.Second}}
+	r := newReaderWith(host.Options{Clock: clock}, host.Plan{}, in.Behavior(), strings.NewReader("hello"))
+	r.read(t, 5, "")
+	p := r.SubscribeInput(r.in)
+	for range 3 {
+		assert.True(t, r.Ready(p))
+		r.Block(p)
+		r.read(t, 5, "")
+	}
+	assert.Zero(t, clock.Now(), "no wait took any time")
+	clock.Sleep(time.Second, nil)
+	r.read(t, 5, "hello")
+	_, result := r.BlockingRead(r.in, 1)
+	assert.Equal(t, closed, result)
+	assert.Equal(t, 2*time.Second, clock.Now(), "that wait did")
+}
+
+// A wait with a clock survives where one without hangs.
+func TestLostWakeupOfInputIsFoundByAClock(t *testing.T) {
+	r := newText(lossy, "ab")
+	r.read(t, 1, "")
+	stream, timer := r.SubscribeInput(r.in), r.SubscribeDuration(uint64(400*time.Millisecond))
+	assert.Equal(t, []uint32{1}, r.Poll([]uint32{stream, timer}))
+	again := r.SubscribeDuration(uint64(700 * time.Millisecond))
+	assert.Equal(t, []uint32{0, 1}, r.Poll([]uint32{stream, again}), "looked at, since the clock woke the guest")
+	r.read(t, 2, "ab")
+}
+
+// LoseAt counts the waits of each stream for itself.
+func TestOneLostWakeupOfInput(t *testing.T) {
+	in := lossy
+	in.LoseAt = 2
+	r := newText(in, "content and more")
+	p, result := r.BlockingRead(r.in, 9)
+	assert.Equal(t, done, result)
+	assert.Equal(t, "content a", string(p))
+	trap := trapOf(t, func() { r.BlockingRead(r.in, 9) })
+	assert.Equal(t, "the guest hangs: it waits for a wake-up that never comes", trap.Reason)
+}
+
+// However the reader returns its bytes and its end, the stream has all bytes and closes.
+func TestEndOfInput(t *testing.T) {
+	for name, wrap := range map[string]func(io.Reader) io.Reader{
+		"data, then EOF":        func(r io.Reader) io.Reader { return r },
+		"data and EOF at once":  iotest.DataErrReader,
+		"a byte at a time":      iotest.OneByteReader,
+		"half of what is asked": iotest.HalfReader,
+		"nothing now and then": func(r io.Reader) io.Reader {
+			empty := false
+			return readerFunc(func(p []byte) (int, error) {
+				if empty = !empty; empty {
+					return 0, nil
+				}
+				return r.Read(p[:1])
+			})
+		},
+		"read in the background": func(r io.Reader) io.Reader { return host.NewFeed(r) },
+		"nothing more after EOF": func(r io.Reader) io.Reader {
+			over := false
+			return readerFunc(func(p []byte) (int, error) {
+				if over {
+					t.Error("read again after EOF")
+				}
+				n, err := r.Read(p)
+				over = err == io.EOF
+				return n, err
+			})
+		},
+	} {
+		for end, op := range inputOps {
+			t.Run(name+"/"+end, func(t *testing.T) {
+				r := newReader(host.Plan{}, host.Plan{Permits: []uint64{4, 0, 1}}, wrap(strings.NewReader("some content")))
+				var got []byte
+				for len(got) < len("some content") {
+					p, result := r.BlockingRead(r.in, 100)
+					require.Equal(t, done, result)
+					require.NotEmpty(t, p)
+					require.LessOrEqual(t, len(p), 4)
+					got = append(got, p...)
+				}
+				assert.Equal(t, "some content", string(got))
+				result := op(r)
+				for result.Kind != host.Closed { // it may have to be waited for
+					require.Zero(t, result.Value)
+					r.waitForInput()
+					result = op(r)
+				}
+				for again, op := range inputOps {
+					assert.Equal(t, closed, op(r), again)
+				}
+				p := r.SubscribeInput(r.in)
+				assert.True(t, r.Ready(p), "a stream that is closed is always ready")
+				r.Block(p)
+				r.DropPollable(p)
+				r.permit(t, 1<<20) // the output is still open
+				assert.Empty(t, r.out.got)
+			})
+		}
+	}
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// A read of nothing finds neither the end nor an error.
+func TestReadOfNothing(t *testing.T) {
+	r := newReader(host.Plan{}, host.Plan{}, iotest.ErrReader(errors.New("broken")))
+	r.read(t, 0, "")
+	assert.Equal(t, moves(0), r.Skip(r.in, 0))
+	r.splice(t, 0, 0)
+	assert.Equal(t, "broken", textOf(t, r.guest, inputOps["read"](r)))
+	_, result := r.Read(r.in, 0)
+	assert.Equal(t, closed, result)
+}
+
+// The stream fails where its reader does, by whatever function finds that out.
+func TestReaderThatFails(t *testing.T) {
+	once := func(p []byte) (int, error) { return copy(p, "abc"), errors.New("broken") }
+	after := func(err error) io.Reader { return io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(err)) }
+	for name, in := range map[string]io.Reader{
+		"after the data":          after(errors.New("broken")),
+		"with the data":           iotest.DataErrReader(after(errors.New("broken"))),
+		"with the data, once":     readerFunc(once),
+		"in the background":       host.NewFeed(readerFunc(once)),
+		"with an EOF that is not": after(fmt.Errorf("broken: %w", io.ErrUnexpectedEOF)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newReader(host.Plan{}, host.Plan{}, in)
+			p, result := r.BlockingRead(r.in, 3)
+			require.Equal(t, done, result)
+			assert.Equal(t, "abc", string(p))
+			r.waitForInput()
+			_, result = r.Read(r.in, 3)
+			assert.Contains(t, textOf(t, r.guest, result), "broken")
+			for again, op := range inputOps {
+				assert.Equal(t, closed, op(r), again)
+			}
+			assert.Equal(t, []string{"output-stream(1)", "input-stream(2)"}, r.Live())
+		})
+	}
+	for name, op := range inputOps {
+		t.Run(name, func(t *testing.T) {
+			r := newReader(host.Plan{}, host.Plan{}, iotest.ErrReader(errors.New("broken")))
+			assert.Equal(t, "broken", textOf(t, r.guest, op(r)))
+			for again, op := range inputOps {
+				assert.Equal(t, closed, op(r), again)
+			}
+			r.put(t, "the output still works")
+		})
+	}
+}
+
+func TestReaderThatPanics(t *testing.T) {
+	r := newReader(host.Plan{}, host.Plan{}, readerFunc(func([]byte) (int, error) { panic("reader") }))
+	assert.PanicsWithValue(t, "reader", func() { r.Read(r.in, 1) })
+	r.put(t, "not locked")
+	assert.Nil(t, r.Trapped())
+}
+
+func TestPlannedFaultsOfInput(t *testing.T) {
+	plan := func(f host.Fault) host.Plan {
+		return host.Plan{Faults: []host.PlannedFault{{At: host.AtRead, Call: 2, Fault: f}}}
+	}
+	for name, op := range inputOps {
+		t.Run(name, func(t *testing.T) {
+			t.Run("closed", func(t *testing.T) {
+				r := newText(plan(host.Fault{Text: "oops"}), "content")
+				r.read(t, 2, "co")
+				assert.Equal(t, "oops", textOf(t, r.guest, op(r)))
+				assert.Equal(t, closed, op(r))
+				assert.Equal(t, closed, op(r))
+			})
+			t.Run("again", func(t *testing.T) {
+				r := newText(plan(host.Fault{Text: "oops", Then: host.ThenAgain}), "content")
+				r.read(t, 2, "co")
+				for range 5 {
+					assert.Equal(t, "oops", textOf(t, r.guest, op(r)))
+				}
+				assert.Len(t, r.Live(), 2)
+			})
+			t.Run("works", func(t *testing.T) {
+				r := newText(plan(host.Fault{Text: "oops", Then: host.ThenWorks}), "content")
+				r.read(t, 2, "co")
+				assert.Equal(t, "oops", textOf(t, r.guest, op(r)))
+				r.read(t, 9, "ntent") // no byte was lost
+			})
+			t.Run("closes", func(t *testing.T) {
+				r := newText(plan(host.Fault{Closed: true}), "content")
+				r.read(t, 2, "co")
+				assert.Equal(t, closed, op(r))
+				assert.Equal(t, closed, op(r))
+				r.put(t, "the output still works")
+			})
+		})
+	}
+	t.Run("when so many bytes were read", func(t *testing.T) {
+		r := newText(host.Plan{Faults: []host.PlannedFault{
+			{At: host.AtRead, Call: 2, Bytes: 100}, // never: too few bytes by then
+			{At: host.AtWrite},                     // never: it is for output
+			{At: host.AtRead, Bytes: 5, Fault: host.Fault{Text: "at byte 5"}},
+		}}, "content")
+		r.read(t, 2, "co")
+		assert.Equal(t, moves(2), r.Skip(r.in, 2))
+		r.splice(t, 1, 1)
+		assert.Equal(t, "at byte 5", textOf(t, r.guest, r.Skip(r.in, 1)))
+		assert.Equal(t, "e", r.out.String())
+	})
+	t.Run("during a stall", func(t *testing.T) {
+		in := plan(host.Fault{Text: "oops", Then: host.ThenAgain})
+		in.Permits, in.Delay = []uint64{0, 9}, time.Hour
+		r := newText(in, "content")
+		r.read(t, 1, "")
+		p := r.SubscribeInput(r.in)
+		assert.False(t, r.Ready(p))
+		assert.Equal(t, "oops", textOf(t, r.guest, r.Skip(r.in, 1)))
+		assert.True(t, r.Ready(p), "there is an error to be reported")
+	})
+}
+
+func TestCapacityOfInput(t *testing.T) {
+	r := newText(host.Plan{Permits: []uint64{4}, Capacity: 6}, "content")
+	r.read(t, 9, "cont")
+	r.read(t, 9, "en")
+	for name, op := range inputOps {
+		assert.Equal(t, closed, op(r), name)
+	}
+	r = newText(host.Plan{Capacity: 100}, "content") // the reader ends before that
+	r.read(t, 9, "content")
+	assert.Equal(t, closed, inputOps["read"](r))
+}
+
+// A guest that asks for much does not use up the memory of its host.
+func TestReadsAreBounded(t *testing.T) {
+	content := bytes.Repeat([]byte("0123456789abcdef"), 3<<16)
+	r := newReader(host.Plan{Permits: []uint64{1 << 40}}, host.Plan{Permits: []uint64{1 << 40}}, bytes.NewReader(content))
+	p, result := r.Read(r.in, 1<<64-1)
+	require.Equal(t, done, result)
+	assert.True(t, bytes.Equal(content[:1<<20], p))
+	assert.Equal(t, moves(1<<20), r.Skip(r.in, 1<<64-1))
+	r.splice(t, 1<<64-1, 1<<20)
+	assert.True(t, string(content[2<<20:]) == r.out.String())
+	assert.Equal(t, closed, r.Skip(r.in, 1))
+}
+
+func TestSkip(t *testing.T) {
+	r := newText(host.Plan{Permits: []uint64{3, 0, 9}}, "abcdefgh")
+	assert.Equal(t, moves(2), r.Skip(r.in, 2))
+	assert.Equal(t, moves(1), r.Skip(r.in, 100))
+	assert.Equal(t, moves(0), r.Skip(r.in, 100))
+	r.waitForInput()
+	assert.Equal(t, moves(2), r.Skip(r.in, 2))
+	r.read(t, 1, "f")
+	assert.Equal(t, moves(2), r.Skip(r.in, 100))
+	assert.Equal(t, closed, r.Skip(r.in, 100))
+}
+
+func TestBlockingReadAndSkip(t *testing.T) {
+	in := host.Plan{Permits: []uint64{0, 3, 0, 0, 2}, Traits: host.Traits{Delay: time.Second}}
+	r := newText(in, "abcdefg")
+	p, result := r.BlockingRead(r.in, 2)
+	assert.Equal(t, done, result)
+	assert.Equal(t, "ab", string(p))
+	assert.EqualValues(t, time.Second, r.Now())
+	assert.Equal(t, moves(1), r.BlockingSkip(r.in, 2), "what there is, not all that was asked for")
+	assert.EqualValues(t, time.Second, r.Now(), "no wait")
+	assert.Equal(t, moves(2), r.BlockingSkip(r.in, 2))
+	assert.EqualValues(t, 3*time.Second, r.Now(), "two waits, the second after a spurious wake-up")
+	p, result = r.BlockingRead(r.in, 0)
+	assert.Equal(t, done, result)
+	assert.Empty(t, p)
+	assert.EqualValues(t, 4*time.Second, r.Now(), "it waits though it wants nothing")
+	p, _ = r.BlockingRead(r.in, 9)
+	assert.Equal(t, "fg", string(p))
+	assert.Zero(t, r.Count(host.OpBlock))
+}
+
+// A tracedScript notes the questions to a script.
+type tracedScript struct {
+	host.Script
+	name  string
+	asked *[]string
+}
+
+func (s tracedScript) Permit(moved uint64) uint64 {
+	n := s.Script.Permit(moved)
+	*s.asked = append(*s.asked, fmt.Sprintf("%s permit %d", s.name, n))
+	return n
+}
+
+func (s tracedScript) Fault(at host.Point, call int, moved uint64) *host.Fault {
+	point := [...]string{"check-write", "write", "flush", "flushed", "read"}[at]
+	*s.asked = append(*s.asked, fmt.Sprintf("%s %s %d after %d", s.name, point, call, moved))
+	return s.Script.Fault(at, call, moved)
+}
+
+// traced returns a reader and the questions to the scripts of its two streams.
+func traced(out, in host.Plan, content string) (*reader, *[]string) {
+	asked := new([]string)
+	behavior := func(name string, p host.Plan) host.Behavior {
+		b := p.Behavior()
+		b.Script = tracedScript{b.Script, name, asked}
+		return b
+	}
+	g := newGuest(host.Plan{})
+	g.DropStream(g.s)
+	g.s = g.NewStream(behavior("out", out), &g.out)
+	return &reader{g, g.NewInput(behavior("in", in), strings.NewReader(content))}, asked
+}
+
+// Splice is check-write, read and write, in that order, and each only if the one before has
+// something for it.
+func TestSpliceGoesByItsParts(t *testing.T) {
+	faultAt := func(at host.Point) host.Plan {
+		return host.Plan{Faults: []host.PlannedFault{{At: at, Fault: host.Fault{Closed: true}}}}
+	}
+	for _, c := range []struct {
+		name    string
+		out, in host.Plan
+		n       uint64
+		want    host.Result
+		asked   []string
+	}{
+		{"moves", host.Plan{}, host.Plan{}, 100, moves(7),
+			[]string{"out check-write 1 after 0", "out permit 1048576", "in read 1 after 0", "in permit 1048576",
+				"out write 1 after 0"}},
+		{"no permit", host.Plan{Permits: []uint64{0, 1}}, faultAt(host.AtRead), 100, moves(0),
+			[]string{"out check-write 1 after 0", "out permit 0"}},
+		{"no bytes", faultAt(host.AtWrite), host.Plan{Permits: []uint64{0, 1}}, 100, moves(0),
+			[]string{"out check-write 1 after 0", "out permit 1048576", "in read 1 after 0", "in permit 0"}},
+		{"nothing asked for", faultAt(host.AtWrite), faultAt(host.AtRead), 0, moves(0),
+			[]string{"out check-write 1 after 0", "out permit 1048576"}},
+		{"check-write fails", faultAt(host.AtCheckWrite), faultAt(host.AtRead), 100, closed,
+			[]string{"out check-write 1 after 0"}},
+		{"check-write fails, nothing asked for", faultAt(host.AtCheckWrite), faultAt(host.AtRead), 0, closed,
+			[]string{"out check-write 1 after 0"}},
+		{"read fails", faultAt(host.AtWrite), faultAt(host.AtRead), 100, closed,
+			[]string{"out check-write 1 after 0", "out permit 1048576", "in read 1 after 0"}},
+		{"write fails", faultAt(host.AtWrite), host.Plan{}, 100, closed,
+			[]string{"out check-write 1 after 0", "out permit 1048576", "in read 1 after 0", "in permit 1048576",
+				"out write 1 after 0"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r, asked := traced(c.out, c.in, "content")
+			assert.Equal(t, c.want, r.Splice(r.s, r.in, c.n))
+			assert.Equal(t, c.asked, *asked)
+			if c.want.Kind == host.Permit {
+				assert.Equal(t, "content"[:c.want.Value], r.out.String())
+			} else {
+				assert.Empty(t, r.out.got)
+			}
+		})
+	}
+	t.Run("each count goes on", func(t *testing.T) {
+		r, asked := traced(host.Plan{Permits: []uint64{3}}, host.Plan{Permits: []uint64{2}}, "content")
+		r.permit(t, 3)
+		require.Equal(t, done, r.Write(r.s, []byte("x")))
+		r.read(t, 2, "co")
+		*asked = nil
+		r.splice(t, 9, 2)
+		r.splice(t, 9, 2)
+		assert.Equal(t, []string{
+			"out check-write 2 after 1", "out permit 3", "in read 2 after 2", "in permit 2", "out write 2 after 1",
+			"out check-write 3 after 3", "out permit 3", "in read 3 after 4", "in permit 2", "out write 3 after 3",
+		}, *asked)
+	})
+	t.Run("blocking", func(t *testing.T) {
+		r, asked := traced(host.Plan{Permits: []uint64{0, 3}}, host.Plan{Permits: []uint64{0, 2}}, "content")
+		assert.Equal(t, moves(2), r.BlockingSplice(r.s, r.in, 9))
+		assert.Equal(t, []string{
+			"out check-write 1 after 0", "out permit 0", "out check-write 2 after 0", "out permit 3",
+			"in read 1 after 0", "in permit 0", "in read 2 after 0", "in permit 2", "out write 1 after 0",
+		}, *asked)
+	})
+}
+
+// Of the permit, the bytes that there are and the bytes that are asked for, the fewest are
+// moved, and each piece is one write.
+func TestSplice(t *testing.T) {
+	r := newReader(host.Plan{Permits: []uint64{3, 5, 9, 9}}, host.Plan{Permits: []uint64{4, 9, 1, 9}},
+		strings.NewReader("abcdefghijklmnop"))
+	r.splice(t, 9, 3)
+	r.splice(t, 9, 1) // the rest of the piece
+	r.splice(t, 2, 2)
+	r.splice(t, 1<<64-1, 7)
+	r.splice(t, 9, 1)
+	assert.Equal(t, []string{"abc", "d", "ef", "ghijklm", "n"}, r.out.got)
+	r.read(t, 1, "o")
+	r.put(t, "hand ")
+	r.splice(t, 9, 1)
+	assert.Equal(t, closed, r.Splice(r.s, r.in, 9))
+	assert.Equal(t, "abcdefghijklmnhand p", r.out.String())
+	r.DropInput(r.in)
+	r.DropStream(r.s)
+	assert.Empty(t, r.Live())
+}
+
+func TestSpliceWaitsForEither(t *testing.T) {
+	r := newReader(host.Plan{Permits: []uint64{0, 3}}, host.Plan{Permits: []uint64{0, 5}}, strings.NewReader("content"))
+	r.splice(t, 9, 0)
+	r.splice(t, 9, 0)
+	r.waitForInput() // for the wrong one
+	r.splice(t, 9, 0)
+	r.wait()
+	r.splice(t, 9, 0) // the output would have taken 3 bytes
+	r.waitForInput()
+	r.splice(t, 9, 0) // but now it must be waited for again
+	r.wait()
+	r.splice(t, 9, 3)
+	assert.Equal(t, "con", r.out.String())
+}
+
+// Nothing is read while a flush is under way, and what is moved is held as what is written is.
+func TestSpliceDuringAFlush(t *testing.T) {
+	out := host.Plan{FlushWaits: []int{2}, Traits: host.Traits{Hold: true}}
+	r := newReader(out, host.Plan{}, strings.NewReader("content"))
+	r.splice(t, 3, 3)
+	require.Equal(t, done, r.Flush(r.s))
+	r.splice(t, 3, 0)
+	r.wait()
+	r.splice(t, 3, 0)
+	assert.Empty(t, r.out.got)
+	r.read(t, 1, "t") // the first that was not moved
+	r.wait()
+	r.splice(t, 9, 3)
+	assert.Equal(t, []string{"con"}, r.out.got)
+	require.Equal(t, done, r.BlockingFlush(r.s))
+	assert.Equal(t, []string{"con", "ent"}, r.out.got)
+}
+
+func TestSpliceLosesBytesIfTheWriteFails(t *testing.T) {
+	fails := func(f host.Fault) host.Plan {
+		return host.Plan{Permits: []uint64{3}, Faults: []host.PlannedFault{{At: host.AtWrite, Call: 2, Fault: f}}}
+	}
+	splices := map[string]func(r *reader) host.Result{
+		"splice":          func(r *reader) host.Result { return r.Splice(r.s, r.in, 9) },
+		"blocking-splice": func(r *reader) host.Result { return r.BlockingSplice(r.s, r.in, 9) },
+	}
+	for name, splice := range splices {
+		t.Run(name, func(t *testing.T) {
+			r := newReader(fails(host.Fault{Text: "oops", Then: host.ThenWorks}), host.Plan{}, strings.NewReader("abcdefghi"))
+			assert.Equal(t, moves(3), splice(r))
+			assert.Equal(t, "oops", textOf(t, r.guest, splice(r)))
+			assert.Equal(t, moves(3), splice(r))
+			assert.Equal(t, []string{"abc", "ghi"}, r.out.got)
+
+			r = newReader(fails(host.Fault{Closed: true}), host.Plan{}, strings.NewReader("abcdefghi"))
+			assert.Equal(t, moves(3), splice(r))
+			assert.Equal(t, closed, splice(r))
+			assert.Equal(t, closed, splice(r))
+			assert.Equal(t, closed, r.CheckWrite(r.s))
+			r.read(t, 9, "ghi") // the input is still open
+			assert.Equal(t, []string{"abc"}, r.out.got)
+
+			r = newReader(host.Plan{}, host.Plan{}, strings.NewReader("abc"))
+			r.s = r.NewStream(host.Behavior{}, writerFunc(func([]byte) (int, error) { return 0, errors.New("disk full") }))
+			assert.Equal(t, "disk full", textOf(t, r.guest, splice(r)))
+			assert.Equal(t, closed, splice(r))
+			assert.Equal(t, closed, inputOps["read"](r), "its last bytes were lost")
+		})
+	}
+}
+
+// The capacity of the output counts what was moved.
+func TestSpliceToAStreamThatFills(t *testing.T) {
+	r := newReader(host.Plan{Capacity: 5}, host.Plan{}, strings.NewReader("content"))
+	r.splice(t, 9, 5)
+	assert.Equal(t, closed, r.Splice(r.s, r.in, 9))
+	assert.Equal(t, "conte", r.out.String())
+	r.read(t, 9, "nt")
+}
+
+func TestBlockingSplice(t *testing.T) {
+	slow := func(permits ...uint64) host.Plan {
+		return host.Plan{Permits: permits, Traits: host.Traits{Delay: time.Second}}
+	}
+	t.Run("waits for both", func(t *testing.T) {
+		r := newReader(slow(0, 4), slow(0, 0, 3), strings.NewReader("content"))
+		assert.Equal(t, moves(3), r.BlockingSplice(r.s, r.in, 9))
+		assert.EqualValues(t, 3*time.Second, r.Now())
+		assert.Equal(t, []string{"con"}, r.out.got)
+		assert.Equal(t, []string{"output-stream(1)", "input-stream(2)"}, r.Live())
+	})
+	t.Run("of nothing", func(t *testing.T) {
+		r := newReader(slow(0, 4), slow(0, 3), strings.NewReader("content"))
+		assert.Equal(t, moves(0), r.BlockingSplice(r.s, r.in, 0))
+		assert.EqualValues(t, time.Second, r.Now(), "for the output alone")
+	})
+	t.Run("waits for a flush", func(t *testing.T) {
+		out := host.Plan{FlushWaits: []int{2}, Traits: host.Traits{Hold: true, Delay: time.Second}}
+		r := newReader(out, host.Plan{}, strings.NewReader("content"))
+		r.splice(t, 3, 3)
+		require.Equal(t, done, r.Flush(r.s))
+		assert.Equal(t, moves(4), r.BlockingSplice(r.s, r.in, 9))
+		assert.EqualValues(t, 2*time.Second, r.Now())
+		assert.Equal(t, []string{"con"}, r.out.got, "what came after the flush is held")
+	})
+	t.Run("of a stream that ends", func(t *testing.T) {
+		r := newReader(slow(0, 4), slow(0, 3), strings.NewReader(""))
+		assert.Equal(t, closed, r.BlockingSplice(r.s, r.in, 9))
+		assert.EqualValues(t, 2*time.Second, r.Now())
+	})
+	t.Run("to a stream that fails while it waits", func(t *testing.T) {
+		out := slow(0, 4)
+		out.Faults = []host.PlannedFault{{At: host.AtCheckWrite, Call: 2, Fault: host.Fault{Text: "oops"}}}
+		r := newReader(out, slow(0, 3), strings.NewReader("content"))
+		assert.Equal(t, "oops", textOf(t, r.guest, r.BlockingSplice(r.s, r.in, 9)))
+		r.read(t, 9, "") // nothing was asked of the input
+		r.waitForInput()
+		r.read(t, 9, "con")
+	})
+	t.Run("from a stream that fails while it waits", func(t *testing.T) {
+		in := slow(0, 3)
+		in.Faults = []host.PlannedFault{{At: host.AtRead, Call: 2, Fault: host.Fault{Text: "oops"}}}
+		r := newReader(host.Plan{}, in, strings.NewReader("content"))
+		assert.Equal(t, "oops", textOf(t, r.guest, r.BlockingSplice(r.s, r.in, 9)))
+		assert.Equal(t, closed, r.BlockingSplice(r.s, r.in, 9))
+		r.put(t, "still works")
+	})
+}
+
+// All handles of standard input are of one stream, but have pollables of their own.
+func TestStandardInput(t *testing.T) {
+	h := host.New(host.Options{Clock: new(host.VirtualClock)})
+	empty := h.GetStdin()
+	_, result := h.Read(empty, 1)
+	assert.Equal(t, closed, result, "empty until it is set")
+	h.DropInput(empty)
+
+	h.SetStdin(host.Plan{Permits: []uint64{5, 0}}.Behavior(), strings.NewReader("one two three"))
+	a, b := h.GetStdin(), h.GetStdin()
+	assert.NotEqual(t, a, b)
+	pollable := h.SubscribeInput(b)
+	p, _ := h.Read(a, 3)
+	q, _ := h.Read(b, 3)
+	assert.Equal(t, "one|  t", string(p)+"| "+string(q))
+	for _, in := range []uint32{a, b} {
+		p, result := h.Read(in, 3)
+		assert.Equal(t, done, result)
+		assert.Empty(t, p, "both must wait")
+	}
+	h.DropInput(a) // b has the pollable
+	h.Block(pollable)
+	p, _ = h.Read(b, 9)
+	assert.Equal(t, "wo th", string(p))
+	h.DropPollable(pollable)
+	h.DropInput(b)
+	c := h.GetStdin() // the stream is the host's and lives on
+	p, _ = h.BlockingRead(c, 9)
+	assert.Equal(t, "ree", string(p))
+	assert.Equal(t, []string{fmt.Sprintf("input-stream(%d)", c)}, h.Live())
+}
+
+func TestCallTaken(t *testing.T) {
+	for _, c := range []struct {
+		call host.Call
+		want uint64
+	}{
+		{host.Call{Op: host.OpSplice, Arg: 100, Result: host.Permit, Value: 7}, 7},
+		{host.Call{Op: host.OpBlockingSplice, Arg: 100, Result: host.Permit, Value: 100}, 100},
+		{host.Call{Op: host.OpSplice, Arg: 100, Result: host.Permit}, 0},
+		{host.Call{Op: host.OpSplice, Arg: 100, Result: host.Closed}, 0},
+		{host.Call{Op: host.OpBlockingSplice, Arg: 100, Result: host.LastOperationFailed, Value: 3}, 0},
+		{host.Call{Op: host.OpSplice, Arg: 100}, 0}, // a trap
+		{host.Call{Op: host.OpWrite, Arg: 7, Result: host.Done}, 7},
+		{host.Call{Op: host.OpWriteZeroes, Arg: 7, Result: host.Done}, 7},
+		{host.Call{Op: host.OpBlockingWriteAndFlush, Arg: 7, Result: host.Done}, 7},
+		{host.Call{Op: host.OpBlockingWriteZeroesAndFlush, Arg: 7, Result: host.Done}, 7},
+		{host.Call{Op: host.OpWrite, Arg: 7, Result: host.LastOperationFailed, Value: 3}, 0},
+		{host.Call{Op: host.OpCheckWrite, Result: host.Permit, Value: 7}, 0},
+		{host.Call{Op: host.OpSkip, Arg: 7, Result: host.Permit, Value: 7}, 0},
+		{host.Call{Op: host.OpRead, Arg: 7, Result: host.Done}, 0},
+	} {
+		assert.Equal(t, c.want, c.call.Taken(), c.call.String())
+	}
+}
+
+// Many goroutines on one standard input, each with a handle of its own.
+func TestConcurrentReads(t *testing.T) {
+	const goroutines = 8
+	content := strings.Repeat("0123456789", 500)
+	for name, in := range map[string]io.Reader{
+		"reader": strings.NewReader(content),
+		"feed":   host.NewFeed(strings.NewReader(content)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGuest(host.Plan{})
+			g.SetStdin(host.Plan{Permits: []uint64{7, 0}, Traits: host.Traits{Delay: time.Millisecond}}.Behavior(), in)
+			var mu sync.Mutex
+			var got []byte
+			var wg sync.WaitGroup
+			for range goroutines {
+				in := g.GetStdin()
+				wg.Go(func() {
+					defer g.DropInput(in)
+					for {
+						p, result := g.BlockingRead(in, 5)
+						if result == closed {
+							return
+						}
+						mu.Lock()
+						got = append(got, p...)
+						mu.Unlock()
+					}
+				})
+			}
+			wg.Wait()
+			slices.Sort(got)
+			assert.Len(t, got, len(content))
+			for i := range 10 {
+				assert.Equal(t, len(content)/10, bytes.Count(got, []byte{byte('0' + i)}))
+			}
+			assert.Equal(t, []string{"output-stream(1)"}, g.Live())
+		})
+	}
+}
+
+// A terminal is a reader that tells when it is read from, and has what is typed.
+type terminal struct {
+	asked chan struct{}
+	typed chan string // when it is closed, the reader ends
+}
+
+func newTerminal() *terminal { return &terminal{make(chan struct{}, 1), make(chan string)} }
+
+func (r *terminal) Read(p []byte) (int, error) {
+	r.asked <- struct{}{}
+	text, ok := <-r.typed
+	if !ok {
+		return 0, io.EOF
+	}
+	return copy(p, text), nil
+}
+
+// A Feed reads when it is asked whether there are bytes, and not before. Then there is one
+// read at a time.
+func TestFeedReadsWhenAsked(t *testing.T) {
+	in := newTerminal()
+	f := host.NewFeed(in)
+	assert.Empty(t, in.asked)
+	arrived := f.Arrived()
+	require.NotNil(t, arrived)
+	<-in.asked
+	assert.Equal(t, arrived, f.Arrived(), "the same read")
+	in.typed <- "ab"
+	<-arrived
+	assert.Nil(t, f.Arrived())
+	p := make([]byte, 1)
+	for _, want := range []string{"a", "b"} {
+		assert.Nil(t, f.Arrived(), "there are bytes")
+		n, err := f.Read(p)
+		require.NoError(t, err)
+		assert.Equal(t, want, string(p[:n]))
+	}
+	assert.Empty(t, in.asked, "all is read, but no more is wanted yet")
+	arrived = f.Arrived()
+	require.NotNil(t, arrived)
+	<-in.asked
+	close(in.typed)
+	<-arrived
+	for range 3 {
+		assert.Nil(t, f.Arrived(), "the end has arrived")
+		n, err := f.Read(p)
+		assert.Zero(t, n)
+		assert.Equal(t, io.EOF, err)
+	}
+	assert.Empty(t, in.asked, "the end is for ever")
+}
+
+func TestFeedReadBlocks(t *testing.T) {
+	in := newTerminal()
+	f := host.NewFeed(in)
+	type result struct {
+		text string
+		err  error
+	}
+	read := make(chan result)
+	go func() {
+		p := make([]byte, 10)
+		n, err := f.Read(p)
+		read <- result{string(p[:n]), err}
+	}()
+	<-in.asked
+	select {
+	case r := <-read:
+		t.Fatal("Read returns before there is anything:", r)
+	default:
+	}
+	in.typed <- ""
+	<-in.asked // as a read of nothing is none
+	in.typed <- "text"
+	assert.Equal(t, result{"text", nil}, <-read)
+}
+
+// An error that comes with bytes comes after them.
+func TestFeedOfAReaderThatFails(t *testing.T) {
+	broken := errors.New("broken")
+	for name, in := range map[string]io.Reader{
+		"with bytes":    readerFunc(func(p []byte) (int, error) { return copy(p, "text"), broken }),
+		"after them":    io.MultiReader(strings.NewReader("text"), iotest.ErrReader(broken)),
+		"without bytes": iotest.ErrReader(broken),
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := io.ReadAll(iotest.OneByteReader(host.NewFeed(in)))
+			assert.Same(t, broken, err)
+			assert.Contains(t, []string{"text", ""}, string(got))
+			assert.Equal(t, name == "without bytes", len(got) == 0)
+		})
+	}
+	assert.NoError(t, iotest.TestReader(host.NewFeed(strings.NewReader("content")), []byte("content")))
+}
+
+// onSleep is a clock that calls a function before it waits for a wake-up, but does not wait
+// for a time.
+type onSleep func(d time.Duration)
+
+func (onSleep) Now() time.Duration { return 0 }
+
+func (f onSleep) Sleep(d time.Duration, wake <-chan struct{}) {
+	f(d)
+	<-wake
+}
+
+// never is how long the host sleeps if only bytes can wake it.
+const never time.Duration = 1<<63 - 1
+
+// Each wait ends when bytes come, and takes as long as it does until then.
+func TestFeedWakes(t *testing.T) {
+	for name, wait := range map[string]func(r *reader) string{
+		"block": func(r *reader) string {
+			r.waitForInput()
+			p, _ := r.Read(r.in, 9)
+			return string(p)
+		},
+		"poll": func(r *reader) string {
+			p := r.SubscribeInput(r.in)
+			defer r.DropPollable(p)
+			if ready := r.Poll([]uint32{p}); len(ready) != 1 {
+				return fmt.Sprint(ready)
+			}
+			q, _ := r.Read(r.in, 9)
+			return string(q)
+		},
+		"blocking-read": func(r *reader) string {
+			p, _ := r.BlockingRead(r.in, 9)
+			return string(p)
+		},
+		"blocking-skip": func(r *reader) string {
+			if result := r.BlockingSkip(r.in, 9); result != moves(5) {
+				return fmt.Sprint(result)
+			}
+			return "typed"
+		},
+		"blocking-splice": func(r *reader) string {
+			if result := r.BlockingSplice(r.s, r.in, 9); result != moves(5) {
+				return fmt.Sprint(result)
+			}
+			return r.out.String()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in, typed := io.Pipe()
+			var sleeps []time.Duration
+			clock := onSleep(func(d time.Duration) {
+				sleeps = append(sleeps, d)
+				typed.Write([]byte("typed"))
+			})
+			r := newReaderWith(host.Options{Clock: clock}, host.Plan{}, host.Behavior{}, host.NewFeed(in))
+			assert.Equal(t, "typed", wait(r))
+			assert.Equal(t, []time.Duration{never}, sleeps)
+			assert.Equal(t, []string{"output-stream(1)", "input-stream(2)"}, r.Live())
+			typed.Close()
+			assert.Equal(t, closed, inputOps["blocking-read"](r))
+		})
+	}
+}
+
+// A guest can wait for a silent reader and for a time at once.
+func TestFeedAndClock(t *testing.T) {
+	in, typed := io.Pipe()
+	defer typed.Close()
+	r := newReaderWith(host.Options{Clock: new(host.VirtualClock)}, host.Plan{}, host.Behavior{}, host.NewFeed(in))
+	stdin := r.SubscribeInput(r.in)
+	for range 3 {
+		timer := r.SubscribeDuration(uint64(time.Second))
+		assert.Equal(t, []uint32{1}, r.Poll([]uint32{stdin, timer}))
+		r.DropPollable(timer)
+		assert.False(t, r.Ready(stdin))
+		r.read(t, 9, "")
+		r.splice(t, 9, 0)
+	}
+	assert.EqualValues(t, 3*time.Second, r.Now())
+	typed.Write([]byte("typed"))
+
+	// Now that there are bytes, or soon will be, the time does not come.
+	timer := r.SubscribeDuration(1<<64 - 1)
+	assert.Equal(t, []uint32{1}, r.Poll([]uint32{timer, stdin}))
+	assert.True(t, r.Ready(stdin))
+	r.read(t, 9, "typed")
+	assert.False(t, r.Ready(stdin))
+	assert.EqualValues(t, 3*time.Second, r.Now())
+}
+
+// Bytes that come while the host waits for them and a time end the wait for the time.
+func TestFeedWakesBeforeTheClock(t *testing.T) {
+	in, typed := io.Pipe()
+	defer typed.Close()
+	var sleeps []time.Duration
+	clock := onSleep(func(d time.Duration) {
+		sleeps = append(sleeps, d)
+		typed.Write([]byte("typed"))
+	})
+	r := newReaderWith(host.Options{Clock: clock}, host.Plan{}, host.Behavior{}, host.NewFeed(in))
+	stdin, timer := r.SubscribeInput(r.in), r.SubscribeDuration(uint64(time.Hour))
+	assert.Equal(t, []uint32{0}, r.Poll([]uint32{stdin, timer}))
+	assert.Equal(t, []time.Duration{time.Hour}, sleeps)
+	assert.False(t, r.Ready(timer))
+
+	h := host.New(host.Options{}) // on the wall clock
+	again, retyped := io.Pipe()
+	defer retyped.Close()
+	h.SetStdin(host.Behavior{}, host.NewFeed(again))
+	stdin, timer = h.SubscribeInput(h.GetStdin()), h.SubscribeDuration(uint64(time.Hour))
+	go retyped.Write([]byte("typed"))
+	assert.Equal(t, []uint32{0}, h.Poll([]uint32{stdin, timer}))
+	h.Block(stdin)
+}
+
+// Before the guest wants bytes, a host reads none.
+func TestInputReadsWhenTheGuestWantsBytes(t *testing.T) {
+	for name, want := range map[string]func(h *host.Host, in uint32){
+		"read":   func(h *host.Host, in uint32) { h.Read(in, 1) },
+		"skip":   func(h *host.Host, in uint32) { h.Skip(in, 1) },
+		"splice": func(h *host.Host, in uint32) { h.Splice(h.GetStdout(), in, 1) },
+		"ready":  func(h *host.Host, in uint32) { h.Ready(h.SubscribeInput(in)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := newTerminal()
+			h := host.New(host.Options{Clock: new(host.VirtualClock)})
+			h.SetStdin(host.Behavior{}, host.NewFeed(in))
+			s := h.GetStdin()
+			h.DropPollable(h.SubscribeInput(s))
+			h.DropInput(h.GetStdin())
+			h.Splice(h.GetStdout(), s, 0)
+			assert.Empty(t, in.asked)
+			for range 3 {
+				want(h, s)
+			}
+			<-in.asked
+			want(h, s)
+			assert.Empty(t, in.asked, "one read at a time")
+			close(in.typed)
+			h.Block(h.SubscribeInput(s))
+			_, result := h.Read(s, 1)
+			assert.Equal(t, closed, result)
+			assert.Empty(t, in.asked)
+		})
+	}
+}
+
+// The script applies to bytes that have arrived, and a spin is none, as they come by
+// themselves.
+func TestFeedWithAPlan(t *testing.T) {
+	in, typed := io.Pipe()
+	defer typed.Close()
+	plan := host.Plan{Permits: []uint64{0, 2},
+		Faults: []host.PlannedFault{{At: host.AtRead, Bytes: 4, Fault: host.Fault{Text: "at byte 4"}}}}
+	r := newReaderWith(host.Options{Clock: new(host.VirtualClock)}, host.Plan{}, plan.Behavior(), host.NewFeed(in))
+	for range 200_000 {
+		r.read(t, 9, "")
+	}
+	go typed.Write([]byte("typed"))
+	r.waitForInput()
+	r.read(t, 9, "") // the script's 0
+	r.waitForInput()
+	r.read(t, 9, "ty")
+	r.read(t, 9, "")
+	r.waitForInput()
+	r.read(t, 9, "pe")
+	_, result := r.Read(r.in, 9)
+	assert.Equal(t, "at byte 4", textOf(t, r.guest, result))
+}
+
+// A lost wake-up is lost though bytes come.
+func TestFeedThatLosesWakeups(t *testing.T) {
+	in, typed := io.Pipe()
+	defer typed.Close()
+	lossy := host.Plan{Traits: host.Traits{LoseWakeups: true}}.Behavior()
+	for name, wait := range map[string]func(r *reader){
+		"block":         (*reader).waitForInput,
+		"blocking-read": func(r *reader) { r.BlockingRead(r.in, 1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newReaderWith(host.Options{Clock: new(host.VirtualClock)}, host.Plan{}, lossy, host.NewFeed(in))
+			trap := trapOf(t, func() { wait(r) })
+			assert.Equal(t, "the guest hangs: it waits for a wake-up that never comes", trap.Reason)
+		})
+	}
+	r := newReaderWith(host.Options{Clock: new(host.VirtualClock)}, host.Plan{}, lossy, host.NewFeed(in))
+	assert.Equal(t, []uint32{1}, r.Poll([]uint32{r.SubscribeInput(r.in), r.SubscribeDuration(1)}))
+}
+
+// Bytes may arrive while the host finds out how long to wait for them.
+func TestFeedThatIsFast(t *testing.T) {
+	for name, wait := range map[string]func(r *reader){
+		"block":         (*reader).waitForInput,
+		"poll":          func(r *reader) { r.Poll([]uint32{r.SubscribeInput(r.in)}) },
+		"blocking-read": func(r *reader) { r.BlockingRead(r.in, 1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for range 5000 {
+				wait(newReader(host.Plan{}, host.Plan{}, host.NewFeed(strings.NewReader("x"))))
+			}
+		})
+	}
+}

@@ -1,0 +1,621 @@
+package wasio_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/wasio-dev/wasio"
+	"github.com/wasio-dev/wasio/internal/host"
+	"github.com/wasio-dev/wasio/wasiotest"
+)
+
+// An echo is what a splice needs: a Writer on a stream, and an input stream.
+type echo struct {
+	*wasiotest.Stream
+	w  *wasio.Writer
+	in *wasiotest.Input
+}
+
+func newEcho(t *testing.T, out, in wasiotest.Plan, content io.Reader) *echo {
+	t.Helper()
+	s := wasiotest.NewStream(t, out)
+	e := &echo{s, wasio.NewWriter(s.Handle()), s.NewInput(t, in, content)}
+	t.Cleanup(func() {
+		e.in.Drop() // it is still the caller's
+		e.w.Close()
+	})
+	return e
+}
+
+// splice calls Splice and checks what holds always.
+func (e *echo) splice(t *testing.T, n int64) (int64, error) {
+	t.Helper()
+	before := len(e.Bytes())
+	moved, err := wasio.Splice(e.w, e.in.Handle(), n)
+	assert.EqualValues(t, len(e.Bytes())-before, moved, "what was moved is out")
+	return moved, err
+}
+
+// wantError checks the operation and the reason of an error, and whether it sticks.
+func (e *echo) wantError(t *testing.T, err error, op, text string, sticks bool) {
+	t.Helper()
+	var failed *wasio.Error
+	require.ErrorAs(t, err, &failed)
+	assert.Equal(t, op, failed.Op)
+	assert.Equal(t, text, failed.Err.Error())
+	calls := len(e.Calls())
+	_, again := e.w.Write(nil)
+	if !sticks {
+		assert.NoError(t, again)
+		return
+	}
+	assert.Same(t, err, again)
+	moved, again := wasio.Splice(e.w, e.in.Handle(), -1)
+	assert.Zero(t, moved)
+	assert.Same(t, err, again)
+	assert.Len(t, e.Calls(), calls, "no host call")
+}
+
+func TestSplice(t *testing.T) {
+	e := newEcho(t, wasiotest.Plan{FlushWaits: []int{1}, Hold: true}, wasiotest.Plan{}, strings.NewReader("hello"))
+	moved, err := e.splice(t, -1)
+	require.NoError(t, err)
+	assert.EqualValues(t, 5, moved)
+	assert.Equal(t, "hello", e.String())
+	assert.Equal(t, []string{
+		"output-stream(1).splice(input-stream(2), 1048576) = 5",
+		"output-stream(1).splice(input-stream(2), 1048576) = closed",
+		"output-stream(1).check-write = 1048576",
+		"input-stream(2).skip(1) = closed",
+		"output-stream(1).flush",
+		"output-stream(1).check-write = 0",
+		"output-stream(1).subscribe = pollable(3)",
+		"pollable(3).block",
+		"pollable(3).drop",
+		"output-stream(1).check-write = 1048576",
+	}, e.Calls())
+}
+
+// The handle may be a number of either kind, as for NewWriter.
+func TestSpliceTakesHandlesOfAllBindings(t *testing.T) {
+	type inputStream uint32
+	e := newEcho(t, wasiotest.Plan{}, wasiotest.Plan{}, strings.NewReader("abc"))
+	for _, splice := range []func() (int64, error){
+		func() (int64, error) { return wasio.Splice(e.w, e.in.Handle(), 1) },
+		func() (int64, error) { return wasio.Splice(e.w, inputStream(e.in.Handle()), 1) },
+		func() (int64, error) { return wasio.Splice(e.w, int32(e.in.Handle()), 1) },
+	} {
+		moved, err := splice()
+		assert.NoError(t, err)
+		assert.EqualValues(t, 1, moved)
+	}
+	assert.Equal(t, "abc", e.String())
+}
+
+// Each stream makes it wait in turn, on a pollable of its own that is new and dropped before
+// the next call. Here check-write never says that the source is the one to wait for.
+func TestSpliceWaitsForEitherStream(t *testing.T) {
+	e := newEcho(t, wasiotest.Plan{Permits: []uint64{2, 0}}, wasiotest.Plan{Permits: []uint64{0, 3}}, strings.NewReader("abc"))
+	moved, err := e.splice(t, 3)
+	require.NoError(t, err)
+	assert.EqualValues(t, 3, moved)
+	assert.Equal(t, []string{"ab", "c"}, e.Records())
+	assert.Equal(t, []string{
+		"output-stream(1).splice(input-stream(2), 3) = 0",
+		"output-stream(1).check-write = 0",
+		"output-stream(1).subscribe = pollable(3)",
+		"pollable(3).block",
+		"pollable(3).drop",
+		"output-stream(1).splice(input-stream(2), 3) = 0",
+		"output-stream(1).check-write = 0",
+		"input-stream(2).subscribe = pollable(4)",
+		"pollable(4).block",
+		"pollable(4).drop",
+	}, e.Calls()[:10])
+}
+
+func TestSpliceWaitsForTheSource(t *testing.T) {
+	e := newEcho(t, wasiotest.Plan{}, wasiotest.Plan{Permits: []uint64{0, 3}}, strings.NewReader("abc"))
+	moved, err := e.splice(t, 3)
+	require.NoError(t, err)
+	assert.EqualValues(t, 3, moved)
+	assert.Equal(t, []string{
+		"output-stream(1).splice(input-stream(2), 3) = 0",
+		"output-stream(1).check-write = 1048576",
+		"input-stream(2).subscribe = pollable(3)",
+		"pollable(3).block",
+		"pollable(3).drop",
+		"output-stream(1).splice(input-stream(2), 3) = 3",
+		"output-stream(1).flush",
+		"output-stream(1).check-write = 1048576",
+	}, e.Calls())
+}
+
+func TestSpliceOfNothing(t *testing.T) {
+	e := newEcho(t, wasiotest.Plan{}, wasiotest.Plan{}, strings.NewReader("abc"))
+	moved, err := e.splice(t, 0)
+	assert.NoError(t, err)
+	assert.Zero(t, moved)
+	assert.Empty(t, e.Calls())
+}
+
+// The end of a source that has nothing is the end all the same, with one flush.
+func TestSpliceOfAnEmptySource(t *testing.T) {
+	e := newEcho(t, wasiotest.Plan{}, wasiotest.Plan{}, strings.NewReader(""))
+	moved, err := e.splice(t, -1)
+	assert.NoError(t, err)
+	assert.Zero(t, moved)
+	assert.Equal(t, 1, countOf(e.Calls(), ".flush"))
+}
+
+func countOf(calls []string, part string) (n int) {
+	for _, c := range calls {
+		if strings.Contains(c, part) {
+			n++
+		}
+	}
+	return n
+}
+
+func TestSpliceFromASourceThatEndsEarly(t *testing.T) {
+	for name, content := range map[string]io.Reader{
+		"after its bytes": strings.NewReader("abc"),
+		"with its bytes":  iotest.DataErrReader(strings.NewReader("abc")),
+		"byte by byte":    iotest.OneByteReader(strings.NewReader("abc")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := newEcho(t, wasiotest.Plan{}, wasiotest.Plan{Permits: []uint64{2, 0}}, content)
+			moved, err := e.splice(t, 10)
+			assert.NoError(t, err, "the end is no error")
+			assert.EqualValues(t, 3, moved)
+			assert.Equal(t, "abc", e.String())
+			assert.Equal(t, 1, countOf(e.Calls(), ".flush"))
+			moved, err = e.splice(t, 10)
+			assert.NoError(t, err)
+			assert.Zero(t, moved, "it has ended")
+			_, err = e.w.Write([]byte("!"))
+			assert.NoError(t, err)
+		})
+	}
+}
+
+// Nobody asks a source for more than n bytes, so that it has ended does not show.
+func TestSpliceFromASourceThatEndsAtN(t *testing.T) {
+	e := newEcho(t, wasiotest.Plan{}, wasiotest.Plan{}, strings.NewReader("abc"))
+	moved, err := e.splice(t, 3)
+	assert.NoError(t, err)
+	assert.EqualValues(t, 3, moved)
+	assert.Equal(t, []string{
+		"output-stream(1).splice(input-stream(2), 3) = 3",
+		"output-stream(1).flush",
+		"output-stream(1).check-write = 1048576",
+	}, e.Calls())
+}
+
+// What is left of a source is for others.
+func TestSpliceLeavesTheRest(t *testing.T) {
+	e := newEcho(t, wasiotest.Plan{}, wasiotest.Plan{}, strings.NewReader("abcdef"))
+	for _, want := range []string{"ab", "abcd", "abcdef"} {
+		moved, err := e.splice(t, 2)
+		assert.NoError(t, err)
+		assert.EqualValues(t, 2, moved)
+		assert.Equal(t, want, e.String())
+	}
+}
+
+func TestSpliceFromASourceThatFails(t *testing.T) {
+	for _, then := range []wasiotest.After{wasiotest.ThenClosed, wasiotest.ThenAgain} {
+		e := newEcho(t, wasiotest.Plan{},
+			wasiotest.Plan{Permits: []uint64{2}, Faults: []wasiotest.Fault{{At: "read", Bytes: 4, Text: "disk gone", Then: then}}},
+			strings.NewReader("abcdef"))
+		var reason uint32
+		e.w.SetReason(func(err uint32) error { reason = err; return nil })
+		moved, err := e.splice(t, -1)
+		assert.EqualValues(t, 4, moved)
+		e.wantError(t, err, "read", "last operation failed", false)
+		assert.NotZero(t, reason)
+		assert.NotErrorIs(t, err, io.ErrClosedPipe)
+		assert.Equal(t, 1, countOf(e.Calls(), ".flush"), "what was moved is flushed")
+		_, err = e.w.Write([]byte("!"))
+		assert.NoError(t, err)
+		assert.Equal(t, "abcd!", e.String())
+	}
+}
+
+// The function of SetReason finds the reason of either stream.
+func TestSpliceReason(t *testing.T) {
+	reason := errors.New("reason")
+	for op, faults := range map[string][2][]wasiotest.Fault{
+		"read":        {nil, {{At: "read"}}},
+		"splice":      {{{At: "write"}}, nil},
+		"check-write": {{{At: "check-write", Call: 2}}, nil},
+	} {
+		in := wasiotest.Plan{Faults: faults[1]}
+		if op == "check-write" {
+			in.Permits = []uint64{0, 1}
+		}
+		e := newEcho(t, wasiotest.Plan{Faults: faults[0]}, in, strings.NewReader("abc"))
+		e.w.SetReason(func(uint32) error { return reason })
+		moved, err := e.splice(t, -1)
+		assert.Zero(t, moved)
+		assert.ErrorIs(t, err, reason)
+		e.wantError(t, err, op, "reason", op != "read")
+	}
+}
+
+// A failure is that of the stream that says so, whatever it does afterwards, and its error
+// handles are dropped, also the second one.
+func TestSpliceToAWriterThatFails(t *testing.T) {
+	for _, c := range []struct {
+		at   string
+		call int
+		then wasiotest.After
+		op   string
+		n    int64
+	}{
+		{"check-write", 2, wasiotest.ThenClosed, "splice", 2},
+		{"check-write", 2, wasiotest.ThenAgain, "splice", 2},
+		{"check-write", 2, wasiotest.ThenWorks, "splice", 2},
+		{"write", 2, wasiotest.ThenClosed, "splice", 2},
+		{"write", 2, wasiotest.ThenAgain, "splice", 2},
+		{"write", 2, wasiotest.ThenWorks, "splice", 2},
+		{"flush", 1, wasiotest.ThenClosed, "flush", 6},
+		{"flushed", 1, wasiotest.ThenClosed, "check-write", 6},
+	} {
+		t.Run(fmt.Sprint(c), func(t *testing.T) {
+			e := newEcho(t, wasiotest.Plan{Permits: []uint64{2}, Faults: []wasiotest.Fault{{At: c.at, Call: c.call, Then: c.then}}},
+				wasiotest.Plan{}, strings.NewReader("abcdef"))
+			moved, err := e.splice(t, -1)
+			assert.Equal(t, c.n, moved)
+			e.wantError(t, err, c.op, "last operation failed", true)
+			assert.Zero(t, countOf(e.Calls(), ".flush")-b2i(c.op == "flush" || c.op == "check-write"), "no flush after the failure")
+		})
+	}
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// A Writer that closes at byte k refuses the next byte. If that was the last one that there
+// was to be moved, all is well.
+func TestSpliceToAWriterThatClosesAtByteK(t *testing.T) {
+	const content = "abcdef"
+	for k := 1; k <= len(content)+1; k++ {
+		for _, n := range []int64{-1, int64(len(content))} {
+			t.Run(fmt.Sprint(k, n), func(t *testing.T) {
+				e := newEcho(t, wasiotest.Plan{Capacity: uint64(k), Permits: []uint64{2}}, wasiotest.Plan{}, strings.NewReader(content))
+				moved, err := e.splice(t, n)
+				assert.EqualValues(t, min(k, len(content)), moved)
+				assert.Equal(t, content[:moved], e.String())
+				switch {
+				case k > len(content):
+					assert.NoError(t, err)
+				case k == len(content) && n > 0:
+					assert.NoError(t, err, "the host closed after all n")
+					_, err = e.w.Write([]byte("x"))
+					assert.ErrorIs(t, err, io.ErrClosedPipe)
+				default: // nobody knows whether the source has ended
+					assert.ErrorIs(t, err, io.ErrClosedPipe)
+					e.wantError(t, err, "splice", "stream closed by the host", true)
+					assert.Zero(t, countOf(e.Calls(), "skip"), "the source keeps what it has")
+				}
+			})
+		}
+	}
+}
+
+// A host may close a stream in check-write, and only there.
+func TestSpliceToAWriterThatClosesWhileTheSourceWaits(t *testing.T) {
+	e := newEcho(t, wasiotest.Plan{Faults: []wasiotest.Fault{{At: "check-write", Call: 2, Closed: true}}},
+		wasiotest.Plan{Permits: []uint64{0, 1}}, strings.NewReader("abc"))
+	moved, err := e.splice(t, -1)
+	assert.Zero(t, moved)
+	assert.ErrorIs(t, err, io.ErrClosedPipe)
+	e.wantError(t, err, "check-write", "stream closed by the host", true)
+}
+
+// The end of the source hides no failure of the Writer.
+func TestSpliceWhereBothEnd(t *testing.T) {
+	for _, at := range []string{"check-write", "flush", "flushed"} {
+		call := map[string]int{"check-write": 3}[at] // the first after the source has ended
+		e := newEcho(t, wasiotest.Plan{Faults: []wasiotest.Fault{{At: at, Call: call}}}, wasiotest.Plan{}, strings.NewReader("abc"))
+		moved, err := e.splice(t, -1)
+		assert.EqualValues(t, 3, moved)
+		op := map[string]string{"check-write": "splice", "flush": "flush", "flushed": "check-write"}[at]
+		e.wantError(t, err, op, "last operation failed", true)
+	}
+}
+
+func TestSpliceToAWriterThatIsNotOpen(t *testing.T) {
+	s := wasiotest.NewStream(t, wasiotest.Plan{})
+	in := s.NewInput(t, wasiotest.Plan{}, strings.NewReader("abc"))
+	defer in.Drop()
+	w := wasio.NewWriter(s.Handle())
+	require.NoError(t, w.Close())
+	calls := len(s.Calls())
+	for _, w := range []*wasio.Writer{w, {}} {
+		for _, n := range []int64{-1, 0, 1} {
+			moved, err := wasio.Splice(w, in.Handle(), n)
+			assert.Zero(t, moved)
+			assert.ErrorIs(t, err, os.ErrClosed)
+			assert.EqualError(t, err, "wasio: splice: writer is not open")
+		}
+	}
+	assert.Len(t, s.Calls(), calls)
+}
+
+// After the host has closed the stream at the end of a Write, that shows at the next call.
+func TestSpliceAfterTheEnd(t *testing.T) {
+	e := newEcho(t, wasiotest.Plan{Capacity: 3}, wasiotest.Plan{}, strings.NewReader("abc"))
+	_, err := e.w.Write([]byte("xyz"))
+	require.NoError(t, err)
+	moved, err := wasio.Splice(e.w, e.in.Handle(), 0)
+	assert.Zero(t, moved)
+	assert.NoError(t, err)
+	calls := len(e.Calls())
+	moved, err = wasio.Splice(e.w, e.in.Handle(), -1)
+	assert.Zero(t, moved)
+	assert.ErrorIs(t, err, io.ErrClosedPipe)
+	assert.Len(t, e.Calls(), calls)
+	assert.Same(t, err, e.w.Flush(), "it is not at its end any more")
+	_, err = wasio.Splice(e.w, e.in.Handle(), 0)
+	assert.ErrorIs(t, err, io.ErrClosedPipe)
+}
+
+// endless is a source without an end.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = 'x'
+	}
+	return len(p), nil
+}
+
+// A deadline ends a splice from a source that never ends: one that has bytes whenever it is
+// asked, one that makes the program wait, and one that never has any.
+func TestSpliceFromASourceThatNeverEnds(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		out, in wasiotest.Plan
+		op      string
+		moves   bool
+	}{
+		{"always ready", wasiotest.Plan{Permits: []uint64{0, 100}, Delay: time.Millisecond}, wasiotest.Plan{}, "check-write", true},
+		{"in pieces", wasiotest.Plan{}, wasiotest.Plan{Permits: []uint64{100, 0}, Delay: 30 * time.Millisecond}, "read", true},
+		{"that stops", wasiotest.Plan{}, wasiotest.Plan{Permits: []uint64{0}, Delay: time.Hour}, "read", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := newEcho(t, c.out, c.in, endless{})
+				start := time.Now()
+				require.NoError(t, e.w.SetWriteDeadline(start.Add(100*time.Millisecond)))
+				moved, err := wasio.Splice(e.w, e.in.Handle(), -1)
+				took := time.Since(start)
+				assert.GreaterOrEqual(t, took, 100*time.Millisecond)
+				assert.LessOrEqual(t, took, 106*time.Millisecond)
+				assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
+				e.wantError(t, err, c.op, "i/o timeout", false)
+				assert.Equal(t, c.moves, moved > 0)
+				assert.Len(t, e.Bytes(), int(moved))
+				assert.Zero(t, countOf(e.Calls(), ".flush"), "there was no time left")
+
+				calls := len(e.Calls())
+				moved2, err := wasio.Splice(e.w, e.in.Handle(), -1)
+				assert.Zero(t, moved2)
+				assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
+				assert.Len(t, e.Calls(), calls, "no host call after the deadline")
+
+				require.NoError(t, e.w.SetWriteDeadline(time.Time{}))
+				require.NoError(t, e.w.Flush(), "no error sticks")
+				if c.moves {
+					moved2, err = wasio.Splice(e.w, e.in.Handle(), 10)
+					assert.EqualValues(t, 10, moved2)
+					assert.NoError(t, err)
+					assert.Len(t, e.Bytes(), int(moved+moved2))
+				}
+			})
+		})
+	}
+}
+
+// The deadline holds for a splice that never waits, too.
+func TestSpliceThatNeverWaitsMeetsItsDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var e *echo
+		reads := 0
+		e = newEcho(t, wasiotest.Plan{}, wasiotest.Plan{Permits: []uint64{10}}, readerFunc(func(p []byte) (int, error) {
+			if reads++; reads == 3 {
+				e.w.SetWriteDeadline(time.Now().Add(-1)) // not under its lock
+			}
+			return len(p), nil
+		}))
+		moved, err := wasio.Splice(e.w, e.in.Handle(), -1)
+		assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		assert.EqualValues(t, 30, moved)
+	})
+}
+
+// Wake-ups may be lost on either side.
+func TestSpliceSurvivesLostWakeups(t *testing.T) {
+	for _, c := range [][2]wasiotest.Plan{
+		{{}, {Permits: []uint64{5, 0}, LoseWakeups: true, Delay: 50 * time.Millisecond}},
+		{{Permits: []uint64{5, 0}, FlushWaits: []int{1}, LoseWakeups: true, Delay: 50 * time.Millisecond}, {}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			e := newEcho(t, c[0], c[1], strings.NewReader("lost and found"))
+			e.w.SetRecheck(10 * time.Millisecond)
+			moved, err := wasio.Splice(e.w, e.in.Handle(), -1)
+			assert.NoError(t, err)
+			assert.EqualValues(t, 14, moved)
+			assert.Equal(t, "lost and found", e.String())
+		})
+	}
+}
+
+// Spurious wake-ups of a source make it pause; a source that is ready for ever and has
+// nothing is given up after about a second, as an output stream is. That does not stick.
+func TestSpliceFromASourceThatIsReadyAndHasNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		zeros := make([]uint64, 40)
+		e := newEcho(t, wasiotest.Plan{}, wasiotest.Plan{Permits: append(zeros, 3)}, strings.NewReader("abc"))
+		start := time.Now()
+		moved, err := wasio.Splice(e.w, e.in.Handle(), 3)
+		assert.NoError(t, err)
+		assert.EqualValues(t, 3, moved)
+		assert.Greater(t, time.Since(start), 50*time.Millisecond, "it paused")
+	})
+	synctest.Test(t, func(t *testing.T) {
+		e := newEcho(t, wasiotest.Plan{}, wasiotest.Plan{Permits: []uint64{0}, Premature: true, Delay: time.Hour}, strings.NewReader("abc"))
+		start := time.Now()
+		moved, err := wasio.Splice(e.w, e.in.Handle(), -1)
+		assert.Zero(t, moved)
+		assert.ErrorIs(t, err, io.ErrNoProgress)
+		e.wantError(t, err, "read", "input stream is ready, but has no bytes", false)
+		assert.InDelta(t, time.Second, time.Since(start), float64(100*time.Millisecond))
+	})
+	synctest.Test(t, func(t *testing.T) {
+		e := newEcho(t, wasiotest.Plan{Permits: []uint64{0}, Premature: true, Delay: time.Hour}, wasiotest.Plan{}, strings.NewReader("abc"))
+		moved, err := wasio.Splice(e.w, e.in.Handle(), -1)
+		assert.Zero(t, moved)
+		assert.ErrorIs(t, err, io.ErrNoProgress)
+		e.wantError(t, err, "check-write", "stream is ready, but permits no bytes", true)
+	})
+}
+
+// Waits for a source count from its last bytes, and those for the Writer from its last
+// permit: neither is given up for what the other does.
+func TestSpliceCountsWaitsOfEachStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		content := strings.Repeat("x", 1000)
+		e := newEcho(t, wasiotest.Plan{Permits: []uint64{0, 0, 0, 1}}, wasiotest.Plan{Permits: []uint64{0, 0, 0, 1}}, strings.NewReader(content))
+		moved, err := wasio.Splice(e.w, e.in.Handle(), -1)
+		assert.NoError(t, err)
+		assert.EqualValues(t, 1000, moved)
+		assert.Equal(t, content, e.String())
+	})
+}
+
+// While a flush that a deadline left outstanding is under way, nothing moves.
+func TestSpliceDuringAFlush(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEcho(t, wasiotest.Plan{FlushWaits: []int{1}, Delay: time.Second}, wasiotest.Plan{}, strings.NewReader("abc"))
+		require.NoError(t, e.w.SetWriteDeadline(time.Now().Add(time.Millisecond)))
+		_, err := e.w.Write([]byte("x"))
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		require.NoError(t, e.w.SetWriteDeadline(time.Time{}))
+		moved, err := wasio.Splice(e.w, e.in.Handle(), -1)
+		assert.NoError(t, err)
+		assert.EqualValues(t, 3, moved)
+		assert.Equal(t, []string{"x", "abc"}, e.Records())
+	})
+}
+
+// A splice is in one piece: no Write comes in between.
+func TestSpliceIsNotInterleaved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		content := strings.Repeat("s", 50)
+		e := newEcho(t, wasiotest.Plan{Permits: []uint64{3, 0}, Delay: time.Millisecond},
+			wasiotest.Plan{Permits: []uint64{2, 0}, Delay: time.Millisecond}, strings.NewReader(content))
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			moved, err := wasio.Splice(e.w, e.in.Handle(), -1)
+			assert.NoError(t, err)
+			assert.EqualValues(t, 50, moved)
+		})
+		for range 3 {
+			wg.Go(func() {
+				_, err := e.w.WriteString("wwwww")
+				assert.NoError(t, err)
+			})
+		}
+		wg.Wait()
+		assert.Contains(t, e.String(), content)
+		assert.Equal(t, 65, len(e.Bytes()))
+	})
+}
+
+// Two goroutines may splice to one Writer, each from its own stream.
+func TestTwoSplicesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := wasiotest.NewStream(t, wasiotest.Plan{Permits: []uint64{3, 0}, FlushWaits: []int{1}, Delay: time.Millisecond})
+		w := wasio.NewWriter(s.Handle())
+		var wg sync.WaitGroup
+		for _, text := range []string{strings.Repeat("a", 20), strings.Repeat("b", 20)} {
+			in := s.NewInput(t, wasiotest.Plan{Permits: []uint64{7, 0}, Delay: time.Millisecond}, strings.NewReader(text))
+			wg.Go(func() {
+				defer in.Drop()
+				moved, err := wasio.Splice(w, in.Handle(), -1)
+				assert.NoError(t, err)
+				assert.EqualValues(t, 20, moved)
+			})
+		}
+		wg.Wait()
+		assert.Contains(t, []string{strings.Repeat("a", 20) + strings.Repeat("b", 20), strings.Repeat("b", 20) + strings.Repeat("a", 20)}, s.String())
+		require.NoError(t, w.Close())
+	})
+}
+
+// A deadline that another goroutine sets ends a splice that waits.
+func TestDeadlineEndsASpliceUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEcho(t, wasiotest.Plan{}, wasiotest.Plan{Permits: []uint64{4, 0}, Delay: time.Hour}, strings.NewReader("abcdef"))
+		require.NoError(t, e.w.SetWriteDeadline(time.Now().Add(time.Minute)))
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			moved, err := wasio.Splice(e.w, e.in.Handle(), -1)
+			assert.EqualValues(t, 4, moved)
+			assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		}()
+		synctest.Wait()
+		require.NoError(t, e.w.SetWriteDeadline(time.Now()))
+		start := time.Now()
+		<-done
+		assert.Less(t, time.Since(start), 10*time.Millisecond)
+	})
+}
+
+// A panic of the host, as a trap is natively, leaves the Writer unlocked.
+func TestSpliceThatTraps(t *testing.T) {
+	h := host.New(host.Options{})
+	base := expose(t, h)
+	w := wasio.NewWriter(base | h.NewStream(host.Behavior{}, io.Discard))
+	assert.Panics(t, func() { wasio.Splice(w, base|77, -1) })
+	_, err := w.Write([]byte("not locked"))
+	assert.NoError(t, err)
+}
+
+// Large streams go in pieces of at most a MiB, and nothing of it is in the program's memory.
+func TestSpliceOfManyBytes(t *testing.T) {
+	const size = 5<<20 + 3
+	e := newEcho(t, wasiotest.Plan{Permits: []uint64{1 << 40}}, wasiotest.Plan{Permits: []uint64{1 << 40}}, io.LimitReader(endless{}, size))
+	moved, err := e.splice(t, -1)
+	assert.NoError(t, err)
+	assert.EqualValues(t, size, moved)
+	assert.Len(t, e.Records(), 6)
+	assert.Equal(t, bytes.Repeat([]byte{'x'}, size), e.Bytes())
+}
+
+func TestSpliceDoesNotAllocate(t *testing.T) {
+	h := host.New(host.Options{Keep: 1})
+	base := expose(t, h)
+	w := wasio.NewWriter(base | h.NewStream(host.Behavior{}, io.Discard))
+	in := base | h.NewInput(host.Plan{Permits: []uint64{0, 1}}.Behavior(), endless{})
+	assert.LessOrEqual(t, testing.AllocsPerRun(100, func() { wasio.Splice(w, in, 8) }), 8.0, "those are the model's, one for each piece")
+}
