@@ -1,0 +1,170 @@
+package fuzz
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/wasio-dev/wasio"
+	"github.com/wasio-dev/wasio/internal/host"
+)
+
+// FuzzSplice runs random programs of splices, writes and deadlines on two random streams. What
+// was moved must come out once and in order, and a failure must be known for that of its
+// stream.
+func FuzzSplice(f *testing.F) {
+	seeds(f)
+	f.Fuzz(testSplice)
+}
+
+// TestSplicePrograms runs some random programs, for those who do not fuzz.
+func TestSplicePrograms(t *testing.T) {
+	for seed := range uint64(3000) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		program, choices := make([]byte, 3*r.IntN(40)), make([]byte, r.IntN(600))
+		for i := range program {
+			program[i] = byte(r.Uint32())
+		}
+		for i := range choices {
+			choices[i] = byte(r.Uint32())
+			if r.IntN(4) > 0 {
+				choices[i] |= 8 // no failure
+			}
+		}
+		if !t.Run(fmt.Sprint(seed), func(t *testing.T) { testSplice(t, program, choices) }) {
+			return
+		}
+	}
+}
+
+// A spring is the text that an input stream has.
+type spring struct{ read, size int }
+
+func (s *spring) Read(p []byte) (int, error) {
+	if s.read == s.size {
+		return 0, io.EOF
+	}
+	n := copy(p, text(s.read, min(len(p), s.size-s.read)))
+	s.read += n
+	return n, nil
+}
+
+func testSplice(t *testing.T, program, choices []byte) {
+	synctest.Test(t, func(t *testing.T) {
+		wd, w := newWorld(t, choices)
+		in := &script{bytes: choices[len(choices)/2:]}
+		src := &spring{size: int(in.next())<<8 | int(in.next())}
+		if src.size >= 0xff00 {
+			src.size = 1 << 40 // it does not end
+		}
+		handle := wd.NewInput(host.Behavior{Traits: in.traits(), Script: in}, src)
+		var want []byte
+		var sticky error
+		var deadline time.Time
+		moved := 0 // from src
+		lost := false
+		ops(program, func(op byte, n int) {
+			start, calls := time.Now(), wd.Total()
+			inFailed, outFailed := in.failed, wd.failed
+			var m, most int
+			var err error
+			switch op % 8 {
+			case 0:
+				p := text(n, n%1024)
+				most = len(p)
+				m, err = w.Write(p)
+				want = append(want, p[:m]...)
+			case 1:
+				err = w.Flush()
+			case 2:
+				deadline = time.Time{}
+				if n%2 == 0 {
+					deadline = start.Add(time.Duration(n) * time.Microsecond)
+				}
+				require.NoError(t, w.SetWriteDeadline(deadline))
+				return
+			case 3:
+				time.Sleep(time.Duration(n) * time.Microsecond)
+				return
+			default:
+				most = n % 4096
+				limit := int64(most)
+				if op%8 == 7 && src.size < 1<<40 {
+					limit, most = -1, src.size-moved
+				}
+				var m64 int64
+				m64, err = wasio.Splice(w, wd.base|handle, limit)
+				m = int(m64)
+				want = append(want, text(moved, m)...)
+				moved += m
+			}
+			require.True(t, m >= 0 && m <= most)
+			require.Len(t, want, wd.taken, "the count is what the host took")
+			_, now := w.Write(nil)
+			if sticky != nil {
+				require.Same(t, sticky, err)
+				require.Zero(t, m)
+				require.Equal(t, calls, wd.Total())
+				return
+			}
+			var e *wasio.Error
+			if err != nil {
+				require.ErrorAs(t, err, &e)
+			}
+			ofSource := e != nil && e.Op == "read"
+			require.False(t, ofSource && op%8 < 4)
+			switch {
+			case err == nil:
+				if m < most {
+					require.True(t, moved == src.size || in.closed || in.failed && inFailed, "it has ended")
+				}
+				require.True(t, !wd.failed || wd.closed || outFailed, "the host failed")
+				require.True(t, !in.failed || in.closed || inFailed, "the source failed")
+				if most > 0 {
+					require.True(t, bytes.Equal(want, wd.out.Bytes()), "what succeeded was delivered")
+				}
+			case errors.Is(err, os.ErrDeadlineExceeded):
+				require.False(t, deadline.IsZero() || time.Now().Before(deadline))
+				if start.After(deadline) {
+					require.Equal(t, calls, wd.Total())
+				}
+				require.NoError(t, now, "a deadline does not stick")
+			case errors.Is(err, io.ErrNoProgress):
+				require.True(t, deadline.IsZero())
+				require.Equal(t, !ofSource, now != nil)
+			case ofSource:
+				require.True(t, in.failed || wd.failed, "or w failed, works again, and the source has ended")
+				require.NotErrorIs(t, err, io.ErrClosedPipe)
+			default:
+				require.True(t, wd.failed || in.failed && !inFailed, "it was one of the two")
+				require.Same(t, err, now, "it sticks")
+				lost = true
+			}
+			if !deadline.IsZero() {
+				late := deadline
+				if start.After(late) {
+					late = start
+				}
+				require.LessOrEqual(t, time.Since(late), 6*time.Millisecond, "the deadline was not seen")
+			}
+			if !lost && op%8 > 3 && err == nil {
+				require.Equal(t, src.read, moved, "what was read was moved")
+			}
+			sticky = now
+		})
+		w.SetWriteDeadline(time.Time{})
+		if err := w.Close(); sticky != nil {
+			require.Same(t, sticky, err)
+		}
+		require.True(t, bytes.HasPrefix(want, wd.out.Bytes()), "what was delivered was counted")
+		wd.DropInput(handle)
+		require.Empty(t, wd.Live())
+	})
+}
