@@ -280,9 +280,15 @@ func (s *server) rest(t *testing.T) (rest []string) {
 // body is closed at the end of the test at the latest.
 func (s *server) get(t *testing.T, path string) *http.Response {
 	t.Helper()
+	return s.send(t, http.MethodGet, path, nil)
+}
+
+// send is get for a request with any method, and a body.
+func (s *server) send(t *testing.T, method, path string, body io.Reader) *http.Response {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), httpLimit)
 	t.Cleanup(cancel)
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+path, nil)
+	request, err := http.NewRequestWithContext(ctx, method, s.url+path, body)
 	require.NoError(t, err)
 	transport := &http.Transport{DisableKeepAlives: true, DisableCompression: true}
 	response, err := transport.RoundTrip(request)

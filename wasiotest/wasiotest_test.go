@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -740,5 +741,250 @@ func TestManyStreamsAtOnce(t *testing.T) {
 			require.NoError(t, w.Close())
 			assert.Equal(t, fmt.Sprint(i), s.String(), "no stream has what is another's")
 		})
+	}
+}
+
+// openInput returns the input stream in the type of the bindings.
+func openInput(in *wasiotest.Input) streams.InputStream { return streams.InputStream(in.Handle()) }
+
+// splice calls splice of the bindings until the input is closed, with a wait for both streams
+// after each call. It returns how many bytes each call moved.
+func splice(s *wasiotest.Stream, in *wasiotest.Input) (moved []uint64) {
+	for {
+		n, _, failed := open(s).Splice(openInput(in), 100).Result()
+		if failed {
+			return moved
+		}
+		moved = append(moved, n)
+		for _, p := range []interface {
+			Block()
+			ResourceDrop()
+		}{open(s).Subscribe(), openInput(in).Subscribe()} {
+			p.Block()
+			p.ResourceDrop()
+		}
+	}
+}
+
+func TestNewInput(t *testing.T) {
+	s := wasiotest.NewStream(t, wasiotest.Plan{Permits: []uint64{4, 100}})
+	in := s.NewInput(t, wasiotest.Plan{Permits: []uint64{5, 0, 2}}, strings.NewReader("some content"))
+	assert.NotEqual(t, s.Handle(), in.Handle())
+	assert.Equal(t, []uint64{4, 1, 0, 2, 4, 1}, splice(s, in)[:6])
+	assert.Equal(t, []string{"some", " ", "co", "nten", "t"}, s.Records())
+	n, e, failed := openInput(in).Skip(1).Result()
+	assert.Zero(t, n)
+	require.True(t, failed)
+	assert.True(t, e.Closed(), "where the reader ends")
+	in.Drop()
+	drop(s)
+	assert.Contains(t, s.Calls(), "output-stream(1).splice(input-stream(2), 100) = 4")
+	assert.Contains(t, s.Calls(), "input-stream(2).drop")
+}
+
+// The functions of wasio take the handle of an Input.
+func TestSpliceOfWasio(t *testing.T) {
+	s := wasiotest.NewStream(t, wasiotest.Plan{})
+	in := s.NewInput(t, wasiotest.Plan{}, iotest.OneByteReader(strings.NewReader("content")))
+	w := wasio.NewWriter(s.Handle())
+	moved, err := wasio.Splice(w, in.Handle(), -1)
+	require.NoError(t, err)
+	assert.EqualValues(t, 7, moved)
+	assert.Equal(t, "content", s.String())
+	in.Drop()
+	require.NoError(t, w.Close())
+}
+
+// TestPlanOfInput checks the effect of each field of the plan of an Input.
+func TestPlanOfInput(t *testing.T) {
+	fails := []wasiotest.Fault{{At: "read", Call: 2, Text: "oops", Then: wasiotest.ThenWorks}}
+	for name, c := range map[string]struct {
+		plan    wasiotest.Plan
+		content io.Reader // nil: the text "content"
+		use     func(t *testing.T, s *wasiotest.Stream, in streams.InputStream)
+	}{
+		"Capacity": {wasiotest.Plan{Capacity: 3}, nil, func(t *testing.T, s *wasiotest.Stream, in streams.InputStream) {
+			open(s).Splice(in, 100)
+			assert.Equal(t, "con", s.String())
+			result := in.Skip(1)
+			require.True(t, result.IsErr())
+			assert.True(t, result.Err().Closed())
+		}},
+		"Faults": {wasiotest.Plan{Faults: fails}, nil,
+			func(t *testing.T, s *wasiotest.Stream, in streams.InputStream) {
+				open(s).Splice(in, 3)
+				result := open(s).Splice(in, 3)
+				require.True(t, result.IsErr())
+				result.Err().LastOperationFailed().ResourceDrop()
+				open(s).Splice(in, 100)
+				assert.Equal(t, "content", s.String(), "no byte was lost")
+			}},
+		"a reader that fails": {wasiotest.Plan{}, iotest.ErrReader(io.ErrNoProgress),
+			func(t *testing.T, _ *wasiotest.Stream, in streams.InputStream) {
+				result := in.Skip(1)
+				require.True(t, result.IsErr())
+				failure := result.Err().LastOperationFailed()
+				require.NotNil(t, failure)
+				failure.ResourceDrop()
+			}},
+		"Delay": {wasiotest.Plan{Permits: []uint64{0, 9}, Delay: time.Hour}, nil,
+			func(t *testing.T, s *wasiotest.Stream, in streams.InputStream) {
+				start := time.Now()
+				in.Skip(0)
+				p := in.Subscribe()
+				assert.False(t, p.Ready())
+				p.Block()
+				p.ResourceDrop()
+				assert.Equal(t, time.Hour, time.Since(start))
+			}},
+		"Background": {wasiotest.Plan{Permits: []uint64{0, 3}, Background: true}, nil,
+			func(t *testing.T, s *wasiotest.Stream, in streams.InputStream) {
+				in.Skip(1)
+				n, _, _ := in.Skip(9).Result()
+				assert.EqualValues(t, 3, n)
+			}},
+		"Latch": {wasiotest.Plan{Permits: []uint64{0, 9}, Delay: time.Hour, Latch: true}, nil,
+			func(t *testing.T, s *wasiotest.Stream, in streams.InputStream) {
+				p := in.Subscribe()
+				assert.True(t, p.Ready())
+				in.Skip(1)
+				assert.True(t, p.Ready())
+				p.ResourceDrop()
+			}},
+		"NeverReady": {wasiotest.Plan{NeverReady: true}, nil,
+			func(t *testing.T, s *wasiotest.Stream, in streams.InputStream) {
+				p := in.Subscribe()
+				assert.False(t, p.Ready())
+				p.Block()
+				p.ResourceDrop()
+			}},
+		"Premature": {wasiotest.Plan{Permits: []uint64{0, 9}, Delay: time.Hour, Premature: true}, nil,
+			func(t *testing.T, s *wasiotest.Stream, in streams.InputStream) {
+				in.Skip(1)
+				p := in.Subscribe()
+				assert.True(t, p.Ready())
+				p.ResourceDrop()
+				n, _, _ := in.Skip(1).Result()
+				assert.Zero(t, n)
+			}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				content := c.content
+				if content == nil {
+					content = strings.NewReader("content")
+				}
+				s := wasiotest.NewStream(t, wasiotest.Plan{})
+				in := s.NewInput(t, c.plan, content)
+				c.use(t, s, openInput(in))
+				in.Drop()
+				drop(s)
+			})
+		})
+	}
+	t.Run("LoseWakeups", func(t *testing.T) {
+		var f fakeT
+		f.run(func(fake testing.TB) {
+			s := wasiotest.NewStream(fake, wasiotest.Plan{})
+			lossy := wasiotest.Plan{Permits: []uint64{0, 9}, Delay: time.Hour, LoseWakeups: true}
+			in := openInput(s.NewInput(fake, lossy, strings.NewReader("content")))
+			in.Skip(1)
+			assert.Panics(t, func() { in.Subscribe().Block() })
+		})
+		require.Len(t, f.errors, 1)
+		assert.Contains(t, f.errors[0], "the guest hangs: it waits for a wake-up that never comes")
+	})
+}
+
+func TestPlanOfInputWithoutSenseIsFatal(t *testing.T) {
+	const noFields = "wasiotest: an input stream has no As, FlushWaits, Hold, Terminal or Handles"
+	noPoint := func(name string) string {
+		return fmt.Sprintf("wasiotest: no such point of an input stream to fail at: %q (there is read)", name)
+	}
+	for _, c := range []struct {
+		want string
+		plan wasiotest.Plan
+	}{
+		{noPoint("check-write"), wasiotest.Plan{Faults: []wasiotest.Fault{{At: "check-write"}}}},
+		{noPoint("write"), wasiotest.Plan{Faults: []wasiotest.Fault{{At: "read"}, {At: "write"}}}},
+		{noPoint("splice"), wasiotest.Plan{Faults: []wasiotest.Fault{{At: "splice"}}}},
+		{noPoint(""), wasiotest.Plan{Faults: []wasiotest.Fault{{}}}},
+		{noFields, wasiotest.Plan{As: "spin"}},
+		{noFields, wasiotest.Plan{FlushWaits: []int{0}}},
+		{noFields, wasiotest.Plan{Hold: true}},
+		{noFields, wasiotest.Plan{Terminal: true}},
+		{noFields, wasiotest.Plan{Handles: 5}},
+		{"wasiotest: there is no call -1", wasiotest.Plan{Faults: []wasiotest.Fault{{At: "read", Call: -1}}}},
+		{"wasiotest: a delay of -1ns is negative", wasiotest.Plan{Delay: -1}},
+		{"wasiotest: no such After: 3", wasiotest.Plan{Faults: []wasiotest.Fault{{At: "read", Then: 3}}}},
+		{`wasiotest: no host is known as "toaster" (there are ` + strings.Join(wasiotest.Hosts(), ", ") + ")",
+			wasiotest.Plan{As: "toaster"}},
+	} {
+		s := wasiotest.NewStream(t, wasiotest.Plan{})
+		var f fakeT
+		f.run(func(t testing.TB) { s.NewInput(t, c.plan, strings.NewReader("content")) })
+		assert.Equal(t, c.want, f.fatal)
+		assert.Empty(t, f.errors)
+		assert.Empty(t, f.cleanups)
+		drop(s) // is all there is to drop
+	}
+	// For an output stream, there is no point of the name.
+	var f fakeT
+	f.run(func(t testing.TB) { wasiotest.NewStream(t, wasiotest.Plan{Faults: []wasiotest.Fault{{At: "read"}}}) })
+	assert.Equal(t, `wasiotest: no such point to fail at: "read" (there are check-write, write, flush, flushed)`, f.fatal)
+}
+
+func TestInputThatIsNotDropped(t *testing.T) {
+	for _, c := range []struct {
+		want string
+		leak func(s *wasiotest.Stream, in *wasiotest.Input)
+	}{
+		{"input-stream(2)", func(*wasiotest.Stream, *wasiotest.Input) {}},
+		{"input-stream(2), pollable(3)", func(_ *wasiotest.Stream, in *wasiotest.Input) { openInput(in).Subscribe() }},
+		{"error(3)", func(_ *wasiotest.Stream, in *wasiotest.Input) {
+			openInput(in).Skip(1)
+			in.Drop()
+		}},
+	} {
+		var f fakeT
+		f.run(func(t testing.TB) {
+			s := wasiotest.NewStream(t, wasiotest.Plan{})
+			in := s.NewInput(t, wasiotest.Plan{Faults: []wasiotest.Fault{{At: "read"}}}, strings.NewReader("content"))
+			c.leak(s, in)
+			drop(s)
+		})
+		assert.Equal(t, []string{"wasiotest: not dropped: " + c.want}, f.errors)
+	}
+	var f fakeT
+	f.run(func(t testing.TB) {
+		s := wasiotest.SetStdout(t, wasiotest.Plan{})
+		s.NewInput(t, wasiotest.Plan{}, strings.NewReader("content"))
+	})
+	require.Len(t, f.errors, 1)
+	assert.Contains(t, f.errors[0], "input-stream(2)", "that of SetStdout tells of it, too")
+}
+
+func TestInputTraps(t *testing.T) {
+	for want, misuse := range map[string]func(s *wasiotest.Stream, in *wasiotest.Input){
+		"input-stream dropped while it has live pollables: 1": func(_ *wasiotest.Stream, in *wasiotest.Input) {
+			openInput(in).Subscribe()
+			in.Drop()
+		},
+		"handle 2 is unknown, or was dropped": func(s *wasiotest.Stream, in *wasiotest.Input) {
+			in.Drop()
+			open(s).Splice(openInput(in), 1)
+		},
+		"handle 1 is of a resource output-stream, not input-stream": func(s *wasiotest.Stream, _ *wasiotest.Input) {
+			open(s).Splice(streams.InputStream(s.Handle()), 1)
+		},
+	} {
+		var f fakeT
+		f.run(func(fake testing.TB) {
+			s := wasiotest.NewStream(fake, wasiotest.Plan{})
+			in := s.NewInput(fake, wasiotest.Plan{}, strings.NewReader("content"))
+			assert.Panics(t, func() { misuse(s, in) })
+		})
+		require.Len(t, f.errors, 1)
+		assert.Contains(t, f.errors[0], "wasiotest: wasi host: trap: "+want+"\n")
 	}
 }

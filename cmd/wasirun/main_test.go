@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -246,7 +247,8 @@ func TestExitCodes(t *testing.T) {
 // TestHandleExhaustion checks that wasirun stops a guest that holds too many handles before
 // they use up memory.
 func TestHandleExhaustion(t *testing.T) {
-	exit, _, stderr := run(t, module(t, guest(wasmtest.Code{}.Loop().I64(1).Call(uint64(len(wasmtest.WASI)-1)).Drop().Br(0).End())))
+	forever := append(wasmtest.Code{}.Loop(), program(do("subscribe-instant", 1))...).Br(0).End()
+	exit, _, stderr := run(t, module(t, guest(forever)))
 	assert.Equal(t, 134, exit)
 	line, _, _ := strings.Cut(stderr, "\n")
 	assert.Equal(t, "wasirun: wasi host: trap: the handle table is full: all 65536 handles are live", line)
@@ -549,4 +551,142 @@ func TestTimeoutWhileReading(t *testing.T) {
 	exit, _, stderr := runWith(t, r, "-timeout", "20ms", module(t, reader))
 	assert.Equal(t, 124, exit)
 	assert.Equal(t, "wasirun: timeout after 20ms\n", stderr)
+}
+
+// copier returns a guest that splices its standard input, from input-stream(2), to its standard
+// output, output-stream(1), and waits for the input when there is nothing to move.
+func copier() wasmtest.Module {
+	c := append(program(do("get-stdout"), do("get-stdin")).Loop(), program(do("splice", 1, 2, 1<<20, 1024))...)
+	// Without an error and without bytes, it waits.
+	c = c.I32(1024).Load8(0).I32(0).Eq32().If()
+	c = c.I32(1024).Load32(8).I32(0).Eq32().If()
+	c = c.I32(2).Call(importIndex("[method]input-stream.subscribe")).Tee(0).Call(importIndex("[method]pollable.block"))
+	c = c.Get(0).Call(importIndex("[resource-drop]pollable"))
+	c = c.End().Br(1).End().End()
+	m := guest(append(c, program(do("blocking-flush", 1, 1024))...))
+	m.Funcs[0].Locals = []wasmtest.Type{wasmtest.I32}
+	return m
+}
+
+var fourI32 = []wasmtest.Type{wasmtest.I32, wasmtest.I32, wasmtest.I32, wasmtest.I32}
+
+// importIndex returns the index of a function that a guest imports, by its full name.
+func importIndex(name string) uint64 {
+	return uint64(slices.IndexFunc(guest(nil).Imports, func(f wasmtest.Import) bool { return f.Name == name }))
+}
+
+// TestSplice checks that a guest can splice its standard input, and that -trace and -stats tell
+// of it.
+func TestSplice(t *testing.T) {
+	const wait = "input-stream(2).subscribe = pollable(%d)\npollable(%[1]d).block\npollable(%[1]d).drop\n"
+	for _, c := range []struct {
+		flags  string
+		stdin  string
+		stdout string
+		trace  string // of the output-stream, where - is a wait for the input-stream
+	}{
+		{"", "some input", "some input", "splice = 0|-|splice = 10|splice = 0|-|splice = closed|blocking-flush"},
+		{"", "", "", "splice = 0|-|splice = closed|blocking-flush"},
+		{"-permit 4", "some input", "some input",
+			"splice = 0|-|splice = 4|splice = 4|splice = 2|splice = 0|-|splice = closed|blocking-flush"},
+		{"-hold -flush 1", "some input", "some input",
+			"splice = 0|-|splice = 10|splice = 0|-|splice = closed|blocking-flush"},
+		{"-capacity 6", "some input", "some i", "splice = 0|-|splice = 6|splice = closed|blocking-flush = closed"},
+		{"-close write", "some input", "", "splice = 0|-|splice = closed|blocking-flush = closed"},
+		{"-fail check-write:2=text", "some input", "",
+			"splice = 0|-|splice = last-operation-failed(error(4))|blocking-flush = closed"},
+	} {
+		t.Run(c.flags+" "+c.stdin, func(t *testing.T) {
+			args := append(strings.Fields(c.flags), "-trace", module(t, copier()))
+			exit, stdout, stderr := runWith(t, strings.NewReader(c.stdin), args...)
+			assert.Zero(t, exit)
+			assert.Equal(t, c.stdout, stdout)
+			want := "stdout.get-stdout = output-stream(1)\nstdin.get-stdin = input-stream(2)\n"
+			pollable := 2
+			for _, line := range strings.Split(c.trace, "|") {
+				if line == "-" {
+					pollable++
+					want += fmt.Sprintf(wait, pollable)
+					continue
+				}
+				want += "output-stream(1)." + strings.Replace(line, "splice", "splice(input-stream(2), 1048576)", 1) + "\n"
+			}
+			assert.Equal(t, want, untimed(t, stderr))
+		})
+	}
+}
+
+func TestStatsOfSplices(t *testing.T) {
+	exit, stdout, stderr := runWith(t, strings.NewReader("some input"), "-stats", "-permit", "6", module(t, copier()))
+	assert.Zero(t, exit)
+	assert.Equal(t, "some input", stdout)
+	assert.Regexp(t, `^ *calls +time +function
+ +5 +\S+ +output-stream.splice
+ +2 +\S+ +input-stream.subscribe
+ +2 +\S+ +pollable.block
+ +2 +\S+ +pollable.drop
+ +1 +\S+ +output-stream.blocking-flush
+ +1 +\S+ +stdin.get-stdin
+ +1 +\S+ +stdout.get-stdout
+
+ *bytes +writes +flushes +stream
+ +10 +2 +1 +output-stream\(1\) stdout
+
+10 bytes written; 3 waits took \S+ in total, the longest \S+
+$`, stderr)
+
+	much := strings.Repeat("0123456789abcdef", 1<<15)
+	slow := iotest.HalfReader(strings.NewReader(much))
+	exit, stdout, stderr = runWith(t, slow, "-stats", "-permit", "5000,1", module(t, copier()))
+	assert.Zero(t, exit)
+	assert.True(t, much == stdout)
+	assert.Contains(t, stderr, "\n524288 bytes written; ")
+}
+
+// TestStandardInputIsOne checks that a guest has one standard input, whether it reads with
+// preview 1 or with WASI 0.2.
+func TestStandardInputIsOne(t *testing.T) {
+	m := copier()
+	fdRead := uint64(len(m.Imports))
+	m.Imports = append(m.Imports, wasmtest.Import{Module: "wasi_snapshot_preview1", Name: "fd_read",
+		Params: fourI32, Results: fourI32[:1]})
+	read := wasmtest.Code{}.I32(512).I32(520).Store32(0).I32(516).I32(5).Store32(0) // of five bytes
+	read = read.I32(0).I32(512).I32(1).I32(528).Call(fdRead).Drop()
+	m.Funcs[0].Code = append(read, m.Funcs[0].Code...)
+	exit, stdout, stderr := runWith(t, strings.NewReader("some input"), module(t, m))
+	assert.Zero(t, exit)
+	assert.Equal(t, "input", stdout)
+	assert.Empty(t, stderr)
+}
+
+// TestTimeoutWhileSplicing checks that the timeout ends a guest that waits for a standard input
+// which has nothing to say.
+func TestTimeoutWhileSplicing(t *testing.T) {
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer w.Close()
+	defer r.Close()
+	exit, stdout, stderr := runWith(t, r, "-timeout", "20ms", module(t, copier()))
+	assert.Equal(t, 124, exit)
+	assert.Empty(t, stdout)
+	assert.Equal(t, "wasirun: timeout after 20ms\n", stderr)
+}
+
+// TestClockWithSilentInput checks that a guest that waits for standard input and a time goes on
+// when the time has come.
+func TestClockWithSilentInput(t *testing.T) {
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer w.Close()
+	defer r.Close()
+	const list, result = 512, 1024
+	c := program(do("get-stdin"), do("[method]input-stream.subscribe", 1), do("subscribe-duration", 1e6)).
+		I32(list).I32(2).Store32(0).I32(list).I32(3).Store32(4)
+	m := guest(append(c, program(do("poll", list, 2, result))...))
+	m.Funcs = append(m.Funcs, wasmtest.Func{Export: "cabi_realloc", Params: fourI32, Results: fourI32[:1],
+		Code: wasmtest.Code{}.I32(2048)})
+	m.Funcs[0].Code = m.Funcs[0].Code.I32(2048).Load32(0).Call(importIndex("proc_exit")) // with the index of what is ready
+	exit, _, stderr := runWith(t, r, module(t, m))
+	assert.Equal(t, 1, exit)
+	assert.Empty(t, stderr)
 }

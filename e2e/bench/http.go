@@ -70,8 +70,8 @@ func measureHTTP(dir string) (httpSamples, error) {
 	samples := make(httpSamples)
 	for _, toolchain := range httpToolchains {
 		progress("building the server with %s", toolchain)
-		wasm, err := buildHTTP(dir, toolchain)
-		if err != nil {
+		wasm := filepath.Join(dir, "server "+string(toolchain)+".wasm")
+		if err := component.BuildServer(toolchain, wasm); err != nil {
 			return nil, err
 		}
 		url, stop, err := serveHTTP(wasm)
@@ -145,21 +145,6 @@ func fetch(client *http.Client, url string, size int64) error {
 		err = fmt.Errorf("%d bytes instead of %d", n, size)
 	}
 	return err
-}
-
-// buildHTTP builds the server in dir.
-func buildHTTP(dir string, toolchain component.Toolchain) (wasm string, err error) {
-	wasm = filepath.Join(dir, "server "+string(toolchain)+".wasm")
-	if toolchain == component.TinyGo {
-		return wasm, component.Build(toolchain, "", "./bench/server/tinygo", wasm, "-opt=2",
-			"-wit-package", "../examples/httpbody/wit", "-wit-world", "httpbody")
-	}
-	overlay, err := component.Overlay(wasm+".overlay",
-		"../examples/httpserver/export_wasi_http_incoming_handler/handler.go", "bench/server/componentize/handler.go")
-	if err != nil {
-		return "", err
-	}
-	return wasm, component.BuildExports("../examples/httpbody/wit", "httpbody", "", "github.com/wasio-dev/wasio/examples/httpserver", wasm, overlay)
 }
 
 // serveHTTP starts a server, whose instances answer many requests, and returns its URL.

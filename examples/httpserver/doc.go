@@ -2,6 +2,7 @@
 //
 //	/          a page of text
 //	/events    server-sent events, one every 100 ms, until the client goes
+//	/echo      the body of the request
 //	/download  100 MB
 //
 // A server takes four steps:
@@ -32,6 +33,7 @@
 //     wasmtime serve -S cli main.wasm
 //     curl -N http://localhost:8080/events
 //     curl -o /dev/null http://localhost:8080/download
+//     curl --data-binary @file http://localhost:8080/echo
 //
 // wasio needs no memory patch here, and calls no function of the host that returns a list
 // or a string. The handler calls one itself, path-with-query: see pathOf.

@@ -11,15 +11,12 @@ import (
 // words.
 //
 //go:wasmimport wasi:filesystem/preopens@0.2.0 get-directories
-//go:noescape
 func getDirectories(list *[2]uint32)
 
 //go:wasmimport wasi:filesystem/types@0.2.0 [method]descriptor.open-at
-//go:noescape
 func openAt(dir, pathFlags uint32, path *byte, size, openFlags, flags uint32, result *[2]uint32)
 
 //go:wasmimport wasi:filesystem/types@0.2.0 [method]descriptor.read-via-stream
-//go:noescape
 func readViaStream(file uint32, offset uint64, result *[2]uint32)
 
 //go:wasmimport wasi:filesystem/types@0.2.0 [resource-drop]descriptor

@@ -94,6 +94,21 @@ func BuildExports(wit, world, dir, pkg, wasm string, flags ...string) error {
 	return newComponent(wit, world, core, wasm, "reactor")
 }
 
+// BuildServer compiles the server of the benchmark, which answers by way of package
+// bench/server, with TinyGo or Componentize.
+func BuildServer(toolchain Toolchain, wasm string) error {
+	const wit, world = "../examples/httpbody/wit", "httpbody"
+	if toolchain == TinyGo {
+		return Build(toolchain, "", "./bench/server/tinygo", wasm, "-opt=2", "-wit-package", wit, "-wit-world", world)
+	}
+	overlay, err := Overlay(wasm+".overlay",
+		"../examples/httpserver/export_wasi_http_incoming_handler/handler.go", "bench/server/componentize/handler.go")
+	if err != nil {
+		return err
+	}
+	return BuildExports(wit, world, "", "github.com/wasio-dev/wasio/examples/httpserver", wasm, overlay)
+}
+
 // newComponent makes a component of a core module, with an adapter for preview 1: that for
 // a command or that for a reactor, which is a program with exports.
 func newComponent(wit, world, core, wasm, adapter string) error {

@@ -25,7 +25,7 @@ const (
 // Handle answers a request. It reports to standard error why a body is not complete.
 func Handle(request *types.IncomingRequest, out *types.ResponseOutparam) {
 	path := pathOf(request)
-	request.Drop()
+	defer request.Drop()
 
 	var err error
 	switch path {
@@ -33,13 +33,18 @@ func Handle(request *types.IncomingRequest, out *types.ResponseOutparam) {
 		err = respond(out, 200, header{"content-type": "text/plain"}, page)
 	case "/events":
 		err = respond(out, 200, header{"content-type": "text/event-stream"}, events)
+	case "/echo":
+		err = respond(out, 200, nil, func(w *wasio.Writer) error { return echo(w, request) })
 	case "/download":
 		err = respond(out, 200, header{"content-length": strconv.Itoa(downloadSize)}, download)
 	default:
 		err = respond(out, 404, nil, notFound)
 	}
+	var failed *wasio.Error
 	switch {
 	case err == nil:
+	case errors.As(err, &failed) && failed.Op == "read":
+		report(path, "the client does not send")
 	case errors.Is(err, io.ErrClosedPipe):
 		report(path, "the client has hung up")
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -80,6 +85,22 @@ func events(w *wasio.Writer) error {
 			return err
 		}
 		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// echo sends the body of the request back. Its bytes do not come into the program: the host
+// moves them, a MiB within the time that a client has.
+func echo(w *wasio.Writer, request *types.IncomingRequest) error {
+	body := request.Consume().Ok() // Consume and Stream fail only if called twice
+	defer body.Drop()
+	stream := body.Stream().Ok()
+	defer stream.Drop()
+	for {
+		const piece = 1 << 20
+		w.SetWriteDeadline(time.Now().Add(patience))
+		if n, err := wasio.Splice(w, stream.Handle(), piece); err != nil || n < piece {
+			return err
+		}
 	}
 }
 
