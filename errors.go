@@ -8,19 +8,21 @@ import (
 	"github.com/wasio-dev/wasio/internal/platform"
 )
 
-// An Error says which operation of an output stream did not succeed, and why. All errors
-// of a [Writer] or [BufWriter] have this type, except those of the source of a ReadFrom.
+// An Error says which operation of a stream did not succeed, and why. All errors of a
+// [Writer] or [BufWriter] have this type, except those of the source of a ReadFrom, and so
+// have all errors of [Splice].
 type Error struct {
 	// Op is the operation of wasi:io/streams that reported the failure:
-	// "check-write", "write" or "flush". A host may report a failed write or flush at
-	// any later operation. If the Writer is not open, Op is "write", "flush" or
-	// "set-write-deadline", after the method.
+	// "check-write", "write", "flush" or "splice". A host may report a failed write or
+	// flush at any later operation. It is "read" if the input stream of a [Splice] is
+	// the one that failed, or did not get on. If the Writer is not open, Op is "write",
+	// "flush", "splice" or "set-write-deadline", after the method or function.
 	Op string
 
 	// Err is the reason. [errors.Is] matches it, and the Error, with
 	//   - [io.ErrClosedPipe] if the host has closed the stream;
 	//   - [io.ErrNoProgress] if the host says for about a second that the stream is
-	//     ready and never permits a byte;
+	//     ready and never permits, or has, a byte;
 	//   - [os.ErrClosed] if the Writer was closed, or never opened;
 	//   - [os.ErrDeadlineExceeded] if the deadline has passed.
 	//

@@ -115,3 +115,48 @@ func ExampleBufWriter_SetLineMode() {
 	// Output:
 	// working... done
 }
+
+// InputStream is what wit-bindgen-go makes of own<input-stream>.
+type InputStream uint32
+
+func (Body) Stream() InputStream { return 0 }
+
+func (InputStream) ResourceDrop() {}
+
+func ExampleSplice() {
+	var request, response Body
+	w := wasio.NewWriter(response.Write())
+	defer w.Close()
+	stream := request.Stream()
+	defer stream.ResourceDrop()
+
+	n, err := wasio.Splice(w, stream, -1) // all of it; the bytes never enter the program
+	var failed *wasio.Error
+	switch {
+	case errors.As(err, &failed) && failed.Op == "read":
+		fmt.Println("the request broke off after", n, "bytes")
+	case err != nil:
+		fmt.Println("the client has gone:", err)
+	}
+}
+
+// A Source reads from an input stream with the program's own bindings. With its method
+// WriteTo, io.Copy to a Writer is a splice.
+type Source struct {
+	io.Reader
+	stream InputStream
+}
+
+func (s Source) WriteTo(w io.Writer) (int64, error) {
+	if w, ok := w.(*wasio.Writer); ok {
+		return wasio.Splice(w, s.stream, -1)
+	}
+	return io.Copy(w, s.Reader)
+}
+
+func ExampleSplice_copy() {
+	var request, response Body
+	w := wasio.NewWriter(response.Write())
+	defer w.Close()
+	io.Copy(w, Source{nil, request.Stream()})
+}

@@ -10,34 +10,32 @@ import (
 // for as many bytes as they are asked for, Wasmtime 21 among them.
 const maxSplice = 1 << 20
 
-// Splice moves bytes from an input stream to w without their passing through the program:
-// the host moves them. It moves all bytes until the stream ends if n is negative, and at
-// most n bytes otherwise, and has the host flush once at the end. It returns the number of
-// bytes moved and the first error. The end of the input stream is no error, so a stream
-// that ends early shows only in moved.
+// Splice has the host move bytes from an input stream to w: they never enter the program. It
+// moves at most n bytes, or all until the stream ends if n is negative, and then flushes
+// once. It returns the number of bytes moved and the first error. The end of the input stream
+// is not an error, so moved is less than n, with a nil error, if the stream ends early.
 //
-// The input stream is a borrow<input-stream>: what the bindings of the program have for it,
-// as for [NewWriter], or the handle that Handle returns where wit-bindgen made them. It
-// stays the caller's, who may go on reading from it and must drop it.
+// The input stream is a borrow<input-stream>, of the type that the bindings of the program
+// have for it, or what the method Handle of an *InputStream returns. It remains the caller's.
 //
-// Splice keeps the promises of [Writer.Write]: no other call comes in between, and the
-// errors of w stick. The deadline of w and [Writer.SetRecheck] hold for waits on either
-// stream. If w fails, bytes that the host had read from the input stream are lost (WIT of
-// wasi:io: splice is a read and then a write). What was moved is not flushed while Splice
-// waits for more. If the other end answers nothing before it has seen that, call Splice
-// with what it has sent so far.
+// Splice keeps the promises of [Writer.Write]: it is never interleaved with another call, and
+// an error of w sticks. The deadline of w and [Writer.SetRecheck] apply to waits for either
+// stream. While Splice waits for the input stream, what it has moved is not flushed; a
+// program that must answer each part of a request splices that part alone. If w fails, bytes
+// that the host has read but not written are lost: a splice is a read and then a write (WIT
+// of wasi:io).
 //
-// Errors have type *[Error]. If the input stream has failed, Op is "read", and the function
-// of [Writer.SetReason] is asked for the reason as for w. Such an error does not stick, nor
-// does one that matches [io.ErrNoProgress] or [os.ErrDeadlineExceeded] with that Op, where
-// the wait was for the input stream. If w has failed, Op is any other.
+// Errors have type *[Error]. One whose Op is "read" belongs to the input stream: it has
+// failed, or the wait for its bytes met the deadline or made no progress. Such an error does
+// not stick. Any other belongs to w.
 //
-// It is a function since Go has no generic methods, and not a ReadFrom that [io.Copy]
-// finds, since an input stream is no [io.Reader]. The count is that of [io.CopyN], but an
-// early end is no error, as in io.Copy from an [io.LimitedReader].
+// Splice is to [io.CopyN] what splice is to read and write, except that an early end is not
+// an error. It is a function because a method cannot have type parameters, and [io.Copy] does
+// not find it because an input stream is not an [io.Reader]. See the example for a reader
+// that makes io.Copy use it.
 //
-// jco 1.35 has a fault in splice that ends the program (its OutputStream.splice takes the
-// input stream for an output stream). There, copy through the program.
+// With jco up to 1.35, every splice ends the program with a TypeError, a fault of its
+// OutputStream.splice. Copy the bytes through the program there.
 func Splice[InputStream ~uint32 | ~int32](w *Writer, src InputStream, n int64) (moved int64, err error) {
 	return w.splice(streams.InputStream(src), n)
 }

@@ -103,6 +103,21 @@ func TestSpliceTakesHandlesOfAllBindings(t *testing.T) {
 	assert.Equal(t, "abc", e.String())
 }
 
+// The reader of the example makes io.Copy splice.
+func TestCopyThatSplices(t *testing.T) {
+	e := newEcho(t, wasiotest.Plan{}, wasiotest.Plan{}, strings.NewReader("hello"))
+	n, err := io.Copy(e.w, Source{nil, InputStream(e.in.Handle())})
+	assert.NoError(t, err)
+	assert.EqualValues(t, 5, n)
+	assert.Equal(t, 1, countOf(e.Calls(), "= 5"))
+	assert.Zero(t, countOf(e.Calls(), ".write"))
+	var other strings.Builder
+	n, err = io.Copy(&other, Source{strings.NewReader("elsewhere"), 0})
+	assert.NoError(t, err)
+	assert.EqualValues(t, 9, n)
+	assert.Equal(t, "elsewhere", other.String())
+}
+
 // Each stream makes it wait in turn, on a pollable of its own that is new and dropped before
 // the next call. Here check-write never says that the source is the one to wait for.
 func TestSpliceWaitsForEitherStream(t *testing.T) {

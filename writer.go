@@ -143,7 +143,8 @@ func (w *Writer) Close() error {
 	return err
 }
 
-// SetReason sets the function that finds the reason when the host fails. Its argument is
+// SetReason sets the function that finds the reason when the host fails, also where the
+// failure is that of the input stream of a [Splice]. Its argument is
 // the handle of a borrow<error>, which the Writer drops afterwards. The function passes it
 // to a function of the program's own bindings, such as filesystem-error-code or
 // http-error-code, and what it returns becomes the Err of the [Error], unless that is nil.

@@ -69,7 +69,7 @@ func testSplice(t *testing.T, program, choices []byte) {
 		var sticky error
 		var deadline time.Time
 		moved := 0 // from src
-		lost := false
+		lost := false // a write failed, of bytes that were read
 		ops(program, func(op byte, n int) {
 			start, calls := time.Now(), wd.Total()
 			inFailed, outFailed := in.failed, wd.failed
@@ -123,7 +123,7 @@ func testSplice(t *testing.T, program, choices []byte) {
 			switch {
 			case err == nil:
 				if m < most {
-					require.True(t, moved == src.size || in.closed || in.failed && inFailed, "it has ended")
+					require.True(t, moved == src.size || in.closed || in.failed && inFailed || lost, "it has ended")
 				}
 				require.True(t, !wd.failed || wd.closed || outFailed, "the host failed")
 				require.True(t, !in.failed || in.closed || inFailed, "the source failed")
@@ -142,6 +142,7 @@ func testSplice(t *testing.T, program, choices []byte) {
 			case ofSource:
 				require.True(t, in.failed || wd.failed, "or w failed, works again, and the source has ended")
 				require.NotErrorIs(t, err, io.ErrClosedPipe)
+				lost = lost || wd.failed
 			default:
 				require.True(t, wd.failed || in.failed && !inFailed, "it was one of the two")
 				require.Same(t, err, now, "it sticks")

@@ -66,19 +66,27 @@ type httpSample struct {
 type httpSamples map[httpCase][]httpSample
 
 // measureHTTP measures all cases, those of a body by turns.
-func measureHTTP(dir string) (httpSamples, error) {
-	samples := make(httpSamples)
+func measureHTTP(dir string) (httpSamples, moveSamples, error) {
+	samples, moves := make(httpSamples), make(moveSamples)
+	for _, size := range moveSizes {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprint(size)), make([]byte, size), 0o600); err != nil {
+			return nil, nil, err
+		}
+	}
 	for _, toolchain := range httpToolchains {
 		progress("building the server with %s", toolchain)
 		wasm := filepath.Join(dir, "server "+string(toolchain)+".wasm")
 		if err := component.BuildServer(toolchain, wasm); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		url, stop, err := serveHTTP(wasm)
+		url, stop, err := serveHTTP(wasm, dir)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		defer stop()
+		if err := measureMoves(moves, toolchain, url, dir); err != nil {
+			return nil, nil, err
+		}
 		for _, clients := range httpClients {
 			for _, body := range httpBodies {
 				progress("%s, %d clients, %s", toolchain, clients, body.name)
@@ -91,7 +99,7 @@ func measureHTTP(dir string) (httpSamples, error) {
 						c := httpCase{toolchain, clients, body, i}
 						s, err := c.sample(url, each)
 						if err != nil {
-							return nil, fmt.Errorf("%s, %s, %s: %w", toolchain, body.name, httpContenders[i].name, err)
+							return nil, nil, fmt.Errorf("%s, %s, %s: %w", toolchain, body.name, httpContenders[i].name, err)
 						}
 						if turn > 0 || *quick { // the first is to warm up
 							samples[c] = append(samples[c], s)
@@ -101,23 +109,31 @@ func measureHTTP(dir string) (httpSamples, error) {
 			}
 		}
 	}
-	return samples, nil
+	return samples, moves, nil
 }
 
 // sample asks for bodies for some time.
-func (c httpCase) sample(url string, duration time.Duration) (s httpSample, err error) {
+func (c httpCase) sample(url string, duration time.Duration) (httpSample, error) {
 	url += fmt.Sprintf("/%s/%d/%d", httpContenders[c.contender].path, c.body.size, c.body.piece)
-	transport := &http.Transport{MaxIdleConnsPerHost: c.clients, DisableCompression: true}
+	return sampleHTTP(c.clients, duration, func(client *http.Client) error {
+		response, err := client.Get(url)
+		return fetch(response, err, int64(c.body.size))
+	})
+}
+
+// sampleHTTP has each client make requests for some time.
+func sampleHTTP(clients int, duration time.Duration, request func(*http.Client) error) (s httpSample, err error) {
+	transport := &http.Transport{MaxIdleConnsPerHost: clients, DisableCompression: true}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, Timeout: time.Minute}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	start := time.Now()
-	for range c.clients {
+	for range clients {
 		wg.Go(func() {
 			for time.Since(start) < duration {
 				began := time.Now()
-				failed := fetch(client, url, int64(c.body.size))
+				failed := request(client)
 				took := time.Since(began)
 				mu.Lock()
 				s.times, err = append(s.times, took), errors.Join(err, failed)
@@ -133,9 +149,8 @@ func (c httpCase) sample(url string, duration time.Duration) (s httpSample, err 
 	return s, err
 }
 
-// fetch gets a body, which must have the size.
-func fetch(client *http.Client, url string, size int64) error {
-	response, err := client.Get(url)
+// fetch reads the body of a response, which must have the size.
+func fetch(response *http.Response, err error, size int64) error {
 	if err != nil {
 		return err
 	}
@@ -147,15 +162,16 @@ func fetch(client *http.Client, url string, size int64) error {
 	return err
 }
 
-// serveHTTP starts a server, whose instances answer many requests, and returns its URL.
-func serveHTTP(wasm string) (url string, stop func(), err error) {
+// serveHTTP starts a server, whose instances answer many requests and have the files of dir,
+// and returns its URL.
+func serveHTTP(wasm, dir string) (url string, stop func(), err error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", nil, err
 	}
 	address := l.Addr().String()
 	l.Close()
-	command, err := component.Serve(address, wasm, component.Reuse...)
+	command, err := component.Serve(address, wasm, append([]string{"--dir", dir + "::/"}, component.Reuse...)...)
 	if err != nil {
 		return "", nil, err
 	}
@@ -196,7 +212,11 @@ func (s httpSamples) perSecond(c httpCase) float64 {
 // faster returns how many times as many requests a second a contender answers as its rival:
 // the median of the ratios of the turns, with one client.
 func (s httpSamples) faster(toolchain component.Toolchain, body httpBody, name, rival string) float64 {
-	own, other := s[httpCase{toolchain, 1, body, httpContender(name)}], s[httpCase{toolchain, 1, body, httpContender(rival)}]
+	return faster(s[httpCase{toolchain, 1, body, httpContender(name)}], s[httpCase{toolchain, 1, body, httpContender(rival)}])
+}
+
+// faster returns the median of the ratios of the turns.
+func faster(own, other []httpSample) float64 {
 	var ratios []float64
 	for i := range own {
 		ratios = append(ratios, own[i].perSecond()/other[i].perSecond())

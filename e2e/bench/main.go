@@ -4,7 +4,7 @@
 //
 // It takes about six minutes, and writes the tables of docs/performance.md and the chart
 // docs/performance.svg. With -quick it takes less than a minute and only prints the tables.
-// With -http it measures HTTP bodies on the command wasmtime instead, in about three minutes.
+// With -http it measures HTTP bodies on the command wasmtime instead, in about six minutes.
 // It needs the tools that the tests of this module need, and taskset.
 package main
 
@@ -111,8 +111,11 @@ func run() error {
 	}
 
 	if *overHTTP {
-		samples, err := measureHTTP(dir)
+		samples, moves, err := measureHTTP(dir)
 		if err != nil {
+			return err
+		}
+		if err := publish("splice", moves.tables()); err != nil {
 			return err
 		}
 		if err := publish("http", samples.tables()); err != nil || *quick {

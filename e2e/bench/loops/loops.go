@@ -5,6 +5,7 @@ package loops
 import (
 	"errors"
 
+	"github.com/wasio-dev/wasio/generated/wasi/io/poll"
 	"github.com/wasio-dev/wasio/generated/wasi/io/streams"
 	"go.bytecodealliance.org/cm"
 )
@@ -52,6 +53,31 @@ func (l Loop) Splice(src streams.InputStream) error {
 				return nil
 			}
 			return errHost
+		}
+	}
+}
+
+// SpliceProtocol makes the host calls that wasio.Splice makes, except for the flush.
+func (l Loop) SpliceProtocol(src streams.InputStream) error {
+	for {
+		n, e, failed := l.Out.Splice(src, 1<<20).Result()
+		if failed {
+			if e.Closed() {
+				return nil
+			}
+			return errHost
+		}
+		if n > 0 {
+			continue
+		}
+		permit, _, failed := l.Out.CheckWrite().Result()
+		if failed {
+			return errHost
+		}
+		if permit == 0 {
+			l.wait()
+		} else {
+			l.waitOn(src.Subscribe())
 		}
 	}
 }
@@ -125,8 +151,10 @@ func (l Loop) Protocol(p []byte) error {
 }
 
 // wait waits until the stream is ready.
-func (l Loop) wait() {
-	p := l.Out.Subscribe()
+func (l Loop) wait() { l.waitOn(l.Out.Subscribe()) }
+
+// waitOn waits until p is ready, and drops it.
+func (l Loop) waitOn(p poll.Pollable) {
 	if l.Bounded {
 		blockBounded(p)
 	} else {

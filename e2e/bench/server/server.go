@@ -53,7 +53,7 @@ func Write(stream uint32, path string) error {
 
 // Move moves what src has to an own<output-stream>, and drops that. The path is that of the
 // request: echo or file, the name of a contender, and that of the file, if it is to be one and
-// not src. Copy returns a reader on an input stream.
+// not src. Reader returns a reader on an input stream.
 func Move(stream, src uint32, path string, reader func(src uint32) io.Reader) error {
 	what, contender, name := cut(path)
 	if what == "file" {
@@ -72,9 +72,12 @@ func Move(stream, src uint32, path string, reader func(src uint32) io.Reader) er
 	case "copy":
 		_, err := io.Copy(w, reader(src))
 		return errors.Join(err, w.Close())
-	case "loop":
+	case "blocking":
 		defer out.ResourceDrop()
 		return loops.Loop{Out: out}.Splice(streams.InputStream(src))
+	case "protocol":
+		defer out.ResourceDrop()
+		return loops.Loop{Out: out}.SpliceProtocol(streams.InputStream(src))
 	}
 	return errors.New("unknown contender")
 }
