@@ -82,7 +82,7 @@ func (w *Writer) spliceLocked(src streams.InputStream, n int64) (moved int64, er
 			return moved, w.failSpliceLocked(src, e)
 		}
 		if size > 0 {
-			moved += int64(min(size, 1<<63-1-uint64(moved))) // whatever a host may say
+			moved += int64(size)
 			w.state, w.waits, since, waited = owed, waits{}, waits{}, false
 			continue
 		}

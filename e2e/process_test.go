@@ -23,8 +23,9 @@ type stdoutMode struct {
 // A process is a task to run with a time limit.
 type process struct {
 	task   task
-	env    []string // added to the environment
-	dir    string   // the directory that the guest sees, if any
+	env    []string  // added to the environment
+	dir    string    // the directory that the guest sees, if any
+	stdin  io.Reader // if not nil; a file is passed on, and others are copied to a pipe
 	stdout stdoutMode
 	limit  time.Duration
 
@@ -53,6 +54,7 @@ func (p *process) run() (*result, error) {
 	command := exec.Command(self)
 	command.Env = append(append(os.Environ(), taskVariable+"="+string(text)), p.env...)
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	command.Stdin = p.stdin
 	var stderr bytes.Buffer
 	command.Stderr = &stderr
 

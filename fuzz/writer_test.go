@@ -20,6 +20,7 @@ import (
 // waits nor fails.
 type script struct {
 	bytes  []byte
+	final  bool // after a failure the stream never works again
 	failed bool
 	closed bool
 }
@@ -59,7 +60,11 @@ func (s *script) Fault(host.Point, int, uint64) *host.Fault {
 		return nil
 	}
 	s.failed, s.closed = true, b%2 == 0
-	return &host.Fault{Closed: s.closed, Then: host.After(b / 2 % 3)}
+	f := &host.Fault{Closed: s.closed, Then: host.After(b / 2 % 3)}
+	if s.final && f.Then == host.ThenWorks {
+		f.Then = host.ThenClosed
+	}
+	return f
 }
 
 // traits chooses whether the stream holds what is not flushed, how its pollables behave

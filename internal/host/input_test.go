@@ -454,6 +454,19 @@ func TestBackgroundInputNeedsNoWait(t *testing.T) {
 	r.read(t, 5, "abc")
 }
 
+// Bytes that the guest gets show that it does not spin.
+func TestInputThatGetsOnIsNoSpin(t *testing.T) {
+	r := newText(host.Plan{Permits: []uint64{0, 5}}, "never read")
+	r.SetStdin(host.Behavior{}, strings.NewReader("content"))
+	stdin := r.GetStdin()
+	for range 3 {
+		for range 60_000 {
+			r.read(t, 1, "")
+		}
+		assert.Equal(t, moves(1), r.Skip(stdin, 1))
+	}
+}
+
 func TestDelayOfInput(t *testing.T) {
 	r := newText(host.Plan{Permits: []uint64{0, 0, 1}, Traits: host.Traits{Delay: time.Minute}}, "ab")
 	r.read(t, 1, "")
@@ -608,7 +621,10 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // A read of nothing finds neither the end nor an error.
 func TestReadOfNothing(t *testing.T) {
-	r := newReader(host.Plan{}, host.Plan{}, iotest.ErrReader(errors.New("broken")))
+	in := readerFunc(func(p []byte) (int, error) { return copy(p, "abc"), errors.New("broken") })
+	r := newReader(host.Plan{}, host.Plan{}, in)
+	r.read(t, 0, "")
+	r.read(t, 3, "abc")
 	r.read(t, 0, "")
 	assert.Equal(t, moves(0), r.Skip(r.in, 0))
 	r.splice(t, 0, 0)

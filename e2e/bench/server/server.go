@@ -10,6 +10,7 @@ import (
 
 	"github.com/wasio-dev/wasio"
 	"github.com/wasio-dev/wasio/e2e/bench/loops"
+	"github.com/wasio-dev/wasio/e2e/internal/files"
 	"github.com/wasio-dev/wasio/generated/wasi/io/streams"
 )
 
@@ -57,7 +58,7 @@ func Write(stream uint32, path string) error {
 func Move(stream, src uint32, path string, reader func(src uint32) io.Reader) error {
 	what, contender, name := cut(path)
 	if what == "file" {
-		file, err := open(name)
+		file, err := files.Open(name)
 		if err != nil {
 			return err
 		}

@@ -55,11 +55,7 @@ func BuildWIT(wit string, toolchain Toolchain, dir, pkg, wasm string, flags ...s
 		args := append([]string{"build", "-target=wasip2", "-o", wasm}, flags...)
 		return Command(dir, nil, "tinygo", append(args, pkg)...)
 	case Componentize:
-		overlay, err := exportMain(dir, pkg, wasm+".overlay")
-		if err != nil {
-			return err
-		}
-		return BuildExports(commandWIT, "app", dir, pkg, wasm, append(flags, overlay)...)
+		return BuildApp(commandWIT, dir, pkg, wasm, flags...)
 	}
 	core := wasm + ".core"
 	args := append([]string{"build", "-o", core}, flags...)
@@ -79,6 +75,16 @@ func BuildWIT(wit string, toolchain Toolchain, dir, pkg, wasm string, flags ...s
 		}
 	}
 	return newComponent(wit, "imports", core, wasm, "command")
+}
+
+// BuildApp is Build with [Componentize] for a package whose imports are in the world app of the
+// directory wit.
+func BuildApp(wit, dir, pkg, wasm string, flags ...string) error {
+	overlay, err := exportMain(dir, pkg, wasm+".overlay")
+	if err != nil {
+		return err
+	}
+	return BuildExports(wit, "app", dir, pkg, wasm, append(flags, overlay)...)
 }
 
 // BuildExports does what `componentize-go -w world build` does, with tools from package

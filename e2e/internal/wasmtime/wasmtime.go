@@ -51,7 +51,7 @@ func Compile(component []byte, file string) error {
 }
 
 // Do runs the component to completion and returns its exit code. The guest shares the
-// standard error of the process. The error is the trap of the guest, or says why the
+// standard input and error of the process. The error is the trap of the guest, or says why the
 // component could not run. Do frees only the store, because a process makes a single run.
 func (r *Run) Do() (exit int, err error) {
 	// The store must be used and deleted on one thread.
@@ -92,6 +92,7 @@ func (r *Run) config() (*C.wasi_config_t, error) {
 		argv[i] = C.CString(arg)
 	}
 	ok := bool(C.wasi_config_set_argv(wasi, C.size_t(len(argv)), unsafe.SliceData(argv)))
+	C.wasi_config_inherit_stdin(wasi)
 	C.wasi_config_inherit_stderr(wasi)
 	switch r.Stdout {
 	case Inherited:

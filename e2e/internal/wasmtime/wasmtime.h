@@ -77,6 +77,7 @@ wasmtime_error_t *wasmtime_component_func_call(const wasmtime_component_func_t *
 
 wasi_config_t *wasi_config_new(void);
 bool wasi_config_set_argv(wasi_config_t *, size_t, const char *[]);
+void wasi_config_inherit_stdin(wasi_config_t *);
 void wasi_config_inherit_stdout(wasi_config_t *);
 void wasi_config_inherit_stderr(wasi_config_t *);
 bool wasi_config_set_stdout_file(wasi_config_t *, const char *);
