@@ -37,11 +37,12 @@ const maxSplice = 1 << 20
 // With jco up to 1.35, every splice ends the program with a TypeError, a fault of its
 // OutputStream.splice. Copy the bytes through the program there.
 func Splice[InputStream ~uint32 | ~int32](w *Writer, src InputStream, n int64) (moved int64, err error) {
-	return w.splice(streams.InputStream(src), n)
+	return splice(w, streams.InputStream(src), n)
 }
 
-// splice is Splice.
-func (w *Writer) splice(src streams.InputStream, n int64) (moved int64, err error) {
+// splice is Splice. Like the functions below it is no method: Go keeps the names of all
+// methods of Writer in programs that do not call them.
+func splice(w *Writer, src streams.InputStream, n int64) (moved int64, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
@@ -55,7 +56,7 @@ func (w *Writer) splice(src streams.InputStream, n int64) (moved int64, err erro
 	case n < 0:
 		n = 1<<63 - 1
 	}
-	moved, err = w.spliceLocked(src, n)
+	moved, err = spliceLocked(w, src, n)
 	if ferr := w.flushLocked(); err == nil {
 		err = ferr
 	}
@@ -69,7 +70,7 @@ func (w *Writer) splice(src streams.InputStream, n int64) (moved int64, err erro
 //
 // Splice comes before the wait for src, since a host may read what it is asked for: files of
 // Wasmtime read no more than 4 KiB for a program that waits first.
-func (w *Writer) spliceLocked(src streams.InputStream, n int64) (moved int64, err error) {
+func spliceLocked(w *Writer, src streams.InputStream, n int64) (moved int64, err error) {
 	stream := w.stream()
 	var since waits // for src, since it last had a byte
 	waited := false // for w, and not for src after that
@@ -79,7 +80,7 @@ func (w *Writer) spliceLocked(src streams.InputStream, n int64) (moved int64, er
 		}
 		size, e, failed := stream.Splice(src, uint64(min(n-moved, maxSplice))).Result()
 		if failed {
-			return moved, w.failSpliceLocked(src, e)
+			return moved, failSpliceLocked(w, src, e)
 		}
 		if size > 0 {
 			moved += int64(size)
@@ -112,7 +113,7 @@ func (w *Writer) spliceLocked(src streams.InputStream, n int64) (moved int64, er
 // and src is asked to skip a byte, since some hosts return from a skip of none before they
 // look. If neither says so, it was w: standard output of Wasmtime works again after it has
 // failed, and of what src had a whole piece is lost already.
-func (w *Writer) failSpliceLocked(src streams.InputStream, e streams.StreamError) error {
+func failSpliceLocked(w *Writer, src streams.InputStream, e streams.StreamError) error {
 	if _, again, failed := w.stream().CheckWrite().Result(); failed {
 		return w.failLocked("splice", telling(e, again))
 	}

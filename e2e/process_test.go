@@ -63,12 +63,12 @@ func (p *process) run() (*result, error) {
 		return nil, err
 	}
 	command.Stdout = stdout.write
+	stdout.start()
 	err = command.Start()
 	stdout.write.Close()
 	if err != nil {
 		return nil, err
 	}
-	stdout.start()
 
 	signal := func(s syscall.Signal) func() { return func() { syscall.Kill(-command.Process.Pid, s) } }
 	// After SIGTERM, the process may still report what it was doing.
@@ -110,9 +110,13 @@ func (m stdoutMode) open() (c *capture, err error) {
 	return c, err
 }
 
-// start starts to read the pipe, unless c.Late is set.
+// start starts to read the pipe, unless c.Late is set. To read nothing is to close it.
 func (c *capture) start() {
-	if c.read != nil && !c.Late {
+	switch {
+	case c.read == nil || c.Late:
+	case c.Stop != nil && *c.Stop == 0:
+		c.readPipe()
+	default:
 		go c.readPipe()
 	}
 }

@@ -78,18 +78,184 @@ func (s spliceWay) possible(toolchain component.Toolchain) bool {
 	return toolchain != component.Go || s.from == "-" && s.to == "-"
 }
 
+// A spliceCell is a guest compiled by one toolchain that moves bytes in one way on one host.
+type spliceCell struct {
+	spliceWay
+	toolchain component.Toolchain
+	host      *host
+	guest     *guest
+}
+
+// TestSplice moves bytes with Splice in all ways on all hosts that are Wasmtime.
+func TestSplice(t *testing.T) {
+	for _, toolchain := range component.Toolchains {
+		t.Run(string(toolchain), func(t *testing.T) {
+			requireTools(t, toolchain)
+			t.Parallel()
+			g, err := buildSplice(toolchain)
+			require.NoError(t, err)
+			for _, h := range hosts {
+				for _, way := range spliceWays {
+					// A file does not care where standard output goes.
+					if h.engine == jco || !way.possible(toolchain) || way.to != "-" && h != inherited && h != runPipe {
+						continue
+					}
+					c := &spliceCell{way, toolchain, h, g}
+					t.Run(h.name+", "+way.String(), func(t *testing.T) {
+						t.Parallel()
+						t.Run("moves", c.moves)
+						t.Run("fails", c.fails)
+						t.Run("closed", c.closed)
+						t.Run("no source", c.noSource)
+					})
+				}
+			}
+		})
+	}
+}
+
+// moves checks that all bytes arrive, or as many as the guest wants.
+func (c *spliceCell) moves(t *testing.T) {
+	for _, test := range []struct{ size, n int }{
+		{0, -1}, {0, 1},
+		{1, -1}, {1, 0}, {1, 1}, {1, 2},
+		{70_000, -1}, {70_000, 12_345}, {70_000, 70_000}, {70_000, 70_001},
+		{5_000_000, -1}, {5_000_000, 4_999_999}, {5_000_000, 5_000_000}, {5_000_000, 1 << 62},
+	} {
+		what := fmt.Sprintf("%d of %d bytes", test.n, test.size)
+		want := noise(test.size)
+		p := c.process(t, want, test.n)
+		r, err := c.host.run(p)
+		require.NoError(t, err, what)
+		if test.n >= 0 {
+			want = want[:min(test.n, test.size)]
+		}
+		assert.Zero(t, r.exit, what)
+		assert.Equal(t, fmt.Sprintf("moved=%d err=<nil>\n", len(want)), string(r.stderr), what)
+		if c.host == nothing {
+			continue // a sink of the host's
+		}
+		got := c.output(t, p, r)
+		assert.Len(t, got, len(want), what)
+		assert.Equal(t, sha256.Sum256(want), sha256.Sum256(got), what)
+	}
+}
+
+// maxPiece is the most that Wasmtime reads at a time, in bytes.
+const maxPiece = 64 << 10
+
+// fails checks that the guest learns that the output fails midway: the reader closes the pipe,
+// the file reaches its size limit, or the callback returns an error.
+//
+// The pieces that the host has taken count. That in which it fails does not, although some of
+// it may have arrived. A file of wasi:filesystem, and the callback, fail only after they have
+// taken it, so that one counts.
+func (c *spliceCell) fails(t *testing.T) {
+	const size, take, failAt = 5_000_000, 100_000, 102_500
+	stop, limit := take, uint64(failAt)
+	arrives, most, reason := failAt, failAt+maxPiece, "File too large"
+	content := noise(size)
+	p := c.process(t, content, -1)
+	switch {
+	case c.host == nothing:
+		t.Skip("a sink never fails")
+	case c.to != "-", c.host == file, c.host == runFile:
+		p.task.FileLimit = &limit
+	case c.host == inherited, c.host == runPipe:
+		p.stdout.Stop = &stop
+		arrives, most, reason = take, take+pipeSize+maxPiece, "Broken pipe"
+		if c.host == runPipe {
+			reason = "stream closed by the host"
+		}
+	default:
+		p.task.Run.Sink.Fails, p.task.Run.Sink.FailAt = true, failAt
+		reason = "Input/output error"
+	}
+	r, err := c.host.run(p)
+	require.NoError(t, err)
+	moved := c.failure(t, r, "splice", reason)
+	assert.GreaterOrEqual(t, moved, arrives-maxPiece)
+	assert.LessOrEqual(t, moved, most)
+	got := c.output(t, p, r)
+	assert.Len(t, got, arrives)
+	assert.True(t, bytes.HasPrefix(content, got), "what arrived is not what the guest moved")
+}
+
+// closed checks that the guest learns of a pipe that nobody reads, although all that it moves
+// is a single piece, or stays in the host until the flush.
+//
+// On Wasmtime 48, standard output works again after it has failed: check-write, right after
+// the splice that got the error closed, permits bytes. And closed is what a splice from a
+// stream at its end returns, too. But neither standard input nor a file says that it has ended
+// before it has been read once more, so it is clear that the output is the one.
+func (c *spliceCell) closed(t *testing.T) {
+	if c.to != "-" || c.host != inherited && c.host != runPipe {
+		t.Skip("standard output is not a pipe")
+	}
+	stop, reason := 0, "Broken pipe"
+	if c.host == runPipe {
+		reason = "stream closed by the host"
+	}
+	for _, test := range []struct {
+		size, moved int
+		op          string
+	}{
+		{1, 1, "flush"}, // a line that is not complete
+		{1_000, 0, "splice"},
+		{70_000, 0, "splice"},
+	} {
+		for _, n := range []int{-1, test.size} {
+			p := c.process(t, noise(test.size), n)
+			p.stdout.Stop = &stop
+			r, err := c.host.run(p)
+			require.NoError(t, err)
+			assert.Equal(t, test.moved, c.failure(t, r, test.op, reason), "%d of %d bytes", n, test.size)
+		}
+	}
+}
+
+// noSource checks that an error of standard input is reported as such. It is a directory.
+func (c *spliceCell) noSource(t *testing.T) {
+	if c.from != "-" || c.pipe {
+		t.Skip("standard input is not a file")
+	}
+	p := c.process(t, nil, -1)
+	dir, err := os.Open(p.dir)
+	require.NoError(t, err)
+	defer dir.Close()
+	p.stdin = dir
+	r, err := c.host.run(p)
+	require.NoError(t, err)
+	assert.Zero(t, c.failure(t, r, "read", "Is a directory"))
+	assert.Empty(t, r.stdout)
+}
+
+// failure checks that the guest has reported the error of an operation. Compiled by Go, it
+// knows no reason but closed. It returns how many bytes the guest has moved.
+func (c *spliceCell) failure(t *testing.T, r *result, op, reason string) (moved int) {
+	t.Helper()
+	if c.toolchain != component.TinyGo && reason != "stream closed by the host" {
+		reason = "last operation failed"
+	}
+	assert.Zero(t, r.exit)
+	_, err := fmt.Sscanf(string(r.stderr), "moved=%d", &moved)
+	require.NoError(t, err, "stderr: %s", r.stderr)
+	assert.Contains(t, string(r.stderr), fmt.Sprintf("moved=%d err=wasio: %s: %s", moved, op, reason))
+	return moved
+}
+
 // process returns a process that moves n of the bytes.
-func (s spliceWay) process(t *testing.T, h *host, g *guest, content []byte, n int) *process {
+func (c *spliceCell) process(t *testing.T, content []byte, n int) *process {
 	t.Helper()
 	dir := t.TempDir()
-	p := h.process(g, []string{s.from, s.to, fmt.Sprint(n)}, dir)
-	if s.pipe {
+	p := c.host.process(c.guest, []string{c.from, c.to, fmt.Sprint(n)}, dir)
+	if c.pipe {
 		p.stdin = &pieceReader{r: bytes.NewReader(content)}
 		return p
 	}
 	name := filepath.Join(dir, "in")
 	require.NoError(t, os.WriteFile(name, content, 0o600))
-	if s.from == "-" {
+	if c.from == "-" {
 		f, err := os.Open(name)
 		require.NoError(t, err)
 		t.Cleanup(func() { f.Close() })
@@ -99,95 +265,13 @@ func (s spliceWay) process(t *testing.T, h *host, g *guest, content []byte, n in
 }
 
 // output returns what arrived.
-func (s spliceWay) output(t *testing.T, p *process, r *result) []byte {
+func (c *spliceCell) output(t *testing.T, p *process, r *result) []byte {
 	t.Helper()
-	if s.to == "-" {
+	if c.to == "-" {
 		return r.stdout
 	}
 	assert.Empty(t, r.stdout)
-	content, err := os.ReadFile(filepath.Join(p.dir, s.to))
+	content, err := os.ReadFile(filepath.Join(p.dir, c.to))
 	require.NoError(t, err)
 	return content
-}
-
-// onWasmtime calls test for each toolchain, each way that it allows, and each host that is
-// Wasmtime, in parallel.
-func onWasmtime(t *testing.T, test func(*testing.T, component.Toolchain, *guest, *host, spliceWay)) {
-	for _, toolchain := range component.Toolchains {
-		t.Run(string(toolchain), func(t *testing.T) {
-			requireTools(t, toolchain)
-			t.Parallel()
-			g, err := buildSplice(toolchain)
-			require.NoError(t, err)
-			for _, h := range hosts {
-				for _, way := range spliceWays {
-					if h.engine == jco || !way.possible(toolchain) {
-						continue
-					}
-					t.Run(h.name+", "+way.String(), func(t *testing.T) {
-						t.Parallel()
-						test(t, toolchain, g, h, way)
-					})
-				}
-			}
-		})
-	}
-}
-
-// All bytes arrive, or as many as the guest wants.
-func TestSplice(t *testing.T) {
-	onWasmtime(t, func(t *testing.T, _ component.Toolchain, g *guest, h *host, way spliceWay) {
-		for _, test := range []struct{ size, n int }{
-			{0, -1}, {0, 1},
-			{1, -1}, {1, 0}, {1, 1}, {1, 2},
-			{70_000, -1}, {70_000, 12_345}, {70_000, 70_000}, {70_000, 70_001},
-			{5_000_000, -1}, {5_000_000, 4_999_999}, {5_000_000, 5_000_000}, {5_000_000, 1 << 62},
-		} {
-			what := fmt.Sprintf("%d of %d bytes", test.n, test.size)
-			content := noise(test.size)
-			p := way.process(t, h, g, content, test.n)
-			r, err := h.run(p)
-			require.NoError(t, err, what)
-			want := content
-			if test.n >= 0 {
-				want = content[:min(test.n, test.size)]
-			}
-			assert.Zero(t, r.exit, what)
-			assert.Equal(t, fmt.Sprintf("moved=%d err=<nil>\n", len(want)), string(r.stderr), what)
-			if h == nothing && way.to == "-" {
-				continue
-			}
-			got := way.output(t, p, r)
-			assert.Len(t, got, len(want), what)
-			assert.Equal(t, sha256.Sum256(want), sha256.Sum256(got), what)
-		}
-	})
-}
-
-// If the output fails, the guest learns of it.
-func TestSpliceFails(t *testing.T) {
-	onWasmtime(t, func(t *testing.T, toolchain component.Toolchain, g *guest, h *host, way spliceWay) {
-		const size = 5_000_000
-		const failAt = 102_500
-		take, limit := 100_000, uint64(failAt)
-		content := noise(size)
-		p := way.process(t, h, g, content, -1)
-		if way.to != "-" {
-			p.task.FileLimit = &limit
-		} else {
-			switch h {
-			case nothing:
-				return
-			case inherited, runPipe:
-				p.stdout.Stop = &take
-			case file, runFile:
-				p.task.FileLimit = &limit
-			default:
-				p.task.Run.Sink.Fails, p.task.Run.Sink.FailAt = true, failAt
-			}
-		}
-		r, err := h.run(p)
-		require.NoError(t, err)
-		t.Logf("XX %q %d", r.stderr, len(way.output(t, p, r)))
-	})
 }

@@ -68,25 +68,20 @@ type httpSamples map[httpCase][]httpSample
 // measureHTTP measures all cases, those of a body by turns.
 func measureHTTP(dir string) (httpSamples, moveSamples, error) {
 	samples, moves := make(httpSamples), make(moveSamples)
-	for _, size := range moveSizes {
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprint(size)), make([]byte, size), 0o600); err != nil {
-			return nil, nil, err
-		}
-	}
 	for _, toolchain := range httpToolchains {
 		progress("building the server with %s", toolchain)
 		wasm := filepath.Join(dir, "server "+string(toolchain)+".wasm")
 		if err := component.BuildServer(toolchain, wasm); err != nil {
 			return nil, nil, err
 		}
-		url, stop, err := serveHTTP(wasm, dir)
+		if err := measureMoves(moves, toolchain, wasm, dir); err != nil {
+			return nil, nil, err
+		}
+		url, stop, err := serveHTTP(wasm, component.Reuse...)
 		if err != nil {
 			return nil, nil, err
 		}
 		defer stop()
-		if err := measureMoves(moves, toolchain, url, dir); err != nil {
-			return nil, nil, err
-		}
 		for _, clients := range httpClients {
 			for _, body := range httpBodies {
 				progress("%s, %d clients, %s", toolchain, clients, body.name)
@@ -162,16 +157,15 @@ func fetch(response *http.Response, err error, size int64) error {
 	return err
 }
 
-// serveHTTP starts a server, whose instances answer many requests and have the files of dir,
-// and returns its URL.
-func serveHTTP(wasm, dir string) (url string, stop func(), err error) {
+// serveHTTP starts a server with options of wasmtime serve, and returns its URL.
+func serveHTTP(wasm string, options ...string) (url string, stop func(), err error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", nil, err
 	}
 	address := l.Addr().String()
 	l.Close()
-	command, err := component.Serve(address, wasm, append([]string{"--dir", dir + "::/"}, component.Reuse...)...)
+	command, err := component.Serve(address, wasm, options...)
 	if err != nil {
 		return "", nil, err
 	}

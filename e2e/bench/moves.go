@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -34,9 +36,21 @@ type moveCase struct {
 // moveSamples has the samples of each case. Those with the same index are of the same turn.
 type moveSamples map[moveCase][]httpSample
 
-// measureMoves measures all cases of a toolchain, those of a size by turns.
-func measureMoves(samples moveSamples, toolchain component.Toolchain, url, dir string) error {
+// measureMoves measures all cases of a toolchain, those of a size by turns, with files in dir.
+// Each request has an instance of its own, as by default: in one that is used again, a
+// component of Go's that reads bodies traps sooner or later (see examples/httpserver).
+func measureMoves(samples moveSamples, toolchain component.Toolchain, wasm, dir string) error {
 	body := make([]byte, moveSizes[len(moveSizes)-1])
+	for _, size := range moveSizes {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprint(size)), body[:size], 0o600); err != nil {
+			return err
+		}
+	}
+	url, stop, err := serveHTTP(wasm, "--dir", dir+"::/")
+	if err != nil {
+		return err
+	}
+	defer stop()
 	for _, what := range []string{"echo", "file"} {
 		for _, size := range moveSizes {
 			progress("%s, %s, %d bytes", toolchain, what, size)

@@ -20,8 +20,9 @@ import (
 
 func Handle(request *types.IncomingRequest, out *types.ResponseOutparam) {
 	defer runtime.Unpin()
-	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // see examples/httpserver
+	gc := debug.SetGCPercent(-1) // see examples/httpserver
 	path := request.PathWithQuery().SomeOr("/")
+	debug.SetGCPercent(gc)
 	response := types.MakeOutgoingResponse(types.MakeFields())
 	body := response.Body().Ok()
 	stream := body.Write().Ok()
@@ -52,7 +53,9 @@ type reader struct{ *streams.InputStream }
 
 func (r reader) Read(p []byte) (int, error) {
 	defer runtime.Unpin()
+	gc := debug.SetGCPercent(-1) // see examples/httpserver
 	result := r.BlockingRead(uint64(len(p)))
+	debug.SetGCPercent(gc)
 	if result.IsOk() {
 		return copy(p, result.Ok()), nil
 	}
