@@ -45,16 +45,18 @@ func Splice[InputStream ~uint32 | ~int32](w *Writer, src InputStream, n int64) (
 func splice(w *Writer, src streams.InputStream, n int64) (moved int64, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	switch {
-	case w.stream() == 0:
+	if w.stream() == 0 {
 		return 0, notOpen("splice")
-	case w.err != nil && (w.state != ended || n != 0):
+	}
+	if w.err != nil && (w.state != ended || n != 0) {
 		w.state = owed // not ended any more
 		return 0, w.err
-	case n == 0:
-		return 0, nil
-	case n < 0:
+	}
+	if n < 0 {
 		n = 1<<63 - 1
+	}
+	if n == 0 {
+		return 0, nil
 	}
 	moved, err = spliceLocked(w, src, n)
 	if ferr := w.flushLocked(); err == nil {
@@ -140,10 +142,10 @@ func telling(e, again streams.StreamError) streams.StreamError {
 
 // sourceError returns the error of a wait on an input stream, which does not stick.
 func sourceError(err error) error {
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case isTimeout(err):
+	}
+	if isTimeout(err) {
 		return &Error{"read", errTimeout.Err}
 	}
 	return &Error{"read", &cause{text: "input stream is ready, but has no bytes", is: io.ErrNoProgress}}

@@ -111,8 +111,11 @@ func FuzzBufWriter(f *testing.F) {
 }
 
 // TestBufWriterPrograms runs some random programs, for those who do not fuzz.
-func TestBufWriterPrograms(t *testing.T) {
-	for seed := range uint64(4000) {
+func TestBufWriterPrograms(t *testing.T) { testPrograms(t, 4000, testBufWriter) }
+
+// testPrograms runs a test with random programs and choices.
+func testPrograms(t *testing.T, seeds uint64, test func(t *testing.T, program, choices []byte)) {
+	for seed := range seeds {
 		r := rand.New(rand.NewPCG(seed, 0))
 		program, choices := make([]byte, 3*r.IntN(60)), make([]byte, r.IntN(400))
 		for i := range program {
@@ -126,7 +129,7 @@ func TestBufWriterPrograms(t *testing.T) {
 				choices[i] |= 8 // no failure
 			}
 		}
-		if !t.Run(fmt.Sprint(seed), func(t *testing.T) { testBufWriter(t, program, choices) }) {
+		if !t.Run(fmt.Sprint(seed), func(t *testing.T) { test(t, program, choices) }) {
 			return
 		}
 	}

@@ -3,9 +3,7 @@ package fuzz
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"testing"
 	"testing/synctest"
@@ -25,24 +23,7 @@ func FuzzSplice(f *testing.F) {
 }
 
 // TestSplicePrograms runs some random programs, for those who do not fuzz.
-func TestSplicePrograms(t *testing.T) {
-	for seed := range uint64(3000) {
-		r := rand.New(rand.NewPCG(seed, 1))
-		program, choices := make([]byte, 3*r.IntN(40)), make([]byte, r.IntN(600))
-		for i := range program {
-			program[i] = byte(r.Uint32())
-		}
-		for i := range choices {
-			choices[i] = byte(r.Uint32())
-			if r.IntN(4) > 0 {
-				choices[i] |= 8 // no failure
-			}
-		}
-		if !t.Run(fmt.Sprint(seed), func(t *testing.T) { testSplice(t, program, choices) }) {
-			return
-		}
-	}
-}
+func TestSplicePrograms(t *testing.T) { testPrograms(t, 4000, testSplice) }
 
 // A spring is the text that an input stream has.
 type spring struct{ read, size int }
@@ -69,7 +50,7 @@ func testSplice(t *testing.T, program, choices []byte) {
 		var want []byte
 		var sticky error
 		var deadline time.Time
-		moved := 0 // from src
+		moved := 0    // from src
 		lost := false // a write failed, of bytes that were read
 		ops(program, func(op byte, n int) {
 			start, calls := time.Now(), wd.Total()

@@ -161,3 +161,10 @@ func (h *Host) spin(f *flow) {
 		h.fail("the guest spins: it asked %d times in a row without waiting on a pollable", maxSpins)
 	}
 }
+
+// subscribe returns the handle of a pollable of a stream, of which a handle has the children.
+func (h *Host) subscribe(f *flow, children *int) uint32 {
+	p := h.addPollable(pollable{flow: f, children: children})
+	*children++
+	return p
+}

@@ -179,9 +179,7 @@ func (h *Host) SubscribeInput(handle uint32) uint32 {
 	c := h.begin(OpSubscribeInput, handle)
 	defer h.end(&c)
 	s := lookup[*input](h, handle)
-	p := h.addPollable(pollable{flow: &s.flow, children: &s.children})
-	s.children++
-	return c.handle(p)
+	return c.handle(h.subscribe(&s.flow, &s.children))
 }
 
 // DropInput is [resource-drop]input-stream.

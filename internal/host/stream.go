@@ -170,9 +170,7 @@ func (h *Host) Subscribe(handle uint32) uint32 {
 	c := h.begin(OpSubscribe, handle)
 	defer h.end(&c)
 	s := lookup[*stream](h, handle)
-	p := h.addPollable(pollable{flow: &s.flow, children: &s.children})
-	s.children++
-	return c.handle(p)
+	return c.handle(h.subscribe(&s.flow, &s.children))
 }
 
 // DropStream is [resource-drop]output-stream.
