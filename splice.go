@@ -94,12 +94,12 @@ func spliceLocked(w *Writer, src streams.InputStream, n int64) (moved int64, err
 			return moved, w.failLocked("check-write", e)
 		}
 		if permit > 0 {
-			w.waits = waits{}
-		}
-		if waited = permit == 0 && !waited; waited {
-			err = w.waitLocked(stream.Subscribe(), &w.waits)
-		} else {
+			w.waits, waited = waits{}, false
 			err = sourceError(w.waitLocked(src.Subscribe(), &since))
+		} else if waited = !waited; waited {
+			err = w.waitLocked(stream.Subscribe(), &w.waits)
+		} else { // src may well be ready
+			err = sourceError(w.waitLocked(src.Subscribe(), &waits{}))
 		}
 		if err != nil {
 			return moved, err

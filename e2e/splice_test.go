@@ -173,7 +173,7 @@ func (c *spliceCell) fails(t *testing.T) {
 	}
 	r, err := c.host.run(p)
 	require.NoError(t, err)
-	moved := c.failure(t, r, "splice", reason)
+	moved := c.failure(t, r, "splice|check-write", reason)
 	assert.GreaterOrEqual(t, moved, arrives-maxPiece)
 	assert.LessOrEqual(t, moved, most)
 	got := c.output(t, p, r)
@@ -196,20 +196,19 @@ func (c *spliceCell) closed(t *testing.T) {
 	if c.host == runPipe {
 		reason = "stream closed by the host"
 	}
-	for _, test := range []struct {
-		size, moved int
-		op          string
-	}{
-		{1, 1, "flush"}, // a line that is not complete
-		{1_000, 0, "splice"},
-		{70_000, 0, "splice"},
-	} {
-		for _, n := range []int{-1, test.size} {
-			p := c.process(t, noise(test.size), n)
+	for _, size := range []int{1, 1_000, 70_000} {
+		for _, n := range []int{-1, size} {
+			p := c.process(t, noise(size), n)
 			p.stdout.Stop = &stop
 			r, err := c.host.run(p)
 			require.NoError(t, err)
-			assert.Equal(t, test.moved, c.failure(t, r, test.op, reason), "%d of %d bytes", n, test.size)
+			if size == 1 {
+				assert.Equal(t, 1, c.failure(t, r, "flush", reason))
+				continue
+			}
+			moved := c.failure(t, r, "splice", reason)
+			assert.Less(t, moved, size)
+			assert.LessOrEqual(t, moved, lineBuffer)
 		}
 	}
 }
@@ -230,8 +229,8 @@ func (c *spliceCell) noSource(t *testing.T) {
 	assert.Empty(t, r.stdout)
 }
 
-// failure checks that the guest has reported the error of an operation. Compiled by Go, it
-// knows no reason but closed. It returns how many bytes the guest has moved.
+// failure checks that the guest has reported the error of an operation, or of one of several.
+// Compiled by Go, it knows no reason but closed. It returns how many bytes the guest has moved.
 func (c *spliceCell) failure(t *testing.T, r *result, op, reason string) (moved int) {
 	t.Helper()
 	if c.toolchain != component.TinyGo && reason != "stream closed by the host" {
@@ -240,7 +239,7 @@ func (c *spliceCell) failure(t *testing.T, r *result, op, reason string) (moved 
 	assert.Zero(t, r.exit)
 	_, err := fmt.Sscanf(string(r.stderr), "moved=%d", &moved)
 	require.NoError(t, err, "stderr: %s", r.stderr)
-	assert.Contains(t, string(r.stderr), fmt.Sprintf("moved=%d err=wasio: %s: %s", moved, op, reason))
+	assert.Regexp(t, fmt.Sprintf("^moved=%d err=wasio: (%s): %s", moved, op, reason), string(r.stderr))
 	return moved
 }
 
