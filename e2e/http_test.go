@@ -207,7 +207,9 @@ func serve(t *testing.T, host software, wasm string, options ...string) *server 
 	}
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // jco starts a child process
-	cmd.Env = append(os.Environ(), "RUST_BACKTRACE=0")    // Wasmtime would put stacks into the texts of errors
+	cmd.Env = append(os.Environ(),
+		"RUST_BACKTRACE=0", // Wasmtime would put stacks into the texts of errors
+		"GUEST_DIR=/")      // for setup.mjs, if it is loaded
 	stderr, err := cmd.StderrPipe()
 	require.NoError(t, err)
 	cmd.Stdout = cmd.Stderr

@@ -1,5 +1,5 @@
 // Gives the guest the directory $GUEST_DIR, since jco gives it none by default. The flag
-// --jco-import makes `jco run` load this file first.
+// --jco-import makes jco load this file first.
 import { createRequire } from "node:module";
 import process from "node:process";
 import { pathToFileURL } from "node:url";

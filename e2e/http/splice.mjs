@@ -8,6 +8,7 @@
 import { createRequire } from "node:module";
 import threads from "node:worker_threads";
 import { pathToFileURL } from "node:url";
+import "../setup.mjs"; // for files
 import "./hangup.mjs";
 
 if (threads.isMainThread) {
