@@ -10,7 +10,8 @@
 // write takes no more than that, flush begins a flush, and while nothing is permitted the
 // guest waits on a pollable from subscribe. A [Writer] speaks it, on a stream of the
 // program ([Stdout], [Stderr]) or on any other ([NewWriter]). Packages fmt, log, log/slog,
-// bufio and encoding/json use it as any writer. A [BufWriter] gathers small writes for it.
+// bufio and encoding/json use it as any writer. A [BufWriter] gathers small writes for it,
+// and [Splice] has the host move the bytes of an input stream to it.
 //
 // Programs are built with componentize-go, with TinyGo or with Go alone; the README has the
 // commands. Bindings by wit-bindgen-go or by wit-bindgen return the streams of a program's

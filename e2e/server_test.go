@@ -222,6 +222,7 @@ func TestSoak(t *testing.T) {
 	s := serve(t, wasmtime48, wasm, component.Reuse...)
 
 	const clients = 8
+	echoed := noise(300_000)
 	requests := int64(*soakRequests)
 	var sent, hungUp atomic.Int64
 	soak := func(until int64) {
@@ -240,6 +241,9 @@ func TestSoak(t *testing.T) {
 						assert.NoError(t, err)
 						assert.NoError(t, response.Body.Close())
 						hungUp.Add(1)
+					case n < 60:
+						got := body(t, s.send(t, http.MethodPost, "/echo", bytes.NewReader(echoed)))
+						assert.True(t, bytes.Equal(echoed, got))
 					case n < 100:
 						response := s.get(t, "/nothing")
 						assert.Equal(t, http.StatusNotFound, response.StatusCode)

@@ -9,7 +9,7 @@
 // if the flag -tinygo is set. It runs a file as it is: a core module that Go made, or a
 // component with wasi:cli/run that TinyGo (-target=wasip2) or componentize-go made. Output
 // that the program writes to wasi:io streams or to os.Stdout goes to the standard output of
-// wasirun.
+// wasirun, whose standard input the program has as wasi:cli/stdin and as os.Stdin.
 //
 // The host is the strict model that the tests of wasio use. It stops a program that breaks
 // the protocol or would wait forever, and reports why. Flags make it slow or make it fail.

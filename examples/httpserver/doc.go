@@ -38,6 +38,9 @@
 // wasio needs no memory patch here, and calls no function of the host that returns a list
 // or a string. The handler calls one itself, path-with-query: see pathOf.
 //
+// The bytes of /echo never enter the program: the host moves them (wasio.Splice). jco 1.35
+// cannot do that, and ends the program.
+//
 // The functions that the bindings have for a body, and the order in which a host wants
 // them, are in the function respond.
 package main
