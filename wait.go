@@ -12,16 +12,17 @@ const (
 	atOnce    int64 = 1_000_000     // a wait that is shorter was none
 )
 
-// waits describes the waits since the host last permitted a byte.
+// waits describes the waits since a stream last permitted, or had, a byte.
 type waits struct {
 	n      int   // their number
 	paused int64 // the pauses after those, from the second on, that returned at once
 }
 
-// waitLocked returns when the stream may permit bytes again, or earlier, or says why it
-// will not. Each wait takes a new pollable, as one from before a flush can be stuck at
-// ready, and drops it before any other call: a host may trap if a stream is dropped
-// before its pollables.
+// waitLocked waits on p, a pollable of the stream, and drops it. It returns when the stream
+// may permit bytes again, or earlier, or says why it will not. Each wait takes a new
+// pollable, as one from before a flush can be stuck at ready, and drops it before any other
+// call: a host may trap if a stream is dropped before its pollables. The stream is that of w
+// if since is w.waits. Only then does an error stick.
 //
 // A host may say that a stream is ready which permits nothing ("may return prematurely",
 // says Wasmtime of pollable.block). From the second time in a row on, waitLocked pauses.
