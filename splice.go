@@ -48,15 +48,11 @@ func splice(w *Writer, src streams.InputStream, n int64) (moved int64, err error
 	if w.stream() == 0 {
 		return 0, notOpen("splice")
 	}
-	if w.err != nil && (w.state != ended || n != 0) {
-		w.state = owed // not ended any more
-		return 0, w.err
-	}
 	if n < 0 {
 		n = 1<<63 - 1
 	}
-	if n == 0 {
-		return 0, nil
+	if err := w.refusalLocked(int(min(n, 1)), false); err != nil || n == 0 {
+		return 0, err
 	}
 	moved, err = spliceLocked(w, src, n)
 	if ferr := w.flushLocked(); err == nil {
@@ -77,9 +73,6 @@ func spliceLocked(w *Writer, src streams.InputStream, n int64) (moved int64, err
 	var since waits // for src, since it last had a byte
 	waited := false // for w, and not for src after that
 	for moved < n {
-		if w.overdue() { // as a stream that never ends may never wait either
-			return moved, errTimeout
-		}
 		size, e, failed := stream.Splice(src, uint64(min(n-moved, maxSplice))).Result()
 		if failed {
 			return moved, failSpliceLocked(w, src, e)
@@ -87,6 +80,9 @@ func spliceLocked(w *Writer, src streams.InputStream, n int64) (moved int64, err
 		if size > 0 {
 			moved += int64(size)
 			w.state, w.waits, since, waited = owed, waits{}, waits{}, false
+			if w.overdue() { // src may never make it wait, nor end
+				return moved, errTimeout
+			}
 			continue
 		}
 		permit, e, failed := stream.CheckWrite().Result()

@@ -180,7 +180,7 @@ func (w *Writer) transfer(p []byte, flush bool) (n int, err error) {
 func (w *Writer) transferLocked(p []byte, flush bool) (n int, err error) {
 	stream := w.stream()
 	if stream == 0 || w.err != nil || w.deadline.Load() != 0 {
-		if err := w.refusalLocked(p, flush); err != nil {
+		if err := w.refusalLocked(len(p), flush); err != nil {
 			return 0, err
 		}
 	}
@@ -244,22 +244,23 @@ func (w *Writer) settle() error {
 	return w.flushLocked()
 }
 
-// refusalLocked returns the error of a call that does not get to the host, or nil.
+// refusalLocked returns the error of a call that does not get to the host, or nil. The call
+// is to write n bytes, to flush, or both.
 //
 //go:noinline
-func (w *Writer) refusalLocked(p []byte, flush bool) error {
+func (w *Writer) refusalLocked(n int, flush bool) error {
 	if w.stream() == 0 {
 		op := "write"
-		if flush && len(p) == 0 {
+		if flush && n == 0 {
 			op = "flush"
 		}
 		return notOpen(op)
 	}
-	if w.err != nil && (w.state != ended || len(p) > 0) {
+	if w.err != nil && (w.state != ended || n > 0) {
 		w.state = owed // not ended any more
 		return w.err
 	}
-	if (flush || len(p) > 0) && w.overdue() {
+	if (flush || n > 0) && w.overdue() {
 		return errTimeout // before flush, in which a host may block, as jco does for HTTP bodies
 	}
 	return nil
