@@ -34,7 +34,7 @@ const maxSplice = 1 << 20
 // not find it because an input stream is not an [io.Reader]. See the example for a reader
 // that makes io.Copy use it.
 //
-// With jco up to 1.35, every splice ends the program with a TypeError, a fault of its
+// With jco 1.35, every splice ends the program with a TypeError, a fault of its
 // OutputStream.splice. Copy the bytes through the program there.
 func Splice[InputStream ~uint32 | ~int32](w *Writer, src InputStream, n int64) (moved int64, err error) {
 	return splice(w, streams.InputStream(src), n)
@@ -108,8 +108,8 @@ func spliceLocked(w *Writer, src streams.InputStream, n int64) (moved int64, err
 // it, or nil if src has ended.
 //
 // A stream that has closed or failed says so again when it is asked (WIT of wasi:io 0.2.2),
-// and src is asked to skip a byte, since some hosts return from a skip of none before they
-// look. If neither says so, it was w: standard output of Wasmtime works again after it has
+// and src is asked to skip a byte, since standard input of Wasmtime says nothing when it is
+// asked to skip none. If neither says so, it was w: standard output of Wasmtime works again after it has
 // failed, and of what src had a whole piece is lost already.
 func failSpliceLocked(w *Writer, src streams.InputStream, e streams.StreamError) error {
 	if _, again, failed := w.stream().CheckWrite().Result(); failed {

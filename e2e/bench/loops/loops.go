@@ -43,8 +43,8 @@ func (l Loop) Blocking(p []byte) error {
 	return nil
 }
 
-// Splice calls blocking-splice and nothing else until the source ends.
-func (l Loop) Splice(src streams.InputStream) error {
+// BlockingSplice calls blocking-splice and nothing else until the source ends.
+func (l Loop) BlockingSplice(src streams.InputStream) error {
 	for {
 		var result cm.Result[uint64, uint64, streams.StreamError]
 		blockingSplice(uint32(l.Out), uint32(src), 1<<20, &result)
@@ -57,7 +57,7 @@ func (l Loop) Splice(src streams.InputStream) error {
 	}
 }
 
-// SpliceProtocol makes the host calls that wasio.Splice makes, except for the flush.
+// SpliceProtocol makes the host calls that wasio.Splice makes until the source ends.
 func (l Loop) SpliceProtocol(src streams.InputStream) error {
 	for {
 		n, e, failed := l.Out.Splice(src, 1<<20).Result()

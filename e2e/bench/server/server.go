@@ -75,7 +75,7 @@ func Move(stream, src uint32, path string, reader func(src uint32) io.Reader) er
 		return errors.Join(err, w.Close())
 	case "blocking":
 		defer out.ResourceDrop()
-		return loops.Loop{Out: out}.Splice(streams.InputStream(src))
+		return loops.Loop{Out: out}.BlockingSplice(streams.InputStream(src))
 	case "protocol":
 		defer out.ResourceDrop()
 		return loops.Loop{Out: out}.SpliceProtocol(streams.InputStream(src))

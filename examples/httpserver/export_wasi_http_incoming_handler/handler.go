@@ -43,7 +43,7 @@ func Handle(request *types.IncomingRequest, out *types.ResponseOutparam) {
 	var failed *wasio.Error
 	switch {
 	case err == nil:
-	case errors.As(err, &failed) && failed.Op == "read":
+	case errors.As(err, &failed) && failed.Op == "read" && failed.Timeout():
 		report(path, "the client does not send")
 	case errors.Is(err, io.ErrClosedPipe):
 		report(path, "the client has hung up")

@@ -2,9 +2,11 @@
 
 // Package types represents the imported interface "wasi:http/types@0.2.0".
 //
-// The part of wasi:http/types that a handler needs to answer a request. A component
-// may
-// import a part of an interface, but each type must be complete.
+// The part of wasi:http/types that a handler needs to answer a request, and to read
+// its
+// body, which only the server of the benchmark does. A component may import a part
+// of an
+// interface, but each type must be complete.
 package types
 
 import (
