@@ -40,7 +40,8 @@ type Plan struct {
 
 	// Permits are the answers of check-write in bytes, in turn and then from the
 	// start again. 0 permits nothing: the guest must wait on a pollable and ask
-	// again. A 0 after a 0 is a wake-up that was spurious.
+	// again. A 0 after a 0 is a spurious wake-up. Any other permit holds, for splice
+	// too, until a write, a flush or a failure: check-write repeats it.
 	//
 	// Of an input stream they are how many bytes there are to be read, until those are
 	// read, and 0 is none yet.

@@ -163,7 +163,10 @@ var forbidden = []struct {
 		host: "Wasmtime, AsyncWriteStream, whose budget other handles share",
 		plan: host.Plan{Permits: []uint64{5, 3}},
 		guest: func(t *testing.T, g *guest) {
+			other := g.SameSink(g.s)
 			g.permit(t, 5)
+			g.CheckWrite(other)
+			require.Equal(t, done, g.Write(other, []byte("first")))
 			g.permit(t, 3)
 			g.Write(g.s, []byte("four"))
 		},
@@ -585,13 +588,52 @@ func TestWriteOfNothingOnAPermitUsesItUp(t *testing.T) {
 func TestPermitsGoRound(t *testing.T) {
 	g := newGuest(host.Plan{Permits: []uint64{2, 0, 0, 1}})
 	for range 3 {
-		g.permit(t, 2)
+		g.put(t, "ab")
 		g.permit(t, 0)
 		g.permit(t, 0) // no progress without a wait
 		g.wait()
 		g.permit(t, 0) // the second 0: a spurious wake-up
 		g.wait()
-		g.permit(t, 1)
+		g.put(t, "c")
+	}
+	assert.Equal(t, "abcabcabc", g.out.String())
+}
+
+// A permit holds until a write, a flush or a failure, whoever asks for it and how often.
+func TestPermitHolds(t *testing.T) {
+	oops := host.Plan{Faults: []host.PlannedFault{{At: host.AtWrite, Call: 1, Fault: host.Fault{Then: host.ThenWorks}}}}
+	for name, c := range map[string]struct {
+		plan host.Plan
+		use  func(t *testing.T, g *guest)
+	}{
+		"write":            {host.Plan{}, func(t *testing.T, g *guest) { require.Equal(t, done, g.Write(g.s, []byte("a"))) }},
+		"write of nothing": {host.Plan{}, func(t *testing.T, g *guest) { require.Equal(t, done, g.Write(g.s, nil)) }},
+		"write that fails": {oops, func(t *testing.T, g *guest) { textOf(t, g, g.Write(g.s, []byte("a"))) }},
+		"flush":            {host.Plan{}, func(t *testing.T, g *guest) { require.Equal(t, done, g.Flush(g.s)) }},
+		"blocking-write-and-flush": {host.Plan{FlushWaits: []int{1}}, func(t *testing.T, g *guest) {
+			g.BlockingWriteAndFlush(g.s, nil) // its flush alone voids the permit, and it waits for the next
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.plan.Permits = []uint64{5, 0, 7}
+			g := newGuest(c.plan)
+			other := g.SameSink(g.s)
+			for range 3 {
+				g.permit(t, 5)
+				require.EqualValues(t, 5, g.CheckWrite(other).Value)
+				g.wait()
+			}
+			g.permit(t, 5)
+			c.use(t, g)
+			if name != "blocking-write-and-flush" {
+				g.permit(t, 0)
+				g.wait()
+			}
+			for range 3 {
+				g.permit(t, 7)
+				require.EqualValues(t, 7, g.CheckWrite(other).Value)
+			}
+		})
 	}
 }
 
@@ -1148,20 +1190,24 @@ func TestHistoryIsARing(t *testing.T) {
 		return lines
 	}
 	assert.Empty(t, lines())
-	g.permit(t, 1)
-	g.permit(t, 2)
-	assert.Equal(t, []string{"output-stream(1).check-write = 1", "output-stream(1).check-write = 2"}, lines())
-	g.permit(t, 3)
-	g.permit(t, 4)
-	g.permit(t, 5)
-	assert.Equal(t, []string{"output-stream(1).check-write = 3", "output-stream(1).check-write = 4",
-		"output-stream(1).check-write = 5"}, lines())
-	assert.EqualValues(t, 5, g.Count(host.OpCheckWrite))
-	assert.Zero(t, g.Count(host.OpWrite))
+	write := func(n uint64) {
+		t.Helper()
+		g.permit(t, n)
+		require.Equal(t, done, g.Write(g.s, make([]byte, n)))
+	}
+	write(1)
+	assert.Equal(t, []string{"output-stream(1).check-write = 1", "output-stream(1).write(1)"}, lines())
+	write(2)
+	write(3)
+	write(4)
+	assert.Equal(t, []string{"output-stream(1).write(3)", "output-stream(1).check-write = 4", "output-stream(1).write(4)"}, lines())
+	assert.EqualValues(t, 4, g.Count(host.OpCheckWrite))
+	assert.EqualValues(t, 4, g.Count(host.OpWrite))
+	assert.Zero(t, g.Count(host.OpFlush))
 
 	calls := g.Calls()
-	g.permit(t, 1)
-	assert.EqualValues(t, 3, calls[0].Value, "a copy")
+	g.permit(t, 5)
+	assert.EqualValues(t, 3, calls[0].Arg, "a copy")
 	trap := trapOf(t, func() { g.Flush(0) })
 	assert.Len(t, trap.Calls, 3)
 	assert.Equal(t, "output-stream.flush = trap", trap.Calls[2].String())

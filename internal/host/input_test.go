@@ -922,11 +922,77 @@ func TestSpliceWaitsForEither(t *testing.T) {
 	r.splice(t, 9, 0)
 	r.wait()
 	r.splice(t, 9, 0) // the output would have taken 3 bytes
-	r.waitForInput()
-	r.splice(t, 9, 0) // but now it must be waited for again
 	r.wait()
+	r.splice(t, 9, 0) // and would do so still
+	r.waitForInput()
 	r.splice(t, 9, 3)
 	assert.Equal(t, "con", r.out.String())
+	r.splice(t, 9, 0) // now the output must be waited for again
+	r.wait()
+	r.splice(t, 9, 2)
+	assert.Equal(t, "conte", r.out.String())
+}
+
+// A splice goes by the permit that check-write gave, and leaves it if it moves nothing.
+func TestPermitHoldsForSplice(t *testing.T) {
+	for name, splice := range map[string]func(r *reader) host.Result{
+		"splice":          func(r *reader) host.Result { return r.Splice(r.s, r.in, 9) },
+		"blocking-splice": func(r *reader) host.Result { return r.BlockingSplice(r.s, r.in, 9) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newReader(host.Plan{Permits: []uint64{3, 0}}, host.Plan{}, strings.NewReader("content"))
+			r.permit(t, 3)
+			assert.Equal(t, moves(3), splice(r))
+			r.permit(t, 0)
+			r.wait()
+			r.permit(t, 3)
+			r.splice(t, 0, 0)
+			r.permit(t, 3)
+			assert.Equal(t, moves(3), splice(r))
+			assert.Equal(t, "conten", r.out.String())
+		})
+	}
+	t.Run("that moves nothing", func(t *testing.T) {
+		r := newReader(host.Plan{Permits: []uint64{3, 0}}, host.Plan{Permits: []uint64{0, 2}}, strings.NewReader("content"))
+		r.splice(t, 9, 0)
+		r.permit(t, 3)
+		require.Equal(t, done, r.Write(r.s, []byte("abc")))
+		r.permit(t, 0)
+	})
+	t.Run("that fails", func(t *testing.T) {
+		r := newReader(host.Plan{Permits: []uint64{3, 0, 5}, Faults: []host.PlannedFault{
+			{At: host.AtWrite, Call: 1, Fault: host.Fault{Then: host.ThenWorks}}}}, host.Plan{}, strings.NewReader("content"))
+		r.permit(t, 3)
+		textOf(t, r.guest, r.Splice(r.s, r.in, 9))
+		r.permit(t, 0)
+		r.wait()
+		r.permit(t, 5)
+	})
+}
+
+// A splice of more than a permit gets through on hosts that are busy after each write.
+func TestSpliceToABusyHost(t *testing.T) {
+	for _, name := range []string{"wasmtime-tcp", "wasmtime-file"} {
+		t.Run(name, func(t *testing.T) {
+			plan, err := host.Named(name)
+			require.NoError(t, err)
+			content := strings.Repeat("0123456789abcdef", 1<<17)
+			r := newReader(plan, host.Plan{}, strings.NewReader(content))
+			for moved := 0; moved < len(content); {
+				result := r.Splice(r.s, r.in, 1<<20)
+				require.Equal(t, host.Permit, result.Kind)
+				if moved += int(result.Value); result.Value > 0 {
+					continue
+				}
+				if r.CheckWrite(r.s).Value == 0 {
+					r.wait()
+				}
+			}
+			require.Equal(t, done, r.BlockingFlush(r.s))
+			assert.True(t, content == r.out.String())
+			assert.LessOrEqual(t, r.Count(host.OpBlock), uint64(len(content)>>16))
+		})
+	}
 }
 
 // Nothing is read while a flush is under way, and what is moved is held as what is written is.

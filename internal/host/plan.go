@@ -11,9 +11,9 @@ import (
 // A Script makes the choices that the contract leaves to a stream. Its methods are
 // called in the order in which the guest's calls bring the choices up, one at a time.
 type Script interface {
-	// Permit says how many bytes check-write permits, or, of an input stream, how many
-	// more there are to be read. None means that the guest must wait and ask again; to
-	// say it again right after a wait is a spurious wake-up.
+	// Permit says how many bytes check-write permits until a write or a flush, or, of an
+	// input stream, how many more there are to be read. None means that the guest must
+	// wait and ask again; to say it again right after a wait is a spurious wake-up.
 	Permit(moved uint64) uint64
 
 	// FlushWaits says how often the guest must wait until a flush that begins now is

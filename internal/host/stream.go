@@ -14,9 +14,10 @@ type sink struct {
 	handles  int
 	flushing bool
 
-	epoch uint64 // moves on when the permits given out become void
-	held  []byte
-	cuts  []int // where the pieces in held end
+	granted uint64 // the permit that holds until a write, a flush or a failure; 0 is none
+	epoch   uint64 // moves on when the permits given out become void
+	held    []byte
+	cuts    []int // where the pieces in held end
 }
 
 // stream is one output-stream handle.
@@ -201,7 +202,7 @@ func (s *sink) strike(f *Fault) {
 	if f == nil {
 		return
 	}
-	s.flushing = false
+	s.flushing, s.granted = false, 0
 	s.flow.strike(f)
 	if f.Closed && !f.Lost {
 		s.deliver()
@@ -209,8 +210,11 @@ func (s *sink) strike(f *Fault) {
 	s.held, s.cuts = s.held[:0], s.cuts[:0]
 }
 
-// grant returns how many bytes are permitted now.
+// grant returns how many bytes are permitted now. It repeats a permit that nobody has used.
 func (h *Host) grant(s *sink) uint64 {
+	if s.granted > 0 {
+		return s.granted
+	}
 	if h.stalled(&s.flow) {
 		return 0
 	}
@@ -220,12 +224,19 @@ func (h *Host) grant(s *sink) uint64 {
 			return 0
 		}
 	}
-	return h.ask(&s.flow)
+	s.granted = h.ask(&s.flow)
+	return s.granted
+}
+
+// void takes back the permits given out.
+func (s *sink) void() {
+	s.epoch++
+	s.granted = 0
 }
 
 // accept takes bytes over. It reports whether the sink failed at once.
 func (h *Host) accept(s *sink, contents []byte, c *Call) bool {
-	s.epoch++
+	s.void()
 	h.spins = 0
 	s.moved += uint64(len(contents))
 	if s.Hold {
@@ -248,7 +259,7 @@ func (h *Host) startFlush(s *sink, c *Call) bool {
 		return true
 	}
 	if !s.flushing {
-		s.epoch++
+		s.void()
 		s.flushing = true
 		s.stall(s.Script.FlushWaits(), h.options.Clock.Now())
 		if s.waits == 0 {
