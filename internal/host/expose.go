@@ -53,6 +53,21 @@ func owner(handle uint32) (h *Host, base, own uint32) {
 	return h, base, own
 }
 
+// Interrupt makes every call of [Host.Block] that waits now in the host of an exposed stream
+// return at once, as after a spurious wake-up, so that a guest can look at a deadline that was
+// set meanwhile. It has no effect on later calls, nor if the host is gone or handle is 0.
+func Interrupt(handle uint32) {
+	if h := exposed[handle>>(32-hostBits)].Load(); h != nil {
+		h.blocks.interrupt()
+	}
+}
+
+// TextOf returns what error.to-debug-string says of an exposed error.
+func TextOf(handle uint32) string {
+	h, _, own := owner(handle)
+	return h.DebugString(own)
+}
+
 // Standard returns the host of a standard stream of this process, [Stdout] or [Stderr],
 // and the base with which it is exposed.
 func Standard(fd int) (h *Host, base uint32) {

@@ -36,8 +36,10 @@ type wallClock struct{ start time.Time }
 func (c wallClock) Now() time.Duration { return time.Since(c.start) }
 
 func (c wallClock) Sleep(d time.Duration, wake <-chan struct{}) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
 	select {
-	case <-time.After(d):
+	case <-timer.C:
 	case <-wake:
 	}
 }
@@ -95,6 +97,8 @@ type Host struct {
 	spins   int   // how often the guest asked in vain without waiting
 	failing *Trap // of the call under way
 	current Call  // what OnCall sees: c itself would have to live on the heap
+
+	blocks blocks // has a lock of its own, as a sink may block while it is written to
 }
 
 type (

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -269,4 +271,144 @@ func TestSwapStandard(t *testing.T) {
 	out, _ := host.Standard(host.Stdout)
 	err, _ := host.Standard(host.Stderr)
 	assert.NotSame(t, out, err, "neither waits for the other")
+}
+
+func TestTextOf(t *testing.T) {
+	g := newGuest(host.Plan{Faults: []host.PlannedFault{{At: host.AtFlush, Fault: host.Fault{Text: "disk full"}}}})
+	s := expose(t, g)
+	_, e, _ := s.Flush().Result()
+	failure := e.LastOperationFailed()
+	require.NotNil(t, failure)
+	assert.Equal(t, "disk full", host.TextOf(uint32(*failure)))
+	failure.ResourceDrop()
+	trapOf(t, func() { host.TextOf(uint32(*failure)) })
+}
+
+// Interrupt ends each Block of the host, and no other.
+func TestInterrupt(t *testing.T) {
+	slow := host.Plan{Permits: []uint64{0, 5}, Traits: host.Traits{Delay: time.Hour}}
+	synctest.Test(t, func(t *testing.T) {
+		g, other := newGuestWith(host.Options{}, slow), newGuestWith(host.Options{}, slow)
+		s, apart := expose(t, g), expose(t, other)
+		in := exposeInput(g, s, slow, "content")
+		start := time.Now()
+		g.permit(t, 0)
+		other.permit(t, 0)
+		in.Skip(1)
+		p, q := s.Subscribe(), in.Subscribe()
+		var took [4]time.Duration // of the calls of Block
+		var wg sync.WaitGroup
+		for i, p := range []interface{ Block() }{p, p, q, apart.Subscribe()} {
+			wg.Go(func() {
+				p.Block()
+				took[i] = time.Since(start)
+			})
+		}
+		time.Sleep(time.Second)
+		host.Interrupt(uint32(s))
+		wg.Wait()
+		assert.Equal(t, [4]time.Duration{time.Second, time.Second, time.Second, time.Hour}, took)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuestWith(host.Options{}, slow)
+		s := expose(t, g)
+		start := time.Now()
+		g.permit(t, 0)
+		p := s.Subscribe()
+		host.Interrupt(uint32(s)) // nothing waits: no effect
+		for i := range 3 {
+			go func() {
+				time.Sleep(time.Second)
+				host.Interrupt(uint32(s))
+			}()
+			p.Block()
+			assert.Equal(t, time.Duration(i+1)*time.Second, time.Since(start))
+			assert.False(t, p.Ready(), "a spurious wake-up")
+			g.permit(t, 0)
+		}
+		p.Block() // for the rest
+		assert.Equal(t, time.Hour, time.Since(start))
+		g.permit(t, 5)
+		p.Block()
+		host.Interrupt(uint32(s))
+		p.Block()
+		p.ResourceDrop()
+		s.ResourceDrop()
+		assert.Empty(t, g.Live())
+	})
+}
+
+// Interrupt ends a wait for a reader that is silent, and the bytes that come later end the next.
+func TestInterruptOfAFeed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuestWith(host.Options{}, host.Plan{})
+		s := expose(t, g)
+		r, w := io.Pipe()
+		in := streams.InputStream(uint32(s)&^g.s | g.NewInput(host.Behavior{}, host.NewFeed(r)))
+		p := in.Subscribe()
+		go func() {
+			time.Sleep(time.Second)
+			host.Interrupt(uint32(s))
+			time.Sleep(time.Second)
+			io.WriteString(w, "text")
+			w.Close()
+		}()
+		start := time.Now()
+		p.Block()
+		assert.Equal(t, time.Second, time.Since(start))
+		p.Block()
+		assert.Equal(t, 2*time.Second, time.Since(start))
+		n, _, _ := in.Skip(9).Result()
+		assert.EqualValues(t, 4, n)
+		p.Block()
+	})
+}
+
+func TestInterruptWithoutAHost(t *testing.T) {
+	g := newGuest(host.Plan{})
+	base, err := g.Expose()
+	require.NoError(t, err)
+	host.Withdraw(base)
+	for _, handle := range []uint32{0, 7, base, base | g.s, 1<<32 - 1} {
+		assert.NotPanics(t, func() { host.Interrupt(handle) })
+	}
+	s := uint32(expose(t, g))
+	assert.Zero(t, testing.AllocsPerRun(100, func() { host.Interrupt(s) }))
+}
+
+// A wait that never ends is a hang though it could be interrupted.
+func TestInterruptDoesNotHideAHang(t *testing.T) {
+	g := newGuest(host.Plan{Permits: []uint64{0, 5}, Traits: host.Traits{LoseWakeups: true, Delay: time.Hour}})
+	s := expose(t, g)
+	g.permit(t, 0)
+	p := s.Subscribe()
+	trap := trapOf(t, func() { p.Block() })
+	assert.Equal(t, "the guest hangs: it waits for a wake-up that never comes", trap.Reason)
+	host.Interrupt(uint32(s))
+}
+
+// Interrupts and waits may come at any time.
+func TestInterruptAtAnyTime(t *testing.T) {
+	g := newGuestWith(host.Options{}, host.Plan{Permits: []uint64{0, 5}, Traits: host.Traits{Delay: time.Microsecond}})
+	s := expose(t, g)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 500 {
+			for g.CheckWrite(g.s).Value == 0 {
+				g.wait()
+			}
+			g.Write(g.s, []byte("x"))
+		}
+	}()
+	for {
+		select {
+		case <-done:
+			assert.Len(t, g.out.String(), 500)
+			assert.Equal(t, []string{"output-stream(1)"}, g.Live())
+			return
+		default:
+			host.Interrupt(uint32(s))
+		}
+	}
 }

@@ -2,6 +2,8 @@ package host
 
 import (
 	"math"
+	"slices"
+	"sync"
 	"time"
 )
 
@@ -113,8 +115,80 @@ func (h *Host) Block(handle uint32) {
 			c.done()
 			return
 		}
-		h.pass(d, arrival)
+		if h.passUnlessInterrupted(d, arrival) {
+			c.done()
+			return
+		}
 	}
+}
+
+// blocks are the calls of Block that wait now. A channel that is closed ends each of them.
+type blocks struct {
+	mu    sync.Mutex
+	wakes []chan struct{}
+}
+
+func (b *blocks) add(wake chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.wakes = append(b.wakes, wake)
+}
+
+func (b *blocks) remove(wake chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if i := slices.Index(b.wakes, wake); i >= 0 {
+		b.wakes = slices.Delete(b.wakes, i, i+1)
+	}
+}
+
+func (b *blocks) interrupt() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, wake := range b.wakes {
+		close(wake)
+	}
+	clear(b.wakes)
+	b.wakes = b.wakes[:0]
+}
+
+// passUnlessInterrupted is pass for Block. It reports whether Interrupt ended it. The
+// goroutine that waits makes the channel that wakes it, as in a testing/synctest bubble only
+// a channel of the bubble lets time pass.
+func (h *Host) passUnlessInterrupted(d time.Duration, arrival <-chan struct{}) (interrupted bool) {
+	if d == never && arrival == nil {
+		h.fail(hangs)
+	}
+	interrupt := make(chan struct{})
+	h.blocks.add(interrupt)
+	defer h.blocks.remove(interrupt)
+	wake, stop := either(arrival, interrupt)
+	defer stop()
+	h.pass(d, wake)
+	select {
+	case <-interrupt:
+		return true
+	default:
+		return false
+	}
+}
+
+// either returns a channel that is closed once a, which may be nil, or b is. The caller must
+// call stop when it no longer waits.
+func either(a, b <-chan struct{}) (c <-chan struct{}, stop func()) {
+	if a == nil {
+		return b, func() {}
+	}
+	both, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		select {
+		case <-a:
+		case <-b:
+		case <-stopped:
+		}
+		close(both)
+	}()
+	return both, func() { close(stopped) }
 }
 
 // wakes returns how long until the pollable wakes somebody who waits on it, and the arrival
