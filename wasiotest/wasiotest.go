@@ -61,6 +61,10 @@ type Plan struct {
 	// Capacity closes the stream once it has taken, or had, so many bytes; 0: never.
 	Capacity uint64
 
+	// End says which operations find the end of an input stream, or a failure of it. An
+	// output stream has none.
+	End End
+
 	// Hold keeps what was written until it is flushed. It is lost if the stream is
 	// dropped before that, or fails.
 	Hold bool
@@ -91,6 +95,24 @@ type Plan struct {
 	// Handles is how many handles may be live at once; 0 is any number.
 	Handles int
 }
+
+// An End says which operations on an input stream find that it has ended, or that it has
+// failed: the hosts differ. Where the plan makes the guest wait, it waits for the end, too.
+type End int
+
+const (
+	// EndKnown lets any operation find the end once no byte is left, also a skip of 0
+	// bytes, as the body of an HTTP request does.
+	EndKnown End = iota
+
+	// EndWhenRead lets only an operation that asks for a byte find the end. Then every
+	// operation reports it. TCP sockets of Wasmtime are like that.
+	EndWhenRead
+
+	// EndSilent is like EndWhenRead, except that an operation that asks for 0 bytes never
+	// reports anything. Standard input of Wasmtime is like that.
+	EndSilent
+)
 
 // A Fault is a failure of a stream.
 type Fault struct {
@@ -195,6 +217,9 @@ func newStream(t testing.TB, plan Plan) (*Stream, error) {
 	if err != nil {
 		return nil, err
 	}
+	if plan.End != EndKnown {
+		return nil, errors.New("an output stream has no End")
+	}
 	s := &Stream{host: host.New(host.Options{Handles: plan.Handles, Keep: keep})}
 	if s.base, err = s.host.Expose(); err != nil {
 		return nil, err
@@ -286,6 +311,10 @@ func (p Plan) model(pointOf func(name string) (host.Point, error)) (host.Plan, e
 	if p.Delay != 0 {
 		m.Delay = p.Delay
 	}
+	if p.End < EndKnown || p.End > EndSilent {
+		return m, fmt.Errorf("no such End: %d", p.End)
+	}
+	m.End = host.End(p.End)
 	for _, f := range p.Faults {
 		at, err := pointOf(f.At)
 		if err != nil {
@@ -330,9 +359,9 @@ type Input struct {
 
 // NewInput returns an input stream that has the bytes of in and behaves as the plan says, of
 // which the fields As, FlushWaits, Hold, Terminal and Handles are for output streams. The
-// stream closes where in ends, and fails where in returns another error. It must have been
-// dropped when the test of s ends. NewInput fails the test t at once if the plan makes no
-// sense.
+// stream closes where in ends, and fails where in returns another error; End says when that
+// shows. It must have been dropped when the test of s ends. NewInput fails the test t at once
+// if the plan makes no sense.
 func (s *Stream) NewInput(t testing.TB, plan Plan, in io.Reader) *Input {
 	t.Helper()
 	p, err := plan.model(func(name string) (host.Point, error) {

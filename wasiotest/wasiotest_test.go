@@ -134,6 +134,9 @@ func TestPlanWithoutSenseIsFatal(t *testing.T) {
 		`wasiotest: a flush cannot take -2 waits`: {FlushWaits: []int{1, -2}},
 		`wasiotest: a delay of -1ns is negative`:  {Delay: -1},
 		`wasiotest: no such After: 3`:             {Faults: []wasiotest.Fault{{At: "write", Then: 3}}},
+		`wasiotest: no such End: 3`:               {End: 3},
+		`wasiotest: no such End: -1`:              {End: -1},
+		`wasiotest: an output stream has no End`:  {End: wasiotest.EndWhenRead},
 		`wasiotest: no such After: -1`:            {Faults: []wasiotest.Fault{{At: "write", Then: -1}}},
 	} {
 		var f fakeT
@@ -901,6 +904,35 @@ func TestPlanOfInput(t *testing.T) {
 	})
 }
 
+// With each End, the operations that find the end, and those that report it later.
+func TestEnd(t *testing.T) {
+	const open, closed = "open", "closed"
+	for _, c := range []struct {
+		end                         wasiotest.End
+		before, after, later, again string // of a skip of 0 bytes before the end, and of 0, 1 and 0 there
+	}{
+		{wasiotest.EndKnown, open, closed, closed, closed},
+		{wasiotest.EndWhenRead, open, open, closed, closed},
+		{wasiotest.EndSilent, open, open, closed, open},
+	} {
+		s := wasiotest.NewStream(t, wasiotest.Plan{})
+		in := s.NewInput(t, wasiotest.Plan{End: c.end}, strings.NewReader("content"))
+		skip := func(n uint64) string {
+			if _, e, failed := openInput(in).Skip(n).Result(); failed && e.Closed() {
+				return closed
+			}
+			return open
+		}
+		assert.Equal(t, c.before, skip(0))
+		assert.Equal(t, open, skip(7))
+		assert.Equal(t, c.after, skip(0))
+		assert.Equal(t, c.later, skip(1))
+		assert.Equal(t, c.again, skip(0))
+		in.Drop()
+		drop(s)
+	}
+}
+
 func TestPlanOfInputWithoutSenseIsFatal(t *testing.T) {
 	const noFields = "wasiotest: an input stream has no As, FlushWaits, Hold, Terminal or Handles"
 	noPoint := func(name string) string {
@@ -921,6 +953,7 @@ func TestPlanOfInputWithoutSenseIsFatal(t *testing.T) {
 		{noFields, wasiotest.Plan{Handles: 5}},
 		{"wasiotest: there is no call -1", wasiotest.Plan{Faults: []wasiotest.Fault{{At: "read", Call: -1}}}},
 		{"wasiotest: a delay of -1ns is negative", wasiotest.Plan{Delay: -1}},
+		{"wasiotest: no such End: 3", wasiotest.Plan{End: 3}},
 		{"wasiotest: no such After: 3", wasiotest.Plan{Faults: []wasiotest.Fault{{At: "read", Then: 3}}}},
 		{`wasiotest: no host is known as "toaster" (there are ` + strings.Join(wasiotest.Hosts(), ", ") + ")",
 			wasiotest.Plan{As: "toaster"}},

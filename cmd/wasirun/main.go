@@ -185,7 +185,7 @@ func (c *command) run() (int, error) {
 	file := func(fd uint32, f *os.File) io.Writer { return &tracedFile{f, fd, options} }
 	stdin := host.NewFeed(os.Stdin)
 	h := host.New(options)
-	h.SetStdin(host.Behavior{}, stdin)
+	h.SetStdin(host.Behavior{Traits: host.Traits{End: host.EndSilent}}, stdin) // as Wasmtime's
 	h.SetStdio(host.Stdout, c.streams.plan().Behavior(), os.Stdout, host.IsTerminal(os.Stdout))
 	h.SetStdio(host.Stderr, c.streams.plan().Behavior(), os.Stderr, host.IsTerminal(os.Stderr))
 	guest := engine.Guest{

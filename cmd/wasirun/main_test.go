@@ -616,6 +616,27 @@ func TestSplice(t *testing.T) {
 	}
 }
 
+// TestEndOfStandardInput checks that a skip of 0 bytes says nothing of the end of the standard
+// input, as on Wasmtime.
+func TestEndOfStandardInput(t *testing.T) {
+	skip := func(n uint64) call { return do("skip", 1, n, 1024) }
+	m := guest(program(do("get-stdin"), do("blocking-read", 1, 9, 1024), skip(0),
+		do("[method]input-stream.subscribe", 1), do("block", 2), skip(0), skip(1), skip(0)))
+	m.Funcs = append(m.Funcs, wasmtest.Func{Export: "cabi_realloc", Params: fourI32, Results: fourI32[:1],
+		Code: wasmtest.Code{}.I32(2048)})
+	exit, _, stderr := runWith(t, strings.NewReader("input"), "-trace", module(t, m))
+	assert.Zero(t, exit)
+	assert.Equal(t, `stdin.get-stdin = input-stream(1)
+input-stream(1).blocking-read(9)
+input-stream(1).skip(0) = 0
+input-stream(1).subscribe = pollable(2)
+pollable(2).block
+input-stream(1).skip(0) = 0
+input-stream(1).skip(1) = closed
+input-stream(1).skip(0) = 0
+`, untimed(t, stderr))
+}
+
 func TestStatsOfSplices(t *testing.T) {
 	exit, stdout, stderr := runWith(t, strings.NewReader("some input"), "-stats", "-permit", "6", module(t, copier()))
 	assert.Zero(t, exit)

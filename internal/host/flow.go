@@ -48,7 +48,28 @@ type Traits struct {
 
 	// LoseAt, if not 0, limits LoseWakeups to one wait, counted from 1.
 	LoseAt int
+
+	// End says which operations find the end of an input stream.
+	End End
 }
+
+// An End says which operations on an input stream find that it has ended, or that its reader
+// has failed. The script still says how long the guest must wait for that.
+type End uint8
+
+const (
+	// EndKnown lets any operation find the end as soon as no byte is left, as the body of
+	// an HTTP request does.
+	EndKnown End = iota
+
+	// EndWhenRead lets only an operation that asks for a byte find the end. Then any
+	// operation reports it. TCP sockets of Wasmtime are like that.
+	EndWhenRead
+
+	// EndSilent is EndWhenRead, except that an operation that asks for no byte reports
+	// nothing after that either. Standard input of Wasmtime is like that.
+	EndSilent
+)
 
 // flow is what the streams of both directions have in common: how they make a guest wait,
 // and how they fail.
@@ -78,11 +99,14 @@ func newFlow(b Behavior) flow {
 // faultAt returns the fault at a point that the stream has come to, if there is one.
 func (f *flow) faultAt(at Point) *Fault {
 	f.calls[at]++
-	if f.pending != nil || f.closed {
+	if f.over() {
 		return nil
 	}
 	return f.Script.Fault(at, f.calls[at], f.moved)
 }
+
+// over reports whether the stream is closed, or has failed and not reported it.
+func (f *flow) over() bool { return f.closed || f.pending != nil }
 
 // strike takes the stream down.
 func (f *flow) strike(fault *Fault) {
@@ -146,7 +170,7 @@ func (f *flow) stall(waits int, now time.Duration) {
 // arrival returns a channel that is closed once the stream has bytes, has ended or has
 // failed, or nil if it has, or if only its script says when.
 func (f *flow) arrival() <-chan struct{} {
-	if f.arrived == nil || f.closed || f.pending != nil {
+	if f.arrived == nil || f.over() {
 		return nil
 	}
 	return f.arrived()

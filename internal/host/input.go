@@ -10,7 +10,8 @@ import (
 type source struct {
 	flow
 	in    io.Reader
-	err   error  // of in; it comes after the bytes that it came with
+	ahead []byte // read and not yet taken; never more than there
+	err   error  // of in; it comes after ahead
 	there uint64 // of the bytes that the script said are there, how many are left
 }
 
@@ -23,14 +24,44 @@ type input struct {
 func newSource(b Behavior, in io.Reader) *source {
 	s := &source{flow: newFlow(b), in: in}
 	if f, ok := in.(*Feed); ok {
-		s.arrived, s.Background = f.Arrived, true
+		s.Background = true
+		s.arrived = func() <-chan struct{} {
+			if len(s.ahead) > 0 {
+				return nil
+			}
+			return f.Arrived()
+		}
 	}
 	return s
 }
 
+// look reads from the reader if no byte of the last read is left: up to n bytes, or all that
+// are there if n is 0. It reports whether there are bytes, or else the reader has ended or
+// failed.
+func (s *source) look(n uint64) bool {
+	if len(s.ahead) == 0 && s.err == nil {
+		size := min(s.there, maxRead)
+		if n > 0 {
+			size = min(size, n)
+		}
+		p, m := make([]byte, size), 0
+		for m == 0 && s.err == nil {
+			m, s.err = s.in.Read(p)
+		}
+		s.ahead = p[:m]
+	}
+	return len(s.ahead) > 0
+}
+
+// findsEnd reports whether an operation on n bytes finds the end of the stream, or a failure.
+func (s *source) findsEnd(n uint64) bool { return n > 0 || s.End == EndKnown }
+
+// tellsEnd reports whether an operation on n bytes reports what was found.
+func (s *source) tellsEnd(n uint64) bool { return n > 0 || s.End != EndSilent }
+
 // NewInput returns the handle of a new input stream that behaves as b says and has the bytes
-// of in. It closes where in ends and fails where in does. Bytes that a [Feed] does not have
-// yet make the guest wait.
+// of in. It closes where in ends and fails where in does, which [End] lets the guest see.
+// Bytes that a [Feed] does not have yet make the guest wait.
 func (h *Host) NewInput(b Behavior, in io.Reader) uint32 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -136,28 +167,32 @@ func (h *Host) splice(op Op, handle, from uint32, n uint64) Result {
 // reports whether the stream is open; if not, it sets the result.
 func (h *Host) take(s *source, n uint64, c *Call) (p []byte, ok bool) {
 	for range maxSpurious + s.waits {
-		s.strike(s.faultAt(AtRead))
-		if h.reports(&s.flow, c) {
-			return nil, false
+		if s.findsEnd(n) {
+			s.strike(s.faultAt(AtRead))
+		}
+		switch {
+		case s.tellsEnd(n):
+			if h.reports(&s.flow, c) {
+				return nil, false
+			}
+		case s.over():
+			return nil, true
 		}
 		ready := !h.stalled(&s.flow)
 		if ready && s.there == 0 {
 			s.there = h.ask(&s.flow)
 		}
 		if ready && s.there > 0 {
-			p := make([]byte, min(n, s.there, maxRead))
-			m := 0
-			for m == 0 && s.err == nil && len(p) > 0 {
-				m, s.err = s.in.Read(p)
-			}
-			if m == 0 && len(p) > 0 {
+			if s.findsEnd(n) && !s.look(n) {
 				s.strike(sourceFault(s.err))
 				return nil, !h.reports(&s.flow, c)
 			}
 			h.spins = 0
-			s.there -= uint64(m)
-			s.moved += uint64(m)
-			return p[:m], true
+			m := min(n, uint64(len(s.ahead)))
+			p, s.ahead = s.ahead[:m:m], s.ahead[m:]
+			s.there -= m
+			s.moved += m
+			return p, true
 		}
 		if !c.Waits() {
 			h.spin(&s.flow)

@@ -619,18 +619,181 @@ type readerFunc func(p []byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// A read of nothing finds neither the end nor an error.
-func TestReadOfNothing(t *testing.T) {
-	in := readerFunc(func(p []byte) (int, error) { return copy(p, "abc"), errors.New("broken") })
-	r := newReader(host.Plan{}, host.Plan{}, in)
-	r.read(t, 0, "")
-	r.read(t, 3, "abc")
+// emptyOps are the functions that may read, asked for nothing. A splice of nothing reads nothing.
+var emptyOps = map[string]func(r *reader) (got int, result host.Result){
+	"read":          func(r *reader) (int, host.Result) { p, result := r.Read(r.in, 0); return len(p), result },
+	"blocking-read": func(r *reader) (int, host.Result) { p, result := r.BlockingRead(r.in, 0); return len(p), result },
+	"skip":          func(r *reader) (int, host.Result) { result := r.Skip(r.in, 0); return int(result.Value), result },
+	"blocking-skip": func(r *reader) (int, host.Result) {
+		result := r.BlockingSkip(r.in, 0)
+		return int(result.Value), result
+	},
+}
+
+// Which operations find the end, and which report it after that.
+func TestEnds(t *testing.T) {
+	assertOpen := func(t *testing.T, r *reader) {
+		t.Helper()
+		for name, op := range emptyOps {
+			got, result := op(r)
+			assert.Contains(t, []host.ResultKind{host.Done, host.Permit}, result.Kind, name)
+			assert.Zero(t, got, name)
+		}
+	}
+	assertClosed := func(t *testing.T, r *reader) {
+		t.Helper()
+		for name, op := range emptyOps {
+			_, result := op(r)
+			assert.Equal(t, closed, result, name)
+		}
+	}
+	for name, end := range map[string]host.End{"known": host.EndKnown, "when read": host.EndWhenRead, "silent": host.EndSilent} {
+		for kind, wrap := range map[string]func(io.Reader) io.Reader{
+			"data, then EOF":         func(r io.Reader) io.Reader { return r },
+			"data and EOF at once":   iotest.DataErrReader,
+			"read in the background": func(r io.Reader) io.Reader { return host.NewFeed(r) },
+			"of a capacity": func(r io.Reader) io.Reader {
+				return io.MultiReader(r, readerFunc(func([]byte) (int, error) { panic("read beyond the capacity") }))
+			},
+		} {
+			for how, op := range inputOps {
+				t.Run(name+"/"+kind+"/"+how, func(t *testing.T) {
+					in := host.Plan{Traits: host.Traits{End: end}}
+					if kind == "of a capacity" {
+						in.Capacity = uint64(len("content"))
+					}
+					r := newReader(host.Plan{}, in, wrap(strings.NewReader("content")))
+					r.waitForInput()
+					assertOpen(t, r)
+					r.read(t, 3, "con")
+					assertOpen(t, r)
+					r.read(t, 9, "tent")
+					r.waitForInput()
+					if end == host.EndKnown {
+						assertClosed(t, r)
+						assert.Equal(t, closed, op(r))
+						return
+					}
+					assertOpen(t, r)
+					r.splice(t, 0, 0)
+					assert.Equal(t, closed, op(r))
+					if end == host.EndWhenRead {
+						assertClosed(t, r)
+					} else {
+						assertOpen(t, r)
+					}
+					assert.Equal(t, closed, op(r))
+					p := r.SubscribeInput(r.in)
+					assert.True(t, r.Ready(p))
+					r.splice(t, 0, 0)
+				})
+			}
+		}
+		t.Run(name+"/failure", func(t *testing.T) {
+			plan := host.Plan{Traits: host.Traits{End: end}}
+			r := newReader(host.Plan{}, plan, iotest.DataErrReader(io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(errors.New("broken")))))
+			r.read(t, 3, "abc")
+			var result host.Result
+			if end == host.EndKnown {
+				_, result = r.Read(r.in, 0)
+			} else {
+				assertOpen(t, r)
+				_, result = r.Read(r.in, 1)
+			}
+			assert.Equal(t, "broken", textOf(t, r.guest, result))
+			if end == host.EndSilent {
+				assertOpen(t, r)
+			} else {
+				assertClosed(t, r)
+			}
+		})
+		t.Run(name+"/planned failure", func(t *testing.T) {
+			plan := host.Plan{Traits: host.Traits{End: end}, Faults: []host.PlannedFault{
+				{At: host.AtRead, Call: 2, Fault: host.Fault{Text: "oops", Then: host.ThenAgain}}}}
+			r := newText(plan, "content")
+			r.read(t, 1, "c")
+			if end == host.EndKnown {
+				_, result := r.Read(r.in, 0)
+				assert.Equal(t, "oops", textOf(t, r.guest, result))
+				return
+			}
+			assertOpen(t, r) // that is no call of read
+			assert.Equal(t, "oops", textOf(t, r.guest, r.Skip(r.in, 1)))
+			if end == host.EndSilent {
+				assertOpen(t, r)
+			} else {
+				assert.Equal(t, "oops", textOf(t, r.guest, r.Skip(r.in, 0)))
+			}
+		})
+	}
+}
+
+// To see whether there is an end, the host reads as many bytes as a read would get, and no more,
+// and those that are read later are the same.
+func TestEndIsSeenAhead(t *testing.T) {
+	var sizes []int
+	content := strings.NewReader("abcdefghij")
+	in := readerFunc(func(p []byte) (int, error) {
+		sizes = append(sizes, len(p))
+		return content.Read(p)
+	})
+	r := newReader(host.Plan{}, host.Plan{Permits: []uint64{4, 0, 20}, Faults: []host.PlannedFault{
+		{At: host.AtRead, Bytes: 9, Fault: host.Fault{Text: "at byte 9"}}}}, in)
 	r.read(t, 0, "")
 	assert.Equal(t, moves(0), r.Skip(r.in, 0))
-	r.splice(t, 0, 0)
-	assert.Equal(t, "broken", textOf(t, r.guest, inputOps["read"](r)))
+	assert.Equal(t, []int{4}, sizes)
+	r.splice(t, 3, 3)
+	r.read(t, 0, "")
+	r.read(t, 9, "d")
+	assert.Equal(t, moves(0), r.Skip(r.in, 0)) // the script's 0
+	r.waitForInput()
+	r.read(t, 2, "ef")
+	r.read(t, 0, "")
+	assert.Equal(t, []int{4, 2, 18}, sizes)
+	r.read(t, 3, "ghi") // what was read ahead counts when it is taken
+	assert.Equal(t, "at byte 9", textOf(t, r.guest, r.Skip(r.in, 0)))
+	assert.Equal(t, "abc", r.out.String())
+	assert.Equal(t, []int{4, 2, 18}, sizes)
+}
+
+// Bytes that were read ahead are there, though the reader has no more yet.
+func TestEndIsSeenAheadOfAFeed(t *testing.T) {
+	in, typed := io.Pipe()
+	r := newReader(host.Plan{}, host.Plan{}, host.NewFeed(in))
+	go typed.Write([]byte("typed"))
+	r.waitForInput()
+	r.read(t, 0, "")
+	p := r.SubscribeInput(r.in)
+	for _, want := range []string{"t", "y", "p", "e", "d"} {
+		assert.True(t, r.Ready(p))
+		r.read(t, 1, want)
+		r.read(t, 0, "")
+	}
+	assert.False(t, r.Ready(p))
+	typed.Close()
+	r.Block(p)
 	_, result := r.Read(r.in, 0)
 	assert.Equal(t, closed, result)
+}
+
+// An operation on nothing waits as any other does.
+func TestEndIsWaitedFor(t *testing.T) {
+	for _, end := range []host.End{host.EndKnown, host.EndWhenRead, host.EndSilent} {
+		r := newText(host.Plan{Permits: []uint64{7, 0}, Traits: host.Traits{End: end, Delay: time.Second}}, "content")
+		r.read(t, 9, "content")
+		r.read(t, 0, "")
+		r.read(t, 0, "")
+		p := r.SubscribeInput(r.in)
+		assert.False(t, r.Ready(p))
+		result := r.BlockingSkip(r.in, 0)
+		assert.EqualValues(t, time.Second, r.Now())
+		if end == host.EndKnown {
+			assert.Equal(t, closed, result)
+		} else {
+			assert.Equal(t, moves(0), result)
+			assert.Equal(t, closed, r.Skip(r.in, 1))
+		}
+	}
 }
 
 // The stream fails where its reader does, by whatever function finds that out.

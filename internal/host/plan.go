@@ -84,7 +84,7 @@ type Plan struct {
 	Permits    []uint64 // what Permit of the script says, in turn and from the start again
 	FlushWaits []int    // how many waits each flush takes, likewise
 	Faults     []PlannedFault
-	Capacity   uint64 // closes when so many bytes were accepted or read; 0: never
+	Capacity   uint64 // closes when so many bytes were accepted, or ends when so many were read; 0: never
 	Traits
 }
 
@@ -102,7 +102,7 @@ func (s *planned) Permit(accepted uint64) uint64 {
 		n = p[s.permits%len(p)]
 		s.permits++
 	}
-	if c := s.plan.Capacity; c > 0 {
+	if c := s.plan.Capacity; c > accepted { // else Fault has said that it is reached, or will
 		n = min(n, c-accepted)
 	}
 	return n

@@ -22,7 +22,7 @@ const never time.Duration = math.MaxInt64
 // an error.
 func (h *Host) remaining(f *flow) time.Duration {
 	switch {
-	case f.closed || f.pending != nil:
+	case f.over():
 		return 0
 	case f.waits > 0:
 		return f.since + f.Delay - h.options.Clock.Now()

@@ -220,7 +220,7 @@ func (h *Host) grant(s *sink) uint64 {
 	}
 	if s.flushing {
 		h.flushed(s)
-		if s.pending != nil || s.closed {
+		if s.over() {
 			return 0
 		}
 	}
