@@ -133,21 +133,24 @@ type Fault struct {
 	// Lost makes a stream that closes lose what it holds and has not flushed.
 	Lost bool
 
+	// Partial is how many bytes of a write that fails the stream delivers all the same. The
+	// guest is not told of them. It is for At "write", which includes the write of a splice.
+	Partial uint64
+
 	// Text is what the host says of the failure.
 	Text string
 
-	// Then is what follows.
+	// Then is what the stream does after it has reported the failure.
 	Then After
 }
 
-// After is what a stream does once last-operation-failed was reported. Closed streams
-// stay closed.
+// After is what a stream does once it has reported a failure.
 type After int
 
 const (
 	ThenClosed After = iota // it is closed, as the WIT says
-	ThenAgain               // it reports last-operation-failed at every call
-	ThenWorks               // it works again
+	ThenAgain               // it reports the same failure at every call
+	ThenWorks               // it works again, as standard output of Wasmtime does, even after closed
 )
 
 // Hosts returns the names of the real hosts that [Plan].As can imitate: the stream that a
@@ -326,8 +329,11 @@ func (p Plan) model(pointOf func(name string) (host.Point, error)) (host.Plan, e
 		if f.Call < 0 {
 			return m, fmt.Errorf("there is no call %d", f.Call)
 		}
+		if f.Partial > 0 && at != host.AtWrite {
+			return m, fmt.Errorf("only a write delivers a part, and not %q", f.At)
+		}
 		m.Faults = append(m.Faults, host.PlannedFault{At: at, Call: f.Call, Bytes: f.Bytes,
-			Fault: host.Fault{Closed: f.Closed, Lost: f.Lost, Text: f.Text, Then: host.After(f.Then)}})
+			Fault: host.Fault{Closed: f.Closed, Lost: f.Lost, Partial: f.Partial, Text: f.Text, Then: host.After(f.Then)}})
 	}
 	m.Capacity = p.Capacity
 	m.Hold = m.Hold || p.Hold

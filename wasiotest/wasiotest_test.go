@@ -130,14 +130,15 @@ func TestPlanWithoutSenseIsFatal(t *testing.T) {
 		`wasiotest: no host is known as "toaster" (there are ` + strings.Join(wasiotest.Hosts(), ", ") + ")": {As: "toaster"},
 		`wasiotest: no such point to fail at: "splice" (there are check-write, write, flush, flushed)`:       {Faults: []wasiotest.Fault{{At: "splice"}}},
 		`wasiotest: no such point to fail at: "" (there are check-write, write, flush, flushed)`:             {Faults: []wasiotest.Fault{{}}},
-		`wasiotest: there is no call -1`:          {Faults: []wasiotest.Fault{{At: "write", Call: -1}}},
-		`wasiotest: a flush cannot take -2 waits`: {FlushWaits: []int{1, -2}},
-		`wasiotest: a delay of -1ns is negative`:  {Delay: -1},
-		`wasiotest: no such After: 3`:             {Faults: []wasiotest.Fault{{At: "write", Then: 3}}},
-		`wasiotest: no such End: 3`:               {End: 3},
-		`wasiotest: no such End: -1`:              {End: -1},
-		`wasiotest: an output stream has no End`:  {End: wasiotest.EndWhenRead},
-		`wasiotest: no such After: -1`:            {Faults: []wasiotest.Fault{{At: "write", Then: -1}}},
+		`wasiotest: there is no call -1`:                           {Faults: []wasiotest.Fault{{At: "write", Call: -1}}},
+		`wasiotest: a flush cannot take -2 waits`:                  {FlushWaits: []int{1, -2}},
+		`wasiotest: a delay of -1ns is negative`:                   {Delay: -1},
+		`wasiotest: no such After: 3`:                              {Faults: []wasiotest.Fault{{At: "write", Then: 3}}},
+		`wasiotest: only a write delivers a part, and not "flush"`: {Faults: []wasiotest.Fault{{At: "flush", Partial: 1}}},
+		`wasiotest: no such End: 3`:                                {End: 3},
+		`wasiotest: no such End: -1`:                               {End: -1},
+		`wasiotest: an output stream has no End`:                   {End: wasiotest.EndWhenRead},
+		`wasiotest: no such After: -1`:                             {Faults: []wasiotest.Fault{{At: "write", Then: -1}}},
 	} {
 		var f fakeT
 		f.run(func(t testing.TB) { wasiotest.NewStream(t, plan) })
@@ -421,6 +422,39 @@ func TestLostIsOnlyWhatIsHeld(t *testing.T) {
 	io.WriteString(w, "lost")
 	require.NoError(t, w.Close())
 	assert.Equal(t, "flushed", s.String())
+}
+
+// With Partial, bytes of a write that failed arrive all the same.
+func TestPartial(t *testing.T) {
+	s := wasiotest.NewStream(t, wasiotest.Plan{Faults: []wasiotest.Fault{
+		{At: "write", Call: 2, Partial: 3, Text: "disk full", Then: wasiotest.ThenWorks}}})
+	in := s.NewInput(t, wasiotest.Plan{}, strings.NewReader("abcdef"))
+	n, _, failed := open(s).Splice(openInput(in), 2).Result()
+	require.False(t, failed)
+	assert.EqualValues(t, 2, n)
+	_, e, failed := open(s).Splice(openInput(in), 4).Result()
+	require.True(t, failed)
+	e.LastOperationFailed().ResourceDrop()
+	assert.Equal(t, "abcde", s.String())
+	in.Drop()
+	drop(s)
+}
+
+// With ThenWorks, a stream that was closed works again.
+func TestClosedAndThenWorks(t *testing.T) {
+	s := wasiotest.NewStream(t, wasiotest.Plan{Faults: []wasiotest.Fault{{At: "flush", Call: 1, Closed: true, Then: wasiotest.ThenWorks}}})
+	in := s.NewInput(t, wasiotest.Plan{Faults: []wasiotest.Fault{{At: "read", Call: 1, Closed: true, Then: wasiotest.ThenWorks}}},
+		strings.NewReader("text"))
+	_, e, failed := open(s).Flush().Result()
+	assert.True(t, failed && e.Closed())
+	_, _, failed = open(s).Flush().Result()
+	assert.False(t, failed)
+	_, e, failed = open(s).Splice(openInput(in), 9).Result()
+	assert.True(t, failed && e.Closed())
+	open(s).Splice(openInput(in), 9)
+	assert.Equal(t, "text", s.String())
+	in.Drop()
+	drop(s)
 }
 
 // With Premature, pollables are ready at once and permits come after Delay.
@@ -954,6 +988,7 @@ func TestPlanOfInputWithoutSenseIsFatal(t *testing.T) {
 		{"wasiotest: there is no call -1", wasiotest.Plan{Faults: []wasiotest.Fault{{At: "read", Call: -1}}}},
 		{"wasiotest: a delay of -1ns is negative", wasiotest.Plan{Delay: -1}},
 		{"wasiotest: no such End: 3", wasiotest.Plan{End: 3}},
+		{`wasiotest: only a write delivers a part, and not "read"`, wasiotest.Plan{Faults: []wasiotest.Fault{{At: "read", Partial: 1}}}},
 		{"wasiotest: no such After: 3", wasiotest.Plan{Faults: []wasiotest.Fault{{At: "read", Then: 3}}}},
 		{`wasiotest: no host is known as "toaster" (there are ` + strings.Join(wasiotest.Hosts(), ", ") + ")",
 			wasiotest.Plan{As: "toaster"}},

@@ -114,7 +114,7 @@ func (f *flow) strike(fault *Fault) {
 		return
 	}
 	f.waits = 0
-	if fault.Closed {
+	if fault.Closed && fault.Then != ThenWorks {
 		f.closed = true
 	} else {
 		f.pending = fault
@@ -127,7 +127,11 @@ func (h *Host) reports(f *flow, c *Call) bool {
 	case f.closed:
 		c.Result = Closed
 	case f.pending != nil:
-		c.Result, c.Value = LastOperationFailed, uint64(h.add(&failure{f.pending.Text}))
+		if f.pending.Closed {
+			c.Result = Closed
+		} else {
+			c.Result, c.Value = LastOperationFailed, uint64(h.add(&failure{f.pending.Text}))
+		}
 		switch f.pending.Then {
 		case ThenClosed:
 			f.closed = true

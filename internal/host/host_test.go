@@ -734,6 +734,122 @@ func TestWhatFollowsAFailure(t *testing.T) {
 	})
 }
 
+// A stream may report closed once and then work again, as standard output of Wasmtime 48 does.
+func TestClosedAndThenWorks(t *testing.T) {
+	for at, fail := range map[host.Point]func(g *guest) host.Result{
+		host.AtCheckWrite: func(g *guest) host.Result { return g.CheckWrite(g.s) },
+		host.AtWrite:      func(g *guest) host.Result { g.CheckWrite(g.s); return g.Write(g.s, []byte("gone")) },
+		host.AtFlush:      func(g *guest) host.Result { return g.Flush(g.s) },
+		host.AtFlushed:    func(g *guest) host.Result { g.Flush(g.s); return g.CheckWrite(g.s) },
+	} {
+		for _, lost := range []bool{false, true} {
+			g := newGuest(host.Plan{Traits: host.Traits{Hold: true}, Faults: []host.PlannedFault{
+				{At: at, Bytes: 4, Fault: host.Fault{Closed: true, Lost: lost, Then: host.ThenWorks}}}})
+			g.put(t, "held")
+			for range 3 { // at every call
+				assert.Equal(t, closed, fail(g))
+			}
+			assert.Equal(t, lost, g.out.String() == "")
+		}
+		g := newGuest(host.Plan{Faults: []host.PlannedFault{
+			{At: at, Call: 1, Fault: host.Fault{Closed: true, Then: host.ThenWorks}}}})
+		assert.Equal(t, closed, fail(g))
+		p := g.Subscribe(g.s)
+		assert.True(t, g.Ready(p))
+		g.put(t, "works")
+		assert.Equal(t, done, g.BlockingFlush(g.s))
+		assert.Equal(t, "works", g.out.String())
+	}
+	t.Run("again", func(t *testing.T) {
+		g := newGuest(host.Plan{Faults: []host.PlannedFault{
+			{At: host.AtFlush, Call: 1, Fault: host.Fault{Closed: true, Then: host.ThenAgain}}}})
+		for range 3 {
+			assert.Equal(t, closed, g.Flush(g.s))
+			assert.Equal(t, closed, g.CheckWrite(g.s))
+		}
+	})
+	t.Run("until it is reported, the stream is ready", func(t *testing.T) {
+		g := newGuest(host.Plan{FlushWaits: []int{0, 1}, Traits: host.Traits{Delay: time.Hour}, Faults: []host.PlannedFault{
+			{At: host.AtFlushed, Call: 1, Fault: host.Fault{Closed: true, Then: host.ThenWorks}}}})
+		assert.Equal(t, done, g.Flush(g.s))
+		p := g.Subscribe(g.s)
+		assert.True(t, g.Ready(p))
+		assert.Equal(t, closed, g.Flush(g.s))
+		assert.Equal(t, done, g.Flush(g.s))
+		assert.False(t, g.Ready(p))
+	})
+}
+
+// A write that fails may have delivered a part of its bytes, of which it does not tell.
+func TestPartialWrites(t *testing.T) {
+	writes := map[string]func(g *guest, text string) host.Result{
+		"write": func(g *guest, text string) host.Result { g.CheckWrite(g.s); return g.Write(g.s, []byte(text)) },
+		"blocking-write-and-flush": func(g *guest, text string) host.Result {
+			return g.BlockingWriteAndFlush(g.s, []byte(text))
+		},
+		"splice": func(g *guest, text string) host.Result {
+			in := g.NewInput(host.Behavior{}, strings.NewReader(text))
+			defer g.DropInput(in)
+			return g.Splice(g.s, in, 100)
+		},
+		"blocking-splice": func(g *guest, text string) host.Result {
+			in := g.NewInput(host.Behavior{}, strings.NewReader(text))
+			defer g.DropInput(in)
+			return g.BlockingSplice(g.s, in, 100)
+		},
+	}
+	for name, write := range writes {
+		for _, c := range []struct {
+			partial uint64
+			fault   host.Fault
+			hold    bool
+			want    []string
+		}{
+			{0, host.Fault{Text: "oops"}, false, []string{"one"}},
+			{3, host.Fault{Text: "oops"}, false, []string{"one", "con"}},
+			{3, host.Fault{Closed: true}, false, []string{"one", "con"}},
+			{7, host.Fault{Text: "oops"}, false, []string{"one", "content"}},
+			{1 << 63, host.Fault{Text: "oops"}, false, []string{"one", "content"}},
+			{0, host.Fault{Text: "oops"}, true, nil},
+			{3, host.Fault{Text: "oops"}, true, []string{"one", "con"}}, // in order
+			{3, host.Fault{Closed: true, Lost: true}, true, []string{"one", "con"}},
+		} {
+			t.Run(fmt.Sprintf("%s/%d %v", name, c.partial, c.hold), func(t *testing.T) {
+				c.fault.Partial, c.fault.Then = c.partial, host.ThenWorks
+				g := newGuest(host.Plan{Traits: host.Traits{Hold: c.hold},
+					Faults: []host.PlannedFault{{At: host.AtWrite, Call: 2, Fault: c.fault}}})
+				g.put(t, "one")
+				if r := write(g, "content"); c.fault.Closed {
+					assert.Equal(t, closed, r)
+				} else {
+					assert.Equal(t, "oops", textOf(t, g, r))
+				}
+				assert.Equal(t, c.want, g.out.got)
+				g.put(t, "more")
+				assert.Equal(t, done, g.Flush(g.s))
+				assert.Equal(t, append(c.want, "more"), g.out.got)
+			})
+		}
+	}
+	t.Run("count", func(t *testing.T) {
+		g := newGuest(host.Plan{Capacity: 9, Faults: []host.PlannedFault{
+			{At: host.AtWrite, Call: 1, Fault: host.Fault{Partial: 4, Then: host.ThenWorks}}}})
+		other := g.SameSink(g.s)
+		g.CheckWrite(other)
+		textOf(t, g, writes["write"](g, "content"))
+		g.permit(t, 5)
+		trap := trapOf(t, func() { g.Write(other, []byte("x")) })
+		assert.Equal(t, "write of 1 bytes on a permit that a write or flush in between has used up", trap.Reason)
+	})
+	t.Run("to a sink that fails", func(t *testing.T) {
+		g := newGuest(host.Plan{})
+		g.s = g.NewStream(host.Plan{Traits: host.Traits{Hold: true}, Faults: []host.PlannedFault{
+			{At: host.AtWrite, Call: 2, Fault: host.Fault{Partial: 4, Text: "oops"}}}}.Behavior(), iotestErr{})
+		g.put(t, "held")
+		assert.Equal(t, "oops", textOf(t, g, writes["write"](g, "content")))
+	})
+}
+
 func TestFaultsStrikeWhenPlanned(t *testing.T) {
 	g := newGuest(host.Plan{Permits: []uint64{4}, Faults: []host.PlannedFault{
 		{At: host.AtWrite, Call: 2, Bytes: 100}, // never: too few bytes by then

@@ -154,7 +154,7 @@ func (h *Host) splice(op Op, handle, from uint32, n uint64) Result {
 	}
 	if n = min(n, permit); n > 0 {
 		p, ok := h.take(src, n, &c)
-		if !ok || len(p) > 0 && (h.refuses(s.sink, AtWrite, &c) || h.accept(s.sink, p, &c)) {
+		if !ok || len(p) > 0 && !h.accept(s.sink, p, &c) {
 			return c.result()
 		}
 		n = uint64(len(p))

@@ -867,6 +867,14 @@ func TestPlannedFaultsOfInput(t *testing.T) {
 				assert.Equal(t, "oops", textOf(t, r.guest, op(r)))
 				r.read(t, 9, "ntent") // no byte was lost
 			})
+			t.Run("closes and works", func(t *testing.T) {
+				r := newText(plan(host.Fault{Closed: true, Then: host.ThenWorks}), "content")
+				r.read(t, 2, "co")
+				assert.Equal(t, closed, op(r))
+				r.read(t, 9, "ntent") // no byte was lost
+				assert.Equal(t, closed, op(r))
+				assert.Equal(t, closed, op(r))
+			})
 			t.Run("closes", func(t *testing.T) {
 				r := newText(plan(host.Fault{Closed: true}), "content")
 				r.read(t, 2, "co")

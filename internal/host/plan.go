@@ -21,7 +21,8 @@ type Script interface {
 	FlushWaits() int
 
 	// Fault says how the stream fails at this point, if it does. The call is the
-	// number of times that the stream was at this point, this time included.
+	// number of times that the stream was at this point, this time included. An
+	// operation that does not find the end of an input stream (see End) is not at it.
 	Fault(at Point, call int, moved uint64) *Fault
 }
 
@@ -53,17 +54,19 @@ func PointOf(name string) (Point, error) {
 
 // A Fault is a failure of a stream.
 type Fault struct {
-	Closed bool   // the error is closed, not last-operation-failed
-	Lost   bool   // a stream that closes loses what it holds and has not flushed
-	Text   string // what to-debug-string returns
-	Then   After
+	Closed  bool   // the error is closed, not last-operation-failed
+	Lost    bool   // a stream that closes loses what it holds and has not flushed
+	Partial uint64 // how many bytes of the write that fails are delivered all the same
+	Text    string // what to-debug-string returns
+	Then    After
 }
 
-// After is what follows once last-operation-failed was reported.
+// After is what follows once the failure was reported.
 type After uint8
 
 // What hosts do after a failure: close the stream, as the WIT says; report it at
-// every operation; or go on as if nothing had been.
+// every operation; or go on as if nothing had been. A stream that closes is closed with
+// either of the first two.
 const (
 	ThenClosed After = iota
 	ThenAgain

@@ -92,7 +92,7 @@ func (h *Host) write(op Op, handle uint32, n uint64, contents []byte) Result {
 		contents = make([]byte, n)
 	}
 	s.permit = 0 // it is for one write, whatever comes of that
-	if !h.refuses(s.sink, AtWrite, &c) && !h.accept(s.sink, contents, &c) {
+	if h.accept(s.sink, contents, &c) {
 		c.done()
 	}
 	return c.result()
@@ -133,11 +133,8 @@ func (h *Host) blockingWrite(op Op, handle uint32, n uint64, contents []byte) Re
 	}
 	for rest := contents; len(rest) > 0; {
 		n := h.await(s.sink, &c)
-		if n == 0 || h.refuses(s.sink, AtWrite, &c) {
-			return c.result()
-		}
 		piece := rest[:min(n, uint64(len(rest)))]
-		if h.accept(s.sink, piece, &c) {
+		if n == 0 || !h.accept(s.sink, piece, &c) {
 			return c.result()
 		}
 		rest = rest[len(piece):]
@@ -205,7 +202,7 @@ func (s *sink) strike(f *Fault) {
 	s.flushing, s.granted = false, 0
 	s.flow.strike(f)
 	if f.Closed && !f.Lost {
-		s.deliver()
+		s.deliver() // if that fails, the stream is closed all the same
 	}
 	s.held, s.cuts = s.held[:0], s.cuts[:0]
 }
@@ -234,8 +231,16 @@ func (s *sink) void() {
 	s.granted = 0
 }
 
-// accept takes bytes over. It reports whether the sink failed at once.
+// accept takes bytes over. It reports whether the stream did not fail, or else sets the
+// result.
 func (h *Host) accept(s *sink, contents []byte, c *Call) bool {
+	if f := s.faultAt(AtWrite); f != nil {
+		s.putPart(contents[:min(f.Partial, uint64(len(contents)))])
+		s.strike(f)
+	}
+	if h.reports(&s.flow, c) {
+		return false
+	}
 	s.void()
 	h.spins = 0
 	s.moved += uint64(len(contents))
@@ -245,13 +250,23 @@ func (h *Host) accept(s *sink, contents []byte, c *Call) bool {
 		}
 		s.held = append(s.held, contents...)
 		s.cuts = append(s.cuts, len(s.held))
-		return false
-	}
-	if err := s.put(contents); err != nil {
+	} else if err := s.put(contents); err != nil {
 		s.strike(faultOf(err))
-		return h.refuses(s, AtWrite, c)
 	}
-	return false
+	return !h.reports(&s.flow, c)
+}
+
+// putPart delivers the part of a write that fails, and before it what is held. The write fails
+// with an error of its own, so that of the sink is of no interest.
+func (s *sink) putPart(part []byte) {
+	if len(part) == 0 {
+		return
+	}
+	s.void()
+	s.moved += uint64(len(part))
+	if s.deliver() == nil {
+		s.put(part)
+	}
 }
 
 func (h *Host) startFlush(s *sink, c *Call) bool {
@@ -277,20 +292,22 @@ func (h *Host) flushed(s *sink) {
 		s.strike(f)
 		return
 	}
-	s.deliver()
+	if err := s.deliver(); err != nil {
+		s.strike(faultOf(err))
+	}
 }
 
-func (s *sink) deliver() {
+// deliver passes on what is held, piece by piece.
+func (s *sink) deliver() error {
+	defer func() { s.held, s.cuts = s.held[:0], s.cuts[:0] }()
 	from := 0
 	for _, to := range s.cuts {
 		if err := s.put(s.held[from:to]); err != nil {
-			s.held, s.cuts = s.held[:0], s.cuts[:0]
-			s.strike(faultOf(err))
-			return
+			return err
 		}
 		from = to
 	}
-	s.held, s.cuts = s.held[:0], s.cuts[:0]
+	return nil
 }
 
 func (s *sink) put(record []byte) error {
