@@ -52,7 +52,8 @@ type Plan struct {
 	FlushWaits []int
 
 	// Delay is how long each wait takes. Inside a [testing/synctest] bubble that is
-	// no time at all.
+	// no time at all. A wait of the longest duration never ends, which is a trap unless
+	// the guest waits for a time, too.
 	Delay time.Duration
 
 	// Faults are the failures of the stream.
@@ -68,6 +69,16 @@ type Plan struct {
 	// Hold keeps what was written until it is flushed. It is lost if the stream is
 	// dropped before that, or fails.
 	Hold bool
+
+	// HoldLine keeps what was written after the last newline, if that is less than 1024
+	// bytes, until a newline or a flush comes. It is lost as with Hold, which goes before
+	// it. Standard output of Wasmtime is like that.
+	HoldLine bool
+
+	// DropWaits makes the drop of the stream wait until what was written has been taken:
+	// until check-write would permit something again. TCP sockets of Wasmtime are like
+	// that.
+	DropWaits bool
 
 	// Background lets the stream make progress while nobody waits on a pollable of
 	// it. Without it, a guest that only asks check-write again never gets on, as on
@@ -337,6 +348,8 @@ func (p Plan) model(pointOf func(name string) (host.Point, error)) (host.Plan, e
 	}
 	m.Capacity = p.Capacity
 	m.Hold = m.Hold || p.Hold
+	m.HoldLine = m.HoldLine || p.HoldLine
+	m.DropWaits = m.DropWaits || p.DropWaits
 	m.Background = m.Background || p.Background
 	m.Latch = m.Latch || p.Latch
 	m.NeverReady = m.NeverReady || p.NeverReady
@@ -364,10 +377,10 @@ type Input struct {
 }
 
 // NewInput returns an input stream that has the bytes of in and behaves as the plan says, of
-// which the fields As, FlushWaits, Hold, Terminal and Handles are for output streams. The
-// stream closes where in ends, and fails where in returns another error; End says when that
-// shows. It must have been dropped when the test of s ends. NewInput fails the test t at once
-// if the plan makes no sense.
+// which the fields As, FlushWaits, Hold, HoldLine, DropWaits, Terminal and Handles are for
+// output streams. The stream closes where in ends, and fails where in returns another error;
+// End says when that shows. It must have been dropped when the test of s ends. NewInput fails
+// the test t at once if the plan makes no sense.
 func (s *Stream) NewInput(t testing.TB, plan Plan, in io.Reader) *Input {
 	t.Helper()
 	p, err := plan.model(func(name string) (host.Point, error) {
@@ -376,8 +389,9 @@ func (s *Stream) NewInput(t testing.TB, plan Plan, in io.Reader) *Input {
 		}
 		return host.AtRead, nil
 	})
-	if err == nil && (plan.As != "" || plan.FlushWaits != nil || plan.Hold || plan.Terminal || plan.Handles != 0) {
-		err = errors.New("an input stream has no As, FlushWaits, Hold, Terminal or Handles")
+	if err == nil && (plan.As != "" || plan.FlushWaits != nil || plan.Hold || plan.HoldLine || plan.DropWaits ||
+		plan.Terminal || plan.Handles != 0) {
+		err = errors.New("an input stream has no As, FlushWaits, Hold, HoldLine, DropWaits, Terminal or Handles")
 	}
 	if err != nil {
 		t.Fatal("wasiotest:", err)

@@ -3,6 +3,7 @@ package wasiotest_test
 import (
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -263,6 +264,44 @@ func TestPlan(t *testing.T) {
 		open(s).Flush()
 		assert.Equal(t, "held", s.String())
 		drop(s)
+	})
+	t.Run("HoldLine", func(t *testing.T) {
+		for _, plan := range []wasiotest.Plan{{HoldLine: true}, {As: "wasmtime-stdout"}} {
+			s := wasiotest.NewStream(t, plan)
+			open(s).CheckWrite()
+			open(s).Write(listOf("a line\nand more"))
+			assert.Equal(t, "a line\n", s.String())
+			open(s).Flush()
+			assert.Equal(t, []string{"a line\n", "and more"}, s.Records())
+			open(s).CheckWrite()
+			open(s).Write(listOf("lost"))
+			drop(s)
+			assert.Equal(t, "a line\nand more", s.String())
+		}
+	})
+	t.Run("DropWaits", func(t *testing.T) {
+		for _, plan := range []wasiotest.Plan{
+			{DropWaits: true, Permits: []uint64{5, 0}, Delay: time.Hour},
+			{As: "wasmtime-tcp", Delay: time.Hour},
+		} {
+			synctest.Test(t, func(t *testing.T) {
+				s := wasiotest.NewStream(t, plan)
+				open(s).CheckWrite()
+				open(s).Write(listOf("taken"))
+				start := time.Now()
+				drop(s)
+				assert.Equal(t, time.Hour, time.Since(start))
+			})
+		}
+		var f fakeT
+		f.run(func(fake testing.TB) {
+			s := wasiotest.NewStream(fake, wasiotest.Plan{As: "wasmtime-tcp", Delay: math.MaxInt64})
+			open(s).CheckWrite()
+			open(s).Write(listOf("never taken"))
+			assert.Panics(t, func() { drop(s) })
+		})
+		require.Len(t, f.errors, 1)
+		assert.Contains(t, f.errors[0], "the guest hangs: it waits for a wake-up that never comes")
 	})
 	t.Run("Handles", func(t *testing.T) {
 		var f fakeT
@@ -968,7 +1007,7 @@ func TestEnd(t *testing.T) {
 }
 
 func TestPlanOfInputWithoutSenseIsFatal(t *testing.T) {
-	const noFields = "wasiotest: an input stream has no As, FlushWaits, Hold, Terminal or Handles"
+	const noFields = "wasiotest: an input stream has no As, FlushWaits, Hold, HoldLine, DropWaits, Terminal or Handles"
 	noPoint := func(name string) string {
 		return fmt.Sprintf("wasiotest: no such point of an input stream to fail at: %q (there is read)", name)
 	}
@@ -983,6 +1022,8 @@ func TestPlanOfInputWithoutSenseIsFatal(t *testing.T) {
 		{noFields, wasiotest.Plan{As: "spin"}},
 		{noFields, wasiotest.Plan{FlushWaits: []int{0}}},
 		{noFields, wasiotest.Plan{Hold: true}},
+		{noFields, wasiotest.Plan{HoldLine: true}},
+		{noFields, wasiotest.Plan{DropWaits: true}},
 		{noFields, wasiotest.Plan{Terminal: true}},
 		{noFields, wasiotest.Plan{Handles: 5}},
 		{"wasiotest: there is no call -1", wasiotest.Plan{Faults: []wasiotest.Fault{{At: "read", Call: -1}}}},

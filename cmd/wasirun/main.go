@@ -202,6 +202,7 @@ func (c *command) run() (int, error) {
 	go func() {
 		defer close(done)
 		exit, err = engine.Run(ctx, guest)
+		h.Exit()
 	}()
 	select {
 	case <-done:

@@ -152,6 +152,8 @@ func TestFlags(t *testing.T) {
 		{"-hold", writer, 0, "", ""},
 		{"-hold", blocker, 0, "0123456789", ""},
 		{"-as wasmtime-file", writer, 0, "", ""},
+		{"-as wasmtime-stdout", writer, 0, "0123", ""}, // at the exit
+		{"-as wasmtime-stdout -hold", writer, 0, "", ""},
 		{"-trace -capacity 4", writer, 0, "0123", "check-write = 4|write(4)|check-write = closed"},
 		{"-capacity 7", blocker, 0, "0123456", ""},
 		{"-trace -fail write", writer, 0, "", "check-write = 1048576|write(4) = last-operation-failed(error(2))|check-write = closed"},

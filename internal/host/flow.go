@@ -20,12 +20,25 @@ type Behavior struct {
 
 // Traits are the part of a Behavior that does not change over time.
 type Traits struct {
-	// Delay is how long a guest that must wait waits, by the host's clock.
+	// Delay is how long a guest that must wait waits, by the host's clock. The longest
+	// duration is for ever.
 	Delay time.Duration
 
 	// Hold keeps what was written until a flush is complete; it is lost if the
 	// stream goes before that, or fails.
 	Hold bool
+
+	// HoldLine keeps what was written after the last newline until a newline or a flush
+	// comes, or until it is too long, as a LineWriter of Rust does. Hold goes before it.
+	HoldLine bool
+
+	// DropWaits makes the drop of an output stream wait until what was written has been
+	// taken: until check-write would permit something again.
+	DropWaits bool
+
+	// WorksAgain lets an output stream go on after an error of its sink, once that was
+	// reported.
+	WorksAgain bool
 
 	// Background lets the stream make progress while nobody waits on a pollable of
 	// it. By default it does not, as file streams of Wasmtime do not.

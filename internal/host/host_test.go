@@ -1475,6 +1475,232 @@ func TestPointOf(t *testing.T) {
 	assert.EqualError(t, err, `no such point to fail at: "splice" (there are check-write, write, flush, flushed)`)
 }
 
+// A drop may wait until what was written has been taken.
+func TestDropWaits(t *testing.T) {
+	const delay = time.Hour
+	for _, c := range []struct {
+		name  string
+		plan  host.Plan
+		guest func(t *testing.T, g *guest)
+		took  time.Duration // the drop
+	}{
+		{"after a write", host.Plan{}, func(t *testing.T, g *guest) { g.put(t, "text") }, delay},
+		{"after a write and a flush", host.Plan{}, func(t *testing.T, g *guest) {
+			g.put(t, "text")
+			g.Flush(g.s)
+		}, delay},
+		{"after a splice", host.Plan{}, func(t *testing.T, g *guest) {
+			in := g.NewInput(host.Behavior{}, strings.NewReader("text"))
+			require.Equal(t, moves(4), g.Splice(g.s, in, 9))
+		}, delay},
+		{"after a part of a write", host.Plan{Faults: []host.PlannedFault{
+			{At: host.AtWrite, Call: 1, Fault: host.Fault{Partial: 1, Then: host.ThenWorks}}}}, func(t *testing.T, g *guest) {
+			g.CheckWrite(g.s)
+			textOf(t, g, g.Write(g.s, []byte("text")))
+		}, delay},
+		{"in the wait", host.Plan{}, func(t *testing.T, g *guest) {
+			g.put(t, "text")
+			g.permit(t, 0)
+			g.Block(g.SubscribeDuration(uint64(delay / 4)))
+		}, delay - delay/4},
+		{"for spurious wake-ups", host.Plan{Permits: []uint64{5, 0, 0, 0}}, func(t *testing.T, g *guest) { g.put(t, "text") }, 3 * delay},
+		{"for a flush", host.Plan{Permits: []uint64{5}, FlushWaits: []int{2}}, func(t *testing.T, g *guest) {
+			g.put(t, "text")
+			g.Flush(g.s)
+		}, 2 * delay},
+		{"after the wait", host.Plan{}, func(t *testing.T, g *guest) {
+			g.put(t, "text")
+			g.permit(t, 0)
+			g.wait()
+			g.permit(t, 5)
+		}, 0},
+		{"of a stream that is not busy", host.Plan{Permits: []uint64{5}}, func(t *testing.T, g *guest) { g.put(t, "text") }, 0},
+		{"of a stream that fails", host.Plan{Faults: []host.PlannedFault{{At: host.AtFlush}}}, func(t *testing.T, g *guest) {
+			g.put(t, "text")
+			textOf(t, g, g.Flush(g.s))
+		}, 0},
+		{"of a stream that is full", host.Plan{Capacity: 4}, func(t *testing.T, g *guest) {
+			g.put(t, "text")
+			require.Equal(t, closed, g.CheckWrite(g.s))
+		}, 0},
+		{"without a write", host.Plan{Permits: []uint64{0, 5}}, func(t *testing.T, g *guest) { g.permit(t, 0) }, 0},
+		{"without more than a write of nothing", host.Plan{}, func(t *testing.T, g *guest) { g.put(t, "") }, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for _, waits := range []bool{true, false} {
+				c.plan.DropWaits, c.plan.Delay = waits, delay
+				if c.plan.Permits == nil {
+					c.plan.Permits = []uint64{5, 0}
+				}
+				g := newGuest(c.plan)
+				c.guest(t, g)
+				g.DropStream(g.s)
+				calls := g.Calls()
+				if took := calls[len(calls)-1].Took; waits {
+					assert.Equal(t, c.took, took)
+				} else {
+					assert.Zero(t, took)
+				}
+				assert.NotContains(t, g.Live(), "output-stream(1)")
+			}
+		})
+	}
+	t.Run("for ever", func(t *testing.T) {
+		g := newGuest(host.Plan{Permits: []uint64{5, 0}, Traits: host.Traits{DropWaits: true, Delay: 1<<63 - 1}})
+		g.Block(g.SubscribeDuration(1))
+		g.put(t, "text")
+		trap := trapOf(t, func() { g.DropStream(g.s) })
+		assert.Equal(t, "the guest hangs: it waits for a wake-up that never comes", trap.Reason)
+	})
+	t.Run("while others go on", func(t *testing.T) {
+		var g *guest
+		slept := 0
+		g = newGuestWith(host.Options{Clock: clockFunc(func() {
+			slept++
+			assert.Empty(t, g.Live())
+			assert.Zero(t, g.Count(host.OpDropStream))
+		})}, host.Plan{Permits: []uint64{5, 0}, Traits: host.Traits{DropWaits: true, Delay: delay}})
+		g.put(t, "text")
+		g.DropStream(g.s)
+		assert.Positive(t, slept)
+	})
+}
+
+// The longest Delay is for ever, whenever the wait began. A clock ends the wait for both.
+func TestDelayForEver(t *testing.T) {
+	g := newGuest(host.Plan{Permits: []uint64{0, 5}, Traits: host.Traits{Delay: 1<<63 - 1}})
+	g.Block(g.SubscribeDuration(1))
+	g.permit(t, 0)
+	p := g.Subscribe(g.s)
+	assert.False(t, g.Ready(p))
+	assert.Equal(t, []uint32{1}, g.Poll([]uint32{p, g.SubscribeDuration(uint64(time.Hour))}))
+	g.permit(t, 0)
+	trap := trapOf(t, func() { g.Block(p) })
+	assert.Equal(t, "the guest hangs: it waits for a wake-up that never comes", trap.Reason)
+}
+
+// A stream with HoldLine holds an incomplete line and no more.
+func TestHoldLine(t *testing.T) {
+	long, short := strings.Repeat("x", 1024), strings.Repeat("y", 1023)
+	for _, c := range []struct {
+		writes []string
+		want   []string // before the flush
+		flush  string   // what it adds
+	}{
+		{[]string{"one\n"}, []string{"one\n"}, ""},
+		{[]string{"one\ntwo\n"}, []string{"one\ntwo\n"}, ""},
+		{[]string{"one"}, nil, "one"},
+		{[]string{"one", "two"}, nil, "onetwo"},
+		{[]string{"one", "two\n"}, []string{"onetwo\n"}, ""},
+		{[]string{"one\ntwo"}, []string{"one\n"}, "two"},
+		{[]string{"one\ntwo", "three\nfour"}, []string{"one\n", "twothree\n"}, "four"},
+		{[]string{"", "one", "", "\n", ""}, []string{"one\n"}, ""},
+		{[]string{short}, nil, short},
+		{[]string{long}, []string{long}, ""},
+		{[]string{"one", long}, []string{"one", long}, ""},
+		{[]string{"one\n" + long}, []string{"one\n", long}, ""},
+		{[]string{"one", short}, []string{"one"}, short},
+		{[]string{"1", short}, nil, "1" + short},
+		{[]string{"1", short, "2"}, []string{"1" + short}, "2"},
+		{[]string{"1", short[1:] + "\n"}, []string{"1" + short[1:] + "\n"}, ""},
+		{[]string{"1", short + "\n"}, []string{"1", short + "\n"}, ""},
+		{[]string{"1", long + "\n2"}, []string{"1", long + "\n"}, "2"},
+	} {
+		g := newGuest(host.Plan{Traits: host.Traits{HoldLine: true}})
+		for _, text := range c.writes {
+			g.put(t, text)
+		}
+		assert.Equal(t, c.want, g.out.got, "%.20q", c.writes)
+		require.Equal(t, done, g.Flush(g.s))
+		if c.flush != "" {
+			c.want = append(c.want, c.flush)
+		}
+		assert.Equal(t, c.want, g.out.got, "%.20q", c.writes)
+		require.Equal(t, done, g.Flush(g.s))
+		assert.Len(t, g.out.got, len(c.want))
+	}
+	t.Run("splice", func(t *testing.T) {
+		r := newReader(host.Plan{Traits: host.Traits{HoldLine: true}}, host.Plan{}, strings.NewReader("one\ntwo"))
+		r.splice(t, 9, 7)
+		assert.Equal(t, "one\n", r.out.String())
+	})
+	t.Run("Hold goes before it", func(t *testing.T) {
+		g := newGuest(host.Plan{Traits: host.Traits{HoldLine: true, Hold: true}})
+		g.put(t, "one\n")
+		assert.Empty(t, g.out.got)
+	})
+	t.Run("drop", func(t *testing.T) {
+		g := newGuest(host.Plan{})
+		plan := host.Plan{Traits: host.Traits{HoldLine: true}}
+		g.SetStdio(host.Stdout, plan.Behavior(), &g.out, false)
+		for _, text := range []string{"one", "two\nthree"} {
+			s := g.GetStdout()
+			g.CheckWrite(s)
+			require.Equal(t, done, g.Write(s, []byte(text)))
+			g.DropStream(s)
+		}
+		assert.Equal(t, []string{"onetwo\n"}, g.out.got, "standard output goes on")
+		g.Exit()
+		g.Exit()
+		assert.Equal(t, []string{"onetwo\n", "three"}, g.out.got)
+	})
+	t.Run("a sink that fails", func(t *testing.T) {
+		broken := true
+		g := newGuest(host.Plan{})
+		out := writerFunc(func(p []byte) (int, error) {
+			if broken {
+				return 0, errors.New("disk full")
+			}
+			return g.out.Write(p)
+		})
+		plan := host.Plan{Traits: host.Traits{HoldLine: true, WorksAgain: true}}
+		g.s = g.NewStream(plan.Behavior(), out)
+		for _, flush := range []func(uint32) host.Result{g.Flush, g.BlockingFlush} {
+			g.put(t, "lost")
+			assert.Equal(t, "disk full", textOf(t, g, flush(g.s)))
+		}
+		g.put(t, "lost")
+		g.permit(t, 1<<20)
+		assert.Equal(t, "disk full", textOf(t, g, g.Write(g.s, []byte("lost\n"))))
+		broken = false
+		g.put(t, "works\n")
+		assert.Equal(t, "works\n", g.out.String())
+	})
+}
+
+// Standard output of some hosts works again after its destination failed.
+func TestWorksAgain(t *testing.T) {
+	for _, name := range []string{"wasmtime-stdout", "spin", "viceroy", "golem"} {
+		for _, err := range []error{syscall.EPIPE, errors.New("disk full")} {
+			plan, nameErr := host.Named(name)
+			require.NoError(t, nameErr)
+			g := newGuest(host.Plan{})
+			g.s = g.NewStream(plan.Behavior(), writerFunc(func(p []byte) (int, error) {
+				if bytes.Contains(p, []byte("fail")) {
+					return 0, err
+				}
+				return g.out.Write(p)
+			}))
+			for range 2 {
+				g.permit(t, 1<<20)
+				if r := g.Write(g.s, []byte("fail\n")); err == syscall.EPIPE {
+					assert.Equal(t, closed, r)
+				} else {
+					assert.Equal(t, "disk full", textOf(t, g, r))
+				}
+				if name == "golem" {
+					assert.Equal(t, closed, g.CheckWrite(g.s))
+					break
+				}
+				g.put(t, "works\n")
+			}
+			if name != "golem" {
+				assert.Equal(t, "works\nworks\n", g.out.String())
+			}
+		}
+	}
+}
+
 // Many goroutines on one host, each with a handle of its own on the same stream.
 func TestConcurrentUse(t *testing.T) {
 	const goroutines, rounds = 8, 200

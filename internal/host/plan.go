@@ -159,8 +159,8 @@ var named = []struct {
 	name string
 	plan Plan
 }{
-	// The command wasmtime run: synchronous.
-	{"wasmtime-stdout", Plan{Traits: Traits{Background: true}}},
+	// The command wasmtime run: synchronous, with the buffer of a line.
+	{"wasmtime-stdout", Plan{Traits: Traits{Background: true, HoldLine: true, WorksAgain: true}}},
 	// AsyncWriteStream, as for custom standard output in Wasmtime's C API.
 	{"wasmtime-async", Plan{Permits: []uint64{8192}, FlushWaits: []int{1}, Traits: Traits{Background: true, Hold: true}}},
 	// AsyncStdoutStream of Wasmtime 21 and 22, which loses wake-ups (issue 8781).
@@ -168,8 +168,8 @@ var named = []struct {
 		Traits: Traits{LoseWakeups: true, Delay: time.Millisecond}}},
 	// Files: busy after each write until a pollable is used; lost if not flushed.
 	{"wasmtime-file", Plan{Permits: []uint64{1 << 20, 0}, FlushWaits: []int{1}, Traits: Traits{Hold: true}}},
-	// TCP sockets since Wasmtime 48.
-	{"wasmtime-tcp", Plan{Permits: []uint64{64 << 10, 0}, Traits: Traits{Background: true}}},
+	// TCP sockets since Wasmtime 48: busy until a write is taken, also when they are dropped.
+	{"wasmtime-tcp", Plan{Permits: []uint64{64 << 10, 0}, Traits: Traits{Background: true, DropWaits: true}}},
 	// Standard output that leads nowhere.
 	{"wasmtime-null", Plan{Permits: []uint64{math.MaxUint64}, Traits: Traits{Background: true}}},
 	// Standard output and error on Node.
@@ -178,8 +178,8 @@ var named = []struct {
 	{"jco-node-file", Plan{Permits: []uint64{64 << 10}, Traits: Traits{Background: true}}},
 	// In a browser: a pollable is never ready when asked, and stays so once it is.
 	{"jco-browser", Plan{Permits: []uint64{1_000_000}, Traits: Traits{Background: true, Latch: true, NeverReady: true}}},
-	{"spin", Plan{Traits: Traits{Background: true}}},
-	{"viceroy", Plan{Traits: Traits{Background: true}}},
+	{"spin", Plan{Traits: Traits{Background: true, WorksAgain: true}}},
+	{"viceroy", Plan{Traits: Traits{Background: true, WorksAgain: true}}},
 	{"golem", Plan{Traits: Traits{Background: true}}},
 	{"wago", Plan{Permits: []uint64{1 << 40}, Traits: Traits{Background: true}}},
 }

@@ -24,6 +24,8 @@ func (h *Host) remaining(f *flow) time.Duration {
 	switch {
 	case f.over():
 		return 0
+	case f.waits > 0 && f.Delay == never:
+		return never
 	case f.waits > 0:
 		return f.since + f.Delay - h.options.Clock.Now()
 	case f.arrival() != nil:

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
@@ -18,6 +19,7 @@ type sink struct {
 	epoch   uint64 // moves on when the permits given out become void
 	held    []byte
 	cuts    []int // where the pieces in held end
+	untaken bool  // whether nothing was permitted since the last write
 }
 
 // stream is one output-stream handle.
@@ -179,11 +181,36 @@ func (h *Host) DropStream(handle uint32) {
 	if s.children > 0 {
 		h.fail("output-stream dropped while it has live pollables: %d", s.children)
 	}
-	if s.handles--; s.handles == 0 {
-		s.held = nil
-	}
 	delete(h.table, handle)
+	if s.DropWaits {
+		h.drain(s.sink)
+	}
+	if s.handles--; s.handles == 0 {
+		s.held, s.cuts = nil, nil
+	}
 	c.done()
+}
+
+// drain waits until what was written to the sink has been taken.
+func (h *Host) drain(s *sink) {
+	for range maxSpurious + s.waits {
+		if !s.untaken || s.over() || h.grant(s) > 0 {
+			return
+		}
+		h.sleep(&s.flow)
+	}
+}
+
+// Exit delivers the incomplete lines that the standard streams hold, as the end of the process
+// of Wasmtime does.
+func (h *Host) Exit() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, s := range h.stdio {
+		if s.HoldLine && !s.Hold && !s.over() {
+			s.deliver()
+		}
+	}
 }
 
 // refuses reports whether the stream is closed, or fails at this point, and if so
@@ -222,6 +249,7 @@ func (h *Host) grant(s *sink) uint64 {
 		}
 	}
 	s.granted = h.ask(&s.flow)
+	s.untaken = s.untaken && s.granted == 0
 	return s.granted
 }
 
@@ -241,19 +269,71 @@ func (h *Host) accept(s *sink, contents []byte, c *Call) bool {
 	if h.reports(&s.flow, c) {
 		return false
 	}
-	s.void()
 	h.spins = 0
-	s.moved += uint64(len(contents))
-	if s.Hold {
+	s.take(uint64(len(contents)))
+	var err error
+	switch {
+	case s.Hold:
 		if len(s.held)+len(contents) > maxHeld {
 			h.fail("more than %d bytes written and not flushed", maxHeld)
 		}
-		s.held = append(s.held, contents...)
-		s.cuts = append(s.cuts, len(s.held))
-	} else if err := s.put(contents); err != nil {
-		s.strike(faultOf(err))
+		s.hold(contents)
+	case s.HoldLine:
+		err = s.putLines(contents)
+	default:
+		err = s.put(contents)
+	}
+	if err != nil {
+		s.strike(s.faultOf(err))
 	}
 	return !h.reports(&s.flow, c)
+}
+
+// take counts n bytes that were written.
+func (s *sink) take(n uint64) {
+	s.void()
+	s.moved += n
+	s.untaken = s.untaken || n > 0
+}
+
+// hold keeps a piece until it is delivered.
+func (s *sink) hold(piece []byte) {
+	s.held = append(s.held, piece...)
+	s.cuts = append(s.cuts, len(s.held))
+}
+
+// maxLine is how many bytes of an incomplete line are held: what Rust's standard output holds.
+const maxLine = 1024
+
+// putLines delivers the lines in contents and holds the rest, together with what was held
+// before. It delivers a rest of maxLine bytes or more. Like Rust, it delivers in one piece what
+// was held and what completes it, if that is short.
+func (s *sink) putLines(contents []byte) error {
+	end := bytes.LastIndexByte(contents, '\n') + 1
+	lines, rest := contents[:end], contents[end:]
+	if len(lines) > 0 && len(s.held) > 0 && len(s.held)+len(lines) <= maxLine {
+		s.held = append(s.held, lines...)
+		s.cuts[0] = len(s.held)
+		lines = nil
+	}
+	if end > 0 || len(s.held)+len(rest) > maxLine {
+		if err := s.deliver(); err != nil {
+			return err
+		}
+	}
+	if len(lines) > 0 {
+		if err := s.put(lines); err != nil {
+			return err
+		}
+	}
+	switch {
+	case len(rest) >= maxLine:
+		return s.put(rest)
+	case len(rest) > 0:
+		s.held = append(s.held, rest...)
+		s.cuts = append(s.cuts[:0], len(s.held))
+	}
+	return nil
 }
 
 // putPart delivers the part of a write that fails, and before it what is held. The write fails
@@ -262,19 +342,26 @@ func (s *sink) putPart(part []byte) {
 	if len(part) == 0 {
 		return
 	}
-	s.void()
-	s.moved += uint64(len(part))
+	s.take(uint64(len(part)))
 	if s.deliver() == nil {
 		s.put(part)
 	}
 }
 
+// startFlush begins a flush. It reports whether the stream has failed, and if so sets the
+// result. A line that is held is delivered at once, as Rust does.
 func (h *Host) startFlush(s *sink, c *Call) bool {
 	if h.refuses(s, AtFlush, c) {
 		return true
 	}
 	if !s.flushing {
 		s.void()
+		if s.HoldLine && !s.Hold {
+			if err := s.deliver(); err != nil {
+				s.strike(s.faultOf(err))
+				return h.reports(&s.flow, c)
+			}
+		}
 		s.flushing = true
 		s.stall(s.Script.FlushWaits(), h.options.Clock.Now())
 		if s.waits == 0 {
@@ -293,7 +380,7 @@ func (h *Host) flushed(s *sink) {
 		return
 	}
 	if err := s.deliver(); err != nil {
-		s.strike(faultOf(err))
+		s.strike(s.faultOf(err))
 	}
 }
 
@@ -318,10 +405,14 @@ func (s *sink) put(record []byte) error {
 	return err
 }
 
-// faultOf says how a stream fails whose sink does: it closes if the reader has gone.
-func faultOf(err error) *Fault {
+// faultOf says how the stream fails as its sink does: it closes if the reader has gone.
+func (s *sink) faultOf(err error) *Fault {
 	gone := errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, fs.ErrClosed)
-	return &Fault{Closed: gone, Text: err.Error()}
+	f := &Fault{Closed: gone, Text: err.Error()}
+	if s.WorksAgain {
+		f.Then = ThenWorks
+	}
+	return f
 }
 
 // maxSpurious is how often a blocking function lets a stream be ready and permit
