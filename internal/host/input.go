@@ -176,6 +176,7 @@ func (h *Host) take(s *source, n uint64, c *Call) (p []byte, ok bool) {
 				return nil, false
 			}
 		case s.over():
+			h.spin(&s.flow)
 			return nil, true
 		}
 		ready := !h.stalled(&s.flow)

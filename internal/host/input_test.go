@@ -146,6 +146,19 @@ var forbiddenInput = []struct {
 		call:   "output-stream(1).splice(input-stream(2), 1) = trap",
 	},
 	{
+		name: "spinning on a skip that never says that the stream has ended",
+		host: "Wasmtime, standard input, where it never ends",
+		in:   host.Plan{Traits: host.Traits{End: host.EndSilent}},
+		guest: func(t *testing.T, r *reader) {
+			r.read(t, 7, "content")
+			for require.Equal(t, closed, r.Skip(r.in, 1)); ; {
+				r.Skip(r.in, 0)
+			}
+		},
+		reason: "the guest spins: it asked 100000 times in a row without waiting on a pollable",
+		call:   "input-stream(2).skip(0) = trap",
+	},
+	{
 		name: "spinning on ready",
 		host: "jco in a browser, where it never ends",
 		in:   host.Plan{Permits: []uint64{0, 5}, Traits: host.Traits{Delay: time.Second}},

@@ -376,6 +376,25 @@ func TestInterruptWithoutAHost(t *testing.T) {
 	assert.Zero(t, testing.AllocsPerRun(100, func() { host.Interrupt(s) }))
 }
 
+// Interrupt does not wait for a sink that blocks.
+func TestInterruptWhileASinkBlocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuestWith(host.Options{}, host.Plan{})
+		s := uint32(expose(t, g))
+		writing, written := make(chan struct{}), make(chan struct{})
+		slow := g.NewStream(host.Behavior{}, writerFunc(func(p []byte) (int, error) {
+			close(writing)
+			<-written
+			return len(p), nil
+		}))
+		g.CheckWrite(slow)
+		go g.Write(slow, []byte("text"))
+		<-writing
+		host.Interrupt(s)
+		close(written)
+	})
+}
+
 // A wait that never ends is a hang though it could be interrupted.
 func TestInterruptDoesNotHideAHang(t *testing.T) {
 	g := newGuest(host.Plan{Permits: []uint64{0, 5}, Traits: host.Traits{LoseWakeups: true, Delay: time.Hour}})
