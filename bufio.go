@@ -76,6 +76,8 @@ func (b *BufWriter) Reset(w *Writer) {
 	b.n, b.err = 0, nil
 	if w == nil {
 		b.err = notOpen("write")
+	} else {
+		b.mu.ParkAs(&w.mu)
 	}
 }
 
@@ -110,12 +112,8 @@ func (b *BufWriter) Write(p []byte) (n int, err error) {
 		b.mu.Unlock()
 		return n, nil
 	}
-	if platform.TrapUnwinds {
-		return platform.UnlockAfter(&b.mu, (*BufWriter).writeLocked, b, p, false)
-	}
-	n, err = b.writeLocked(p, false)
-	b.mu.Unlock()
-	return n, err
+	defer b.mu.Unlock()
+	return b.writeLocked(p)
 }
 
 // WriteString is Write without a copy of s on the way to the buffer.
@@ -170,10 +168,14 @@ func (b *BufWriter) put(p []byte) (err error) {
 
 // ReadFrom writes what r returns until [io.EOF]. It reads into the buffer, and returns the
 // number of bytes that are in the buffer or with the host and the first error of the
-// stream or of r. It does not flush, except for line ends in line mode.
+// stream or of r. It does not flush at the end, except for line ends in line mode.
 //
-// Other calls may come in between while it reads. If one of them is a ReadFrom, that one
-// reads into memory of its own, of which a deadline may lose up to 512 bytes.
+// What comes from a Read that took a millisecond or longer is flushed before the next Read,
+// with all that is in the buffer, so a source that has to wait for its data is seen as it
+// comes. If the deadline has passed, ReadFrom does not read.
+//
+// Other calls may come in between while it reads. A second ReadFrom at the same time uses its
+// own 512-byte buffer, which a timeout may lose.
 func (b *BufWriter) ReadFrom(r io.Reader) (n int64, err error) {
 	for empty := 0; err == nil; empty++ {
 		var m int
@@ -199,9 +201,13 @@ func (b *BufWriter) readOnce(r io.Reader) (n int, err error) {
 	if err = b.err; err == nil && b.n == cap(b.buf) {
 		err = b.drainLocked(b.n, false)
 	}
+	if err == nil && b.w.Load().overdue() {
+		err = timeout()
+	}
 	if err != nil {
 		return 0, err
 	}
+	began := platform.Now()
 	var p []byte
 	taken := len(b.buf) < cap(b.buf) // by another ReadFrom
 	if taken {
@@ -224,12 +230,15 @@ func (b *BufWriter) readOnce(r io.Reader) (n int, err error) {
 	if werr != nil { // since r began to read
 		n = 0
 	} else if taken {
-		n, werr = b.writeLocked(p[:n], false)
+		n, werr = b.writeLocked(p[:n])
 	} else {
 		b.n += copy(b.buf[b.n:], p[:n])
 		if end := b.lineEndLocked(b.buf[:b.n]); end > 0 {
 			werr = b.drainLocked(end, true)
 		}
+	}
+	if n > 0 && werr == nil && platform.Now()-began >= atOnce { // r had to wait, and may again
+		werr = b.drainLocked(b.n, true)
 	}
 	if werr != nil {
 		err = werr
@@ -244,6 +253,9 @@ func (b *BufWriter) Flush() error {
 	defer b.mu.Unlock()
 	return b.flushLocked()
 }
+
+// Sync is Flush, under the name by which loggers look for it, zap's AddSync among them.
+func (b *BufWriter) Sync() error { return b.Flush() }
 
 // Close flushes, closes the Writer, and returns the first error. Later calls return an
 // error that matches [os.ErrClosed], except that a second Close does nothing.
@@ -269,10 +281,10 @@ func (b *BufWriter) Close() error {
 	return err
 }
 
-// writeLocked is Write. The last parameter makes it fit platform.UnlockAfter.
+// writeLocked is Write.
 //
 //go:noinline
-func (b *BufWriter) writeLocked(p []byte, _ bool) (n int, err error) {
+func (b *BufWriter) writeLocked(p []byte) (n int, err error) {
 	if b.err != nil {
 		return 0, b.err
 	}

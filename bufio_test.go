@@ -428,7 +428,7 @@ func TestBufWriterTakesNoByteAndNoRuneWithAnError(t *testing.T) {
 func TestBufWriterTriesNothingAfterAnError(t *testing.T) {
 	failure := wasiotest.Plan{Faults: []wasiotest.Fault{{At: "write", Call: 1, Then: wasiotest.ThenWorks}}}
 	failedWrite := func(n int) []string {
-		return []string{"check-write = 1048576", fmt.Sprintf("write(%d) = last-operation-failed(error)", n), "error.drop"}
+		return []string{"check-write = 1048576", fmt.Sprintf("write(%d) = last-operation-failed(error)", n), "error.to-debug-string", "error.drop"}
 	}
 	for name, c := range map[string]struct {
 		before string

@@ -34,6 +34,7 @@ func (w *Writer) SetWriteDeadline(t time.Time) error {
 		deadline = platform.Now() + int64(max(0, min(time.Until(t), century)))
 	}
 	w.deadline.Store(deadline)
+	platform.Interrupt(w.handle.Load()) // a wait that began without a limit
 	return nil
 }
 
@@ -52,6 +53,7 @@ func (w *Writer) SetRecheck(every time.Duration) {
 	}
 	useLimits()
 	w.recheck.Store(int64(every))
+	platform.Interrupt(w.handle.Load())
 }
 
 // SetWriteDeadline sets the deadline of the Writer. What a call that timed out has left in

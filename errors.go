@@ -2,7 +2,6 @@ package wasio
 
 import (
 	"io"
-	"unsafe"
 
 	"github.com/wasio-dev/wasio/generated/wasi/io/streams"
 	"github.com/wasio-dev/wasio/internal/platform"
@@ -46,49 +45,22 @@ func (e *Error) Timeout() bool {
 // Temporary returns e.Timeout(). It makes Error a [net.Error].
 func (e *Error) Temporary() bool { return e.Timeout() }
 
-// A cause is a reason that wasio knows, or a text of the host's.
+// A cause is a reason that wasio knows, or a text of the host's. Nobody outside can change
+// one, so the package tells its own by their addresses.
 type cause struct {
-	text   string
-	is     error  // what errors.Is matches it with; may be nil
-	osText string // the text of the error in package os that it matches, or ""
+	text string
+	is   error // what errors.Is matches it with; may be nil
 }
 
 func (c *cause) Error() string { return c.text }
 func (c *cause) Unwrap() error { return c.is }
-func (c *cause) Timeout() bool { return c.osText == deadlineExceeded }
-
-const (
-	alreadyClosed    = "file already closed" // os.ErrClosed, made by errors.New
-	deadlineExceeded = "i/o timeout"         // os.ErrDeadlineExceeded, a pointer to a type of its own
-)
-
-// Is matches the errors of package os by their texts: to import them, even from io/fs,
-// would link packages os, syscall and time into a guest that may do without them. It asks
-// no other type of error for its text, which may panic, as (&net.OpError{}).Error does.
-func (c *cause) Is(target error) bool {
-	typ, value := wordsOf(target)
-	sample, _ := wordsOf(io.EOF)
-	_, timeout := target.(interface {
-		Timeout() bool
-		Temporary() bool
-	})
-	_, wraps := target.(interface{ Unwrap() error })
-	return (c.osText == alreadyClosed && typ == sample ||
-		c.osText == deadlineExceeded && timeout && !wraps && value != nil) && c.osText == target.Error()
-}
-
-// wordsOf returns the two words of an interface value, with Go and TinyGo: its type, and a
-// pointer to its value.
-func wordsOf(err error) (typ, value unsafe.Pointer) {
-	words := (*[2]unsafe.Pointer)(unsafe.Pointer(&err))
-	return words[0], words[1]
-}
+func (c *cause) Timeout() bool { return c == errTimeout }
 
 var (
-	errClosed  = &cause{text: "stream closed by the host", is: io.ErrClosedPipe}
-	errNotOpen = &cause{text: "writer is not open", osText: alreadyClosed}
-	errStuck   = &Error{"check-write", &cause{text: "stream is ready, but permits no bytes", is: io.ErrNoProgress}}
-	errTimeout = &Error{"check-write", &cause{text: deadlineExceeded, osText: deadlineExceeded}}
+	errClosed  = &cause{"stream closed by the host", io.ErrClosedPipe}
+	errNotOpen = &cause{"writer is not open", osErrClosed}
+	errStuck   = &cause{"stream is ready, but permits no bytes", io.ErrNoProgress}
+	errTimeout = &cause{"i/o timeout", osErrDeadlineExceeded}
 )
 
 // notOpen returns the error of a call for op on a writer that is not open.
@@ -96,11 +68,21 @@ var (
 //go:noinline
 func notOpen(op string) error { return &Error{op, errNotOpen} }
 
+// timeout returns the error of a call that met the deadline: a new one each time, since the
+// caller may change it.
+//
+//go:noinline
+func timeout() error { return &Error{"check-write", errTimeout} }
+
 // isTimeout reports whether err is the error of a deadline, which does not stick. It
-// compares pointers: with TinyGo, comparing interfaces links 11 KB of reflection.
+// compares pointers: with TinyGo, comparing interfaces links 28 KB of reflection.
 func isTimeout(err error) bool {
-	e, _ := err.(*Error)
-	return e == errTimeout
+	e, ok := err.(*Error)
+	if !ok {
+		return false
+	}
+	c, _ := e.Err.(*cause)
+	return c == errTimeout
 }
 
 // reasonOf returns the reason in a stream-error and drops the error handle in it.
@@ -114,7 +96,18 @@ func (w *Writer) reasonOf(e streams.StreamError) (err error) {
 		err = w.reason(uint32(*failure))
 	}
 	if err == nil {
-		err = &cause{text: platform.TextOf(*failure)}
+		err = &cause{text: firstLine(platform.TextOf(*failure))}
 	}
 	return err
+}
+
+// firstLine returns the first line of a host's text. Wasmtime appends a backtrace if
+// RUST_BACKTRACE is set.
+func firstLine(text string) string {
+	for i := range len(text) {
+		if text[i] == '\n' {
+			return text[:i]
+		}
+	}
+	return text
 }

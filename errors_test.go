@@ -338,7 +338,7 @@ func TestReasonOfNil(t *testing.T) {
 		w, h, _ := newFailing(t, host.AtWrite, "text")
 		set(w)
 		_, err := w.WriteString("x")
-		assert.EqualError(t, err, "wasio: write: last operation failed", name)
+		assert.EqualError(t, err, "wasio: write: text", name)
 		assert.EqualValues(t, 1, h.Count(host.OpDropError), name)
 	}
 }

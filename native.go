@@ -7,6 +7,7 @@ import "github.com/wasio-dev/wasio/internal/host"
 // Off wasm no host provides the functions that package generated imports: package host has
 // their bodies. This is how package wasiotest puts a stream in the place of a standard one.
 func init() {
+	var own [2]uint32 // the handles of the process, as far as they are known
 	host.SwapWriter = func(fd int, handle uint32) (before uint32) {
 		w := Stdout()
 		if fd == host.Stderr {
@@ -14,9 +15,11 @@ func init() {
 		}
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.err, w.state, w.waits, w.reason = nil, fresh, waits{}, nil
-		w.deadline.Store(0)
-		w.recheck.Store(0)
-		return w.handle.Swap(handle)
+		before = w.resetLocked(handle)
+		if own[fd-1] == 0 {
+			own[fd-1] = before
+		}
+		w.mu.ParkOutside(handle == own[fd-1])
+		return before
 	}
 }

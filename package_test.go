@@ -32,17 +32,18 @@ func TestImportsArePinned(t *testing.T) {
 	const module = "github.com/wasio-dev/wasio/"
 	const generated = module + "generated/wasi/"
 	own := []string{
-		generated + "cli/stderr", generated + "cli/stdout", generated + "cli/terminal-stdout",
+		generated + "cli/stderr", generated + "cli/stdout",
+		generated + "cli/terminal-output", generated + "cli/terminal-stderr", generated + "cli/terminal-stdout",
 		generated + "io/poll", generated + "io/streams", module + "internal/platform",
 		"go.bytecodealliance.org/cm", "bytes", "io", "runtime", "sync", "unicode/utf8", "unsafe",
 	}
-	both := []string{generated + "io/error", generated + "io/poll", "runtime"}
+	both := []string{generated + "io/error", generated + "io/poll", "sync"}
 	for _, c := range []struct {
 		pkg, tags string
 		want      []string
 	}{
 		{".", "module.std", own},
-		{".", "", append(own, "time")},
+		{".", "", append(own, "os", "time")},
 		{".", "tinygo.wasm,module.std", own},
 		{"./internal/platform", "", append(both, "time")},
 		{"./internal/platform", "tinygo.wasm", append(both, generated+"clocks/monotonic-clock", "go.bytecodealliance.org/cm", "unsafe")},

@@ -4,6 +4,7 @@ import (
 	"io"
 
 	"github.com/wasio-dev/wasio/generated/wasi/io/streams"
+	"github.com/wasio-dev/wasio/internal/platform"
 )
 
 // maxSplice is the most that one host call is asked to move, in bytes. Some hosts make room
@@ -15,22 +16,32 @@ const maxSplice = 1 << 20
 // once. It returns the number of bytes moved and the first error. The end of the input stream
 // is not an error, so moved is less than n, with a nil error, if the stream ends early.
 //
-// The input stream is a borrow<input-stream>, of the type that the bindings of the program
-// have for it, or what the method Handle of an *InputStream returns. It remains the caller's.
+// The input stream is a borrow<input-stream>: the value of that type in the program's bindings
+// or, with wit-bindgen, the result of the method Handle. It remains the caller's.
 //
 // Splice keeps the promises of [Writer.Write]: it is never interleaved with another call, and
 // an error of w sticks. The deadline of w and [Writer.SetRecheck] apply to waits for either
 // stream. While Splice waits for the input stream, what it has moved is not flushed; a
-// program that must answer each part of a request splices that part alone. If w fails, bytes
-// that the host has read but not written are lost: a splice is a read and then a write (WIT
-// of wasi:io).
+// program that must answer each part of a request splices that part alone. What a [BufWriter]
+// on w still holds is written after the bytes that Splice moves: call its Flush before.
 //
 // Errors have type *[Error]. One whose Op is "read" belongs to the input stream: it has
 // failed, or the wait for its bytes met the deadline or made no progress. Such an error does
-// not stick. Any other belongs to w.
+// not stick. Any other belongs to w. The host does not say which stream the error of a splice
+// is of. Splice asks both, returns an error of the input stream, or its end, only where that
+// is certain, and takes any other error for one of w.
 //
-// Splice is to [io.CopyN] what splice is to read and write, except that an early end is not
-// an error. It is a function because a method cannot have type parameters, and [io.Copy] does
+// If w fails, the bytes that the host has read and not written are lost, at most 1 MiB: a
+// splice is a read and then a write (WIT of wasi:io). On [Stdout] and [Stderr] the byte after
+// those can be lost, too.
+//
+// Stdout and Stderr work again after they have failed, on Wasmtime, so to them Splice waits for
+// each piece of the input stream before it moves it. That makes it slow for files, which
+// Wasmtime reads by 4 KiB then. The end of a TCP socket of Wasmtime, which it does not tell
+// before somebody reads, counts as an error of w there. Use [io.Copy] for both.
+//
+// Splice is like [io.CopyN], but the bytes stay in the host, and a short source is not an
+// error. It is a function because a method cannot have type parameters, and [io.Copy] does
 // not find it because an input stream is not an [io.Reader]. See the example for a reader
 // that makes io.Copy use it.
 //
@@ -51,7 +62,7 @@ func splice(w *Writer, src streams.InputStream, n int64) (moved int64, err error
 	if n < 0 {
 		n = 1<<63 - 1
 	}
-	if err := w.refusalLocked(int(min(n, 1)), false); err != nil || n == 0 {
+	if err := w.readyLocked(int(min(n, 1)), false); err != nil || n == 0 {
 		return 0, err
 	}
 	moved, err = spliceLocked(w, src, n)
@@ -61,65 +72,123 @@ func splice(w *Writer, src streams.InputStream, n int64) (moved int64, err error
 	return moved, err
 }
 
-// spliceLocked is the protocol. Like write, splice needs a permit, and asks for one itself. It
-// moves nothing if there is none, or if src has no bytes yet: check-write tells for which of
-// the two to wait. The next wait is for src in any case, as w may permit nothing now and have
-// permitted something when splice asked, again and again.
+// spliceLocked is the protocol. Like write, splice comes right after check-write: w must be
+// known to be open, or a splice that fails could have lost bytes of src, or none. It moves
+// nothing if src has no bytes yet, as a permit holds until it is used.
 //
 // Splice comes before the wait for src, since a host may read what it is asked for: files of
-// Wasmtime read no more than 4 KiB for a program that waits first.
+// Wasmtime read no more than 4 KiB for a program that waits first. Only with a standard stream
+// src is waited for and asked first: as that works again after it has failed, only a src that
+// is known to be open tells afterwards who failed.
 func spliceLocked(w *Writer, src streams.InputStream, n int64) (moved int64, err error) {
-	stream := w.stream()
-	var since waits // for src, since it last had a byte
-	waited := false // for w, and not for src after that
+	stream, standard := w.stream(), w.standard != nil
+	wait := standard // for src
+	var since waits  // for src
 	for moved < n {
-		size, e, failed := stream.Splice(src, uint64(min(n-moved, maxSplice))).Result()
-		if failed {
-			return moved, failSpliceLocked(w, src, e)
-		}
-		if size > 0 {
-			moved += int64(size)
-			w.state, w.waits, since, waited = owed, waits{}, waits{}, false
-			if w.overdue() { // src may never make it wait, nor end
-				return moved, errTimeout
+		if wait {
+			if reason := w.waitLocked(src.Subscribe(), &since); reason != nil {
+				return moved, sourceStall(reason)
 			}
-			continue
+		}
+		if standard {
+			if _, e, failed := src.Skip(0).Result(); failed {
+				return moved, sourceError(w, e)
+			}
 		}
 		permit, e, failed := stream.CheckWrite().Result()
 		if failed {
-			return moved, w.failLocked("check-write", e)
+			return moved, closeSpliceLocked(w, src, e)
 		}
-		if permit > 0 {
-			w.waits, waited = waits{}, false
-			err = sourceError(w.waitLocked(src.Subscribe(), &since))
-		} else if waited = !waited; waited {
-			err = w.waitLocked(stream.Subscribe(), &w.waits)
-		} else { // src may well be ready
-			err = sourceError(w.waitLocked(src.Subscribe(), &waits{}))
+		if permit == 0 {
+			if reason := w.waitLocked(stream.Subscribe(), &w.waits); reason != nil {
+				return moved, w.stallLocked(reason)
+			}
+			wait = false
+			continue
 		}
-		if err != nil {
-			return moved, err
+		w.waits = waits{}
+		ask := uint64(min(n-moved, maxSplice))
+		size, e, failed := stream.Splice(src, ask).Result()
+		if failed {
+			return moved, failSpliceLocked(w, src, e)
+		}
+		if size > ask {
+			w.err, w.state = &Error{"splice", &cause{text: "the host moved more bytes than it was asked for"}}, owed
+			return moved + int64(ask), w.err
+		}
+		if wait = size == 0 || standard; size == 0 {
+			continue
+		}
+		moved += int64(size)
+		w.state, since = owed, waits{}
+		yield(int(size))
+		if w.overdue() { // src may never make it wait, nor end
+			return moved, timeout()
 		}
 	}
 	return moved, nil
 }
 
-// failSpliceLocked finds out which of the streams the error of a splice is of, and returns
-// it, or nil if src has ended.
+// sourceStall returns the error of a wait for src.
+func sourceStall(reason *cause) error {
+	if reason == errStuck {
+		reason = &cause{"input stream is ready, but has no bytes", io.ErrNoProgress}
+	}
+	return &Error{"read", reason}
+}
+
+// closeSpliceLocked returns the error of w that came before a splice. It returns nil if w has
+// closed after the last byte of src, as a body of known length does.
+func closeSpliceLocked(w *Writer, src streams.InputStream, e streams.StreamError) error {
+	err := w.failLocked("check-write", e)
+	if e.Closed() && w.standard == nil && hasEnded(src) {
+		w.state, err = ended, nil
+	}
+	return err
+}
+
+// failSpliceLocked attributes the error of a splice to w or to src. It returns nil if src has
+// ended.
 //
-// A stream that has closed or failed says so again when it is asked (WIT of wasi:io 0.2.2),
-// and src is asked to skip a byte, since standard input of Wasmtime says nothing when it is
-// asked to skip none. If neither says so, it was w: standard output of Wasmtime works again after it has
-// failed, and of what src had a whole piece is lost already.
+// A stream that has closed or failed says so again when it is asked (WIT of wasi:io 0.2.2).
 func failSpliceLocked(w *Writer, src streams.InputStream, e streams.StreamError) error {
 	if _, again, failed := w.stream().CheckWrite().Result(); failed {
 		return w.failLocked("splice", telling(e, again))
 	}
-	_, again, failed := src.Skip(1).Result()
+	_, again, failed := src.Skip(0).Result()
+	if failed && w.standard != nil { // src was open before, so it is w, which works again
+		drop(again)
+		return w.failLocked("splice", e)
+	}
+	if !failed { // standard input of Wasmtime says nothing if it is asked for no byte
+		_, again, failed = src.Skip(1).Result()
+	}
 	if !failed {
 		return w.failLocked("splice", e)
 	}
-	if e = telling(e, again); e.Closed() {
+	return sourceError(w, telling(e, again))
+}
+
+// hasEnded reports whether src says that it has ended, for which a file must be waited for.
+func hasEnded(src streams.InputStream) bool {
+	ready := false
+	for round := 0; ; round++ {
+		if _, e, failed := src.Skip(0).Result(); failed {
+			drop(e)
+			return e.Closed()
+		}
+		if ready || round == 12 { // after some 25 ms
+			return false
+		}
+		p := src.Subscribe()
+		ready = platform.AwaitWithin(p, platform.MaxPause, round)
+		p.ResourceDrop()
+	}
+}
+
+// sourceError returns the error of src, which does not stick, or nil if that has ended.
+func sourceError(w *Writer, e streams.StreamError) error {
+	if e.Closed() {
 		return nil
 	}
 	return &Error{"read", w.reasonOf(e)}
@@ -130,19 +199,13 @@ func telling(e, again streams.StreamError) streams.StreamError {
 	if e.Closed() {
 		return again
 	}
-	if failure := again.LastOperationFailed(); failure != nil {
-		failure.ResourceDrop()
-	}
+	drop(again)
 	return e
 }
 
-// sourceError returns the error of a wait on an input stream, which does not stick.
-func sourceError(err error) error {
-	if err == nil {
-		return nil
+// drop drops the error handle in e, if there is one.
+func drop(e streams.StreamError) {
+	if failure := e.LastOperationFailed(); failure != nil {
+		failure.ResourceDrop()
 	}
-	if isTimeout(err) {
-		return &Error{"read", errTimeout.Err}
-	}
-	return &Error{"read", &cause{text: "input stream is ready, but has no bytes", is: io.ErrNoProgress}}
 }

@@ -6,13 +6,18 @@ import (
 
 	"github.com/wasio-dev/wasio/generated/wasi/cli/stderr"
 	"github.com/wasio-dev/wasio/generated/wasi/cli/stdout"
+	terminaloutput "github.com/wasio-dev/wasio/generated/wasi/cli/terminal-output"
+	terminalstderr "github.com/wasio-dev/wasio/generated/wasi/cli/terminal-stderr"
 	terminalstdout "github.com/wasio-dev/wasio/generated/wasi/cli/terminal-stdout"
 	"github.com/wasio-dev/wasio/generated/wasi/io/streams"
 )
 
-// standard has what differs between the standard streams. A program without a BufWriter
-// links no implementation of lineMode.
-type standard interface{ lineMode() bool }
+// standard is an interface so that only programs that call both Stdout and NewBufWriter, or
+// IsTerminal, import wasi:cli/terminal-*; a server's world has none.
+type standard interface {
+	isTerminal() bool
+	lineMode() bool // of a new BufWriter
+}
 
 type (
 	standardOutput struct{}
@@ -39,19 +44,35 @@ func Stderr() *Writer {
 }
 
 func (w *Writer) open(stream streams.OutputStream, s standard) {
+	w.mu.ParkOutside(true)
 	w.standard = s
 	w.handle.Store(uint32(stream))
 }
 
-func (standardOutput) lineMode() bool {
+// IsTerminal reports whether w is [Stdout] or [Stderr] and writes to a terminal, as
+// wasi:cli/terminal-stdout and terminal-stderr say. A program that calls it imports both.
+func (w *Writer) IsTerminal() bool { return w.standard != nil && w.standard.isTerminal() }
+
+func (standardOutput) isTerminal() bool {
 	option := terminalstdout.GetTerminalStdout()
-	terminal := option.Some()
+	return dropTerminal(option.Some())
+}
+
+func (standardError) isTerminal() bool {
+	option := terminalstderr.GetTerminalStderr()
+	return dropTerminal(option.Some())
+}
+
+// dropTerminal drops the handle of a terminal, and reports whether there is one.
+func dropTerminal(terminal *terminaloutput.TerminalOutput) bool {
 	if terminal == nil {
 		return false
 	}
 	terminal.ResourceDrop()
 	return true
 }
+
+func (s standardOutput) lineMode() bool { return s.isTerminal() }
 
 // Messages are for now, whoever reads them. And the world of a server, wasi:http/proxy, has
 // standard error, but no terminals.

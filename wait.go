@@ -8,30 +8,32 @@ import (
 )
 
 const (
-	maxPaused int64 = 1_000_000_000 // all pauses for a stream that is ready and permits nothing
-	atOnce    int64 = 1_000_000     // a wait that is shorter was none
+	atOnce    int64 = 1_000_000     // a shorter wait counts as returning at once
+	maxAtOnce       = 12            // waits in a row that may return at once before there are pauses
+	maxPaused int64 = 1_000_000_000 // what the pauses add up to before a stream counts as stuck
 )
 
-// waits describes the waits since a stream last permitted, or had, a byte.
+// waits counts waits since the stream last permitted or delivered a byte.
 type waits struct {
-	n      int   // their number
-	paused int64 // the pauses after those, from the second on, that returned at once
+	n      int
+	paused int64 // the pauses after waits that returned at once
 }
 
-// waitLocked waits on p, a pollable of the stream, and drops it. It returns when the stream
-// may permit bytes again, or earlier, or says why it will not. Each wait takes a new
-// pollable, as one from before a flush can be stuck at ready, and drops it before any other
-// call: a host may trap if a stream is dropped before its pollables. The stream is that of w
-// if since is w.waits. Only then does an error stick.
+// waitLocked waits on p, a pollable of a stream, and drops it. It returns nil when the stream
+// may permit or have bytes, or else errTimeout or errStuck. Each wait takes a new pollable, as
+// one from before a flush can be stuck at ready, and drops it before any other call: a host may
+// trap if a stream is dropped before its pollables.
 //
-// A host may say that a stream is ready which permits nothing ("may return prematurely",
-// says Wasmtime of pollable.block). From the second time in a row on, waitLocked pauses.
+// A host may say that a stream is ready which permits nothing ("may return prematurely", says
+// Wasmtime of pollable.block). The first waits that return at once cost nothing, since a pause
+// takes a millisecond on most hosts, however short it is meant to be. After those waitLocked
+// pauses, for twice as long each time.
 //
 //go:noinline
-func (w *Writer) waitLocked(p poll.Pollable, since *waits) error {
+func (w *Writer) waitLocked(p poll.Pollable, since *waits) *cause {
 	runtime.Gosched() // now, since the host blocks the whole program
 	bound, ready, began := w.bound(), true, int64(0)
-	if since.n > 0 {
+	if since.n >= maxAtOnce {
 		began = platform.Now() // never 0
 	}
 	if bound == platform.Never {
@@ -44,7 +46,10 @@ func (w *Writer) waitLocked(p poll.Pollable, since *waits) error {
 	p.ResourceDrop()
 	since.n++
 	if began != 0 && ready && platform.Now()-began < atOnce {
-		d := min(max(since.paused, platform.MinPause), platform.MaxPause, bound) // twice as long each time
+		if since.paused >= maxPaused && w.deadline.Load() == 0 { // else the deadline decides
+			return errStuck
+		}
+		d := min(max(since.paused, platform.MinPause), platform.MaxPause, bound)
 		since.paused += d
 		platform.Pause(d)
 	}
@@ -52,13 +57,35 @@ func (w *Writer) waitLocked(p poll.Pollable, since *waits) error {
 		*since = waits{}
 		return errTimeout
 	}
-	if since.paused >= maxPaused && w.deadline.Load() == 0 { // else the deadline decides
-		if since == &w.waits {
-			w.err, w.state = errStuck, owed
-		}
-		return errStuck
-	}
 	return nil
+}
+
+// stallLocked returns the error of a call whose wait for the stream of w ended with reason.
+// That of a deadline does not stick.
+func (w *Writer) stallLocked(reason *cause) error {
+	err := &Error{"check-write", reason}
+	if reason != errTimeout {
+		w.err, w.state = err, owed
+	}
+	return err
+}
+
+// worked counts what the program has written since others last ran.
+var worked platform.Uint32
+
+// yield lets other goroutines run if the program has written for about a millisecond since
+// they last did, and reports whether it did so. A guest has a single thread, on which nothing
+// interrupts a goroutine that does not wait, and a host that keeps up never makes one wait. No
+// clock is read for it, as that would cost more: a call counts as much as 2 KiB.
+func yield(bytes int) bool {
+	n := worked.Load() + 1 + uint32(bytes)>>11
+	if n < 128 {
+		worked.Store(n)
+		return false
+	}
+	worked.Store(0)
+	runtime.Gosched()
+	return true
 }
 
 // awaitLimited is platform.AwaitWithin once a limit is set. A program that sets none does

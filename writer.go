@@ -31,7 +31,8 @@ type Writer struct {
 	mu     platform.Mutex // guards the fields below; locked after the mu of a BufWriter
 	err    error          // the first error that sticks; state is owed or ended then
 	state  state
-	waits  waits // since the last permit
+	waits  waits  // since the last permit
+	rest   []byte // what a ReadFrom has read and, at a deadline, not written
 	reason func(err uint32) error
 
 	// The setters of deadlines read these without mu: they must not wait for the call
@@ -67,6 +68,17 @@ func NewWriter[OutputStream ~uint32 | ~int32](stream OutputStream) *Writer {
 	return w
 }
 
+// resetLocked makes w what it is in a new program, on the handle, and returns the handle that
+// it had.
+func (w *Writer) resetLocked(handle uint32) (before uint32) {
+	before = w.handle.Load()
+	w.err, w.state, w.waits, w.rest, w.reason = nil, fresh, waits{}, nil, nil
+	w.deadline.Store(0)
+	w.recheck.Store(0)
+	w.handle.Store(handle)
+	return before
+}
+
 // Write writes p to the stream and flushes it. It returns the number of bytes that the
 // host took, which is less than len(p) only with an error. If the host refused the rest,
 // the error matches [io.ErrClosedPipe].
@@ -88,25 +100,72 @@ func (w *Writer) WriteString(s string) (n int, err error) {
 	return w.Write(bytesOf(s))
 }
 
-// ReadFrom writes what r returns until [io.EOF], and flushes once at the end. It returns
-// the number of bytes written and the first error of the stream or of r. Other calls may
-// come in between while it reads.
+// ReadFrom writes what r returns until [io.EOF], and flushes. It returns the number of bytes
+// read and the first error of the stream or of r. Other calls may come in between while it
+// reads. The error of a deadline loses nothing: what was read and not written by then counts,
+// and the next call that writes or flushes writes it first. If the deadline has passed,
+// ReadFrom does not read.
+//
+// What r returns is flushed before the next Read if that may have to wait: if r returned less
+// than the 32 KiB that it was asked for, or took a millisecond or longer. So a reader that is
+// fast, and fills its buffer, costs one flush at the end, and any other one for each Read, as
+// a Write of each piece does.
 func (w *Writer) ReadFrom(r io.Reader) (n int64, err error) {
-	if _, err := w.Write(nil); err != nil { // before r is read
-		return 0, err
+	buf := make([]byte, 32<<10)
+	for empty := 0; err == nil; empty++ {
+		if err = w.mayRead(); err != nil {
+			break
+		}
+		began := platform.Now()
+		var m int
+		m, err = r.Read(buf)
+		if m > 0 {
+			empty = 0
+			var werr error
+			live := err == nil && (m < len(buf) || platform.Now()-began >= atOnce)
+			m, werr = w.take(buf[:m], live)
+			n += int64(m)
+			if werr != nil {
+				err = werr
+			}
+		} else if empty == maxEmptyReads && err == nil {
+			err = io.ErrNoProgress
+		}
 	}
-	n, err = io.Copy((*unflushed)(w), r)
-	if ferr := w.Flush(); err == nil {
+	if err == io.EOF {
+		err = nil
+	}
+	if ferr := w.settle(); err == nil {
 		err = ferr
 	}
 	return n, err
 }
 
-// unflushed is a Writer whose Write does not flush.
-type unflushed Writer
+// mayRead returns the error of a ReadFrom that must not read, because it could not write.
+func (w *Writer) mayRead() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stream() == 0 {
+		return notOpen("write")
+	}
+	return w.readyLocked(0, true)
+}
 
-func (u *unflushed) Write(p []byte) (n int, err error) {
-	return (*Writer)(u).transfer(p, false)
+// take is takeLocked with the lock.
+func (w *Writer) take(p []byte, flush bool) (n int, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.takeLocked(p, flush)
+}
+
+// takeLocked writes p. What it cannot write before the deadline it keeps for the next call.
+func (w *Writer) takeLocked(p []byte, flush bool) (n int, err error) {
+	n, err = w.transferLocked(p, flush)
+	if n < len(p) && isTimeout(err) {
+		w.rest, w.state = append(w.rest, p[n:]...), owed
+		n = len(p)
+	}
+	return n, err
 }
 
 // Flush has the host flush and waits until the flush is complete. Write does that, too, so
@@ -138,7 +197,7 @@ func (w *Writer) Close() error {
 	if w.standard == nil {
 		stream.ResourceDrop()
 		w.handle.Store(0)
-		w.state = fresh // and not ended
+		w.state, w.rest = fresh, nil // and not ended
 	}
 	return err
 }
@@ -159,12 +218,8 @@ func (w *Writer) SetReason(reason func(err uint32) error) {
 // transfer is transferLocked with the lock.
 func (w *Writer) transfer(p []byte, flush bool) (n int, err error) {
 	w.mu.Lock()
-	if platform.TrapUnwinds {
-		return platform.UnlockAfter(&w.mu, (*Writer).transferLocked, w, p, flush)
-	}
-	n, err = w.transferLocked(p, flush)
-	w.mu.Unlock()
-	return n, err
+	defer w.mu.Unlock()
+	return w.transferLocked(p, flush)
 }
 
 // transferLocked is the protocol. It hands p to the host, piece by piece as the host
@@ -178,9 +233,10 @@ func (w *Writer) transfer(p []byte, flush bool) (n int, err error) {
 //
 //go:noinline
 func (w *Writer) transferLocked(p []byte, flush bool) (n int, err error) {
+	yield(0)
 	stream := w.stream()
-	if stream == 0 || w.err != nil || w.deadline.Load() != 0 {
-		if err := w.refusalLocked(len(p), flush); err != nil {
+	if stream == 0 || w.err != nil || w.deadline.Load() != 0 || w.rest != nil {
+		if err := w.readyLocked(len(p), flush); err != nil {
 			return 0, err
 		}
 	}
@@ -190,8 +246,8 @@ func (w *Writer) transferLocked(p []byte, flush bool) (n int, err error) {
 			return n, w.failLocked("check-write", e)
 		}
 		if permit == 0 {
-			if err := w.waitLocked(stream.Subscribe(), &w.waits); err != nil {
-				return n, err
+			if reason := w.waitLocked(stream.Subscribe(), &w.waits); reason != nil {
+				return n, w.stallLocked(reason)
 			}
 			continue
 		}
@@ -202,6 +258,9 @@ func (w *Writer) transferLocked(p []byte, flush bool) (n int, err error) {
 		}
 		n += size
 		w.state, w.waits = owed, waits{}
+		if yield(size) && n < len(p) && w.overdue() {
+			return n, timeout()
+		}
 	}
 	if !flush {
 		return n, nil
@@ -219,8 +278,8 @@ func (w *Writer) transferLocked(p []byte, flush bool) (n int, err error) {
 			w.state, w.waits = flushed, waits{}
 			return n, nil
 		}
-		if err := w.waitLocked(stream.Subscribe(), &w.waits); err != nil {
-			return n, err
+		if reason := w.waitLocked(stream.Subscribe(), &w.waits); reason != nil {
+			return n, w.stallLocked(reason)
 		}
 	}
 }
@@ -244,11 +303,12 @@ func (w *Writer) settle() error {
 	return w.flushLocked()
 }
 
-// refusalLocked returns the error of a call that does not get to the host, or nil. The call
-// is to write n bytes, to flush, or both.
+// readyLocked gets the Writer ready for a call that writes n bytes, flushes, or both. It
+// returns the error of a call that does not get to the host, and writes the rest of an earlier
+// one.
 //
 //go:noinline
-func (w *Writer) refusalLocked(n int, flush bool) error {
+func (w *Writer) readyLocked(n int, flush bool) error {
 	if w.stream() == 0 {
 		op := "write"
 		if flush && n == 0 {
@@ -260,8 +320,16 @@ func (w *Writer) refusalLocked(n int, flush bool) error {
 		w.state = owed // not ended any more
 		return w.err
 	}
-	if (flush || n > 0) && w.overdue() {
-		return errTimeout // before flush, in which a host may block, as jco does for HTTP bodies
+	if n == 0 && !flush {
+		return nil
+	}
+	if w.overdue() {
+		return timeout() // before flush, in which a host may block, as jco does for HTTP bodies
+	}
+	if rest := w.rest; rest != nil {
+		w.rest = nil
+		_, err := w.takeLocked(rest, false)
+		return err
 	}
 	return nil
 }

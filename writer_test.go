@@ -15,6 +15,7 @@ import (
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -223,22 +224,92 @@ func TestWriteLeavesArgumentAlone(t *testing.T) {
 	assert.Equal(t, "abcdef", s.String())
 }
 
-func TestReadFromFlushesOnceAtTheEnd(t *testing.T) {
-	for name, wrap := range map[string]func(io.Reader) io.Reader{
-		"WriterTo":             func(r io.Reader) io.Reader { return r },
-		"Reader":               func(r io.Reader) io.Reader { return struct{ io.Reader }{r} },
-		"one byte":             iotest.OneByteReader,
-		"data and EOF at once": iotest.DataErrReader,
+// What fills the buffer of ReadFrom is flushed once at the end, and what does not at once, since
+// the next Read may wait.
+func TestReadFromFlushes(t *testing.T) {
+	p := pattern(64<<10 + 100)
+	for name, c := range map[string]struct {
+		r       io.Reader
+		flushes int
+	}{
+		"full pieces":                 {bytes.NewReader(p[:64<<10]), 1},
+		"full pieces and a short one": {bytes.NewReader(p), 1},
+		"nothing":                     {strings.NewReader(""), 0},
+		"the last with the end":       {iotest.DataErrReader(strings.NewReader("x")), 1},
+		"one byte each":               {iotest.OneByteReader(bytes.NewReader(p[:100])), 100},
+		"half of what is asked for":   {iotest.HalfReader(bytes.NewReader(p[:64<<10])), 4},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w, s := newWriter(t, wasiotest.Plan{})
-			p := pattern(40 << 10)
-			n, err := w.ReadFrom(wrap(bytes.NewReader(p)))
+			w, s := newWriter(t, wasiotest.Plan{Hold: true})
+			n, err := w.ReadFrom(c.r)
 			require.NoError(t, err)
-			assert.EqualValues(t, len(p), n)
-			assert.True(t, bytes.Equal(p, s.Bytes()))
-			assert.Equal(t, 1, count(s, "flush"))
-			assert.Equal(t, "flush", callsOf(s)[len(s.Calls())-2])
+			assert.Len(t, s.Bytes(), int(n), "all is flushed")
+			assert.Equal(t, c.flushes, count(s, "flush"))
+		})
+	}
+}
+
+// What comes from a Read that had to wait is out before the next Read, even if it filled the
+// buffer.
+func TestReadFromShowsWhatIsLive(t *testing.T) {
+	for name, output := range map[string]func(w *wasio.Writer) io.ReaderFrom{
+		"Writer":    func(w *wasio.Writer) io.ReaderFrom { return w },
+		"BufWriter": func(w *wasio.Writer) io.ReaderFrom { return wasio.NewBufWriterSize(w, 32<<10) },
+	} {
+		for _, size := range []int{1, 100, 32 << 10} {
+			t.Run(fmt.Sprint(name, size), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w, s := newWriter(t, wasiotest.Plan{Hold: true})
+					read := 0
+					n, err := output(w).ReadFrom(readerFunc(func(p []byte) (int, error) {
+						assert.Len(t, s.Bytes(), read, "what came before is out")
+						time.Sleep(time.Millisecond)
+						if read >= 5*size {
+							return 0, io.EOF
+						}
+						n := min(size, len(p))
+						read += n
+						return n, nil
+					}))
+					require.NoError(t, err)
+					assert.EqualValues(t, read, n)
+				})
+			})
+		}
+	}
+}
+
+// A deadline that has passed reads nothing from the source. One that passes in the middle loses
+// nothing of what was read: the next call writes it.
+func TestReadFromLosesNothingAtADeadline(t *testing.T) {
+	for name, after := range map[string]func(w *wasio.Writer) error{
+		"Write":    func(w *wasio.Writer) error { _, err := w.Write([]byte("!")); return err },
+		"Flush":    func(w *wasio.Writer) error { return w.Flush() },
+		"ReadFrom": func(w *wasio.Writer) error { _, err := w.ReadFrom(strings.NewReader("!")); return err },
+		"BufWriter.Flush": func(w *wasio.Writer) error {
+			b := wasio.NewBufWriter(w)
+			b.WriteString("!")
+			return b.Flush()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, s := newWriter(t, wasiotest.Plan{Permits: []uint64{10, 0}, Hold: true, Delay: time.Minute})
+				w.SetWriteDeadline(time.Now().Add(90 * time.Second))
+				r := strings.NewReader(strings.Repeat("0123456789", 10))
+				n, err := w.ReadFrom(struct{ io.Reader }{r})
+				assertTimeout(t, err)
+				assert.EqualValues(t, 100, n, "what was read counts")
+				n, err = w.ReadFrom(readerFunc(func([]byte) (int, error) { panic("reads") }))
+				assertTimeout(t, err)
+				assert.Zero(t, n)
+				w.SetWriteDeadline(time.Now().Add(90 * time.Second))
+				assertTimeout(t, after(w)) // the rest comes first
+				w.SetWriteDeadline(time.Time{})
+				require.NoError(t, w.Close())
+				want := strings.Repeat("0123456789", 10)
+				assert.Equal(t, want, strings.TrimRight(s.String(), "!"))
+			})
 		})
 	}
 }

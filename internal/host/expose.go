@@ -53,9 +53,10 @@ func owner(handle uint32) (h *Host, base, own uint32) {
 	return h, base, own
 }
 
-// Interrupt makes every call of [Host.Block] that waits now in the host of an exposed stream
-// return at once, as after a spurious wake-up, so that a guest can look at a deadline that was
-// set meanwhile. It has no effect on later calls, nor if the host is gone or handle is 0.
+// Interrupt makes every call of [Host.Block] that waits in the host of an exposed stream, or
+// will wait on a pollable that was made before, return at once, as after a spurious wake-up, so
+// that a guest can look at a deadline that was set meanwhile. It has no effect if the host is
+// gone or handle is 0.
 func Interrupt(handle uint32) {
 	if h := exposed[handle>>(32-hostBits)].Load(); h != nil {
 		h.blocks.interrupt()

@@ -193,11 +193,19 @@ func (f *flow) arrival() <-chan struct{} {
 	return f.arrived()
 }
 
-// maxSpins is how often a guest may ask again without waiting until it counts as
-// one that would do so for ever.
-const maxSpins = 100_000
+// maxSpins is how often a guest may ask again without waiting until it counts as one that would
+// do so for ever. A guest that pauses in between, by a clock that is not the host's, waits.
+const (
+	maxSpins = 100_000
+	aPause   = time.Millisecond
+)
 
 func (h *Host) spin(f *flow) {
+	now := h.options.Clock.Now()
+	if now-h.spun >= aPause {
+		h.spins = 0
+	}
+	h.spun = now
 	if h.spins++; h.spins > maxSpins && !f.Background {
 		h.fail("the guest spins: it asked %d times in a row without waiting on a pollable", maxSpins)
 	}
@@ -205,7 +213,7 @@ func (h *Host) spin(f *flow) {
 
 // subscribe returns the handle of a pollable of a stream, of which a handle has the children.
 func (h *Host) subscribe(f *flow, children *int) uint32 {
-	p := h.addPollable(pollable{flow: f, children: children})
+	p := h.addPollable(pollable{flow: f, children: children, since: h.blocks.count()})
 	*children++
 	return p
 }

@@ -93,10 +93,11 @@ type Host struct {
 	history []Call
 	oldest  int
 	counts  [opCount]uint64
-	trap    *Trap // the first
-	spins   int   // how often the guest asked in vain without waiting
-	failing *Trap // of the call under way
-	current Call  // what OnCall sees: c itself would have to live on the heap
+	trap    *Trap         // the first
+	spins   int           // how often the guest asked in vain without waiting
+	spun    time.Duration // when it did so last
+	failing *Trap         // of the call under way
+	current Call          // what OnCall sees: c itself would have to live on the heap
 
 	blocks blocks // has a lock of its own, as a sink may block while it is written to
 }

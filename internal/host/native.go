@@ -79,8 +79,18 @@ func getStderr() uint32 {
 //go:linkname getTerminalStdout github.com/wasio-dev/wasio/generated/wasi/cli/terminal-stdout.wasmimport_GetTerminalStdout
 func getTerminalStdout(result *cm.Option[terminaloutput.TerminalOutput]) {
 	h, base := Standard(Stdout)
+	setTerminal(result, base, h.GetTerminalStdout())
+}
+
+//go:linkname getTerminalStderr github.com/wasio-dev/wasio/generated/wasi/cli/terminal-stderr.wasmimport_GetTerminalStderr
+func getTerminalStderr(result *cm.Option[terminaloutput.TerminalOutput]) {
+	h, base := Standard(Stderr)
+	setTerminal(result, base, h.GetTerminalStderr())
+}
+
+func setTerminal(result *cm.Option[terminaloutput.TerminalOutput], base, handle uint32) {
 	*result = cm.None[terminaloutput.TerminalOutput]()
-	if handle := h.GetTerminalStdout(); handle != 0 {
+	if handle != 0 {
 		*result = cm.Some(cm.Reinterpret[terminaloutput.TerminalOutput](base | handle))
 	}
 }

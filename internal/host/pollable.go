@@ -13,6 +13,7 @@ type pollable struct {
 	children *int // of the handle of the stream
 	at       time.Duration
 	latched  bool
+	since    uint64 // how many interrupts there were when it was made
 }
 
 // never is longer than anything that comes to pass.
@@ -117,7 +118,7 @@ func (h *Host) Block(handle uint32) {
 			c.done()
 			return
 		}
-		if h.passUnlessInterrupted(d, arrival) {
+		if h.passUnlessInterrupted(p.since, d, arrival) {
 			c.done()
 			return
 		}
@@ -126,13 +127,27 @@ func (h *Host) Block(handle uint32) {
 
 // blocks are the calls of Block that wait now. A channel that is closed ends each of them.
 type blocks struct {
-	mu    sync.Mutex
-	wakes []chan struct{}
+	mu         sync.Mutex
+	interrupts uint64
+	wakes      []chan struct{}
 }
 
-func (b *blocks) add(wake chan struct{}) {
+// count returns how many interrupts there were.
+func (b *blocks) count() uint64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return b.interrupts
+}
+
+// add adds a call on a pollable that was made after so many interrupts. One that came since
+// then ends the call at once.
+func (b *blocks) add(wake chan struct{}, since uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if since != b.interrupts {
+		close(wake)
+		return
+	}
 	b.wakes = append(b.wakes, wake)
 }
 
@@ -147,6 +162,7 @@ func (b *blocks) remove(wake chan struct{}) {
 func (b *blocks) interrupt() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.interrupts++
 	for _, wake := range b.wakes {
 		close(wake)
 	}
@@ -157,12 +173,12 @@ func (b *blocks) interrupt() {
 // passUnlessInterrupted is pass for Block. It reports whether Interrupt ended it. The
 // goroutine that waits makes the channel that wakes it, as in a testing/synctest bubble only
 // a channel of the bubble lets time pass.
-func (h *Host) passUnlessInterrupted(d time.Duration, arrival <-chan struct{}) (interrupted bool) {
+func (h *Host) passUnlessInterrupted(since uint64, d time.Duration, arrival <-chan struct{}) (interrupted bool) {
 	if d == never && arrival == nil {
 		h.fail(hangs)
 	}
 	interrupt := make(chan struct{})
-	h.blocks.add(interrupt)
+	h.blocks.add(interrupt, since)
 	defer h.blocks.remove(interrupt)
 	wake, stop := either(arrival, interrupt)
 	defer stop()

@@ -5,12 +5,11 @@ package platform
 import (
 	"time"
 
-	ioerror "github.com/wasio-dev/wasio/generated/wasi/io/error"
 	"github.com/wasio-dev/wasio/generated/wasi/io/poll"
 )
 
-// The Go toolchain refuses to import functions that return a list or a string, so poll
-// and to-debug-string are not used here.
+// The Go toolchain refuses to import functions that return a list or a string, so poll is
+// not used here.
 
 const (
 	// DefaultRecheck is how long a wait lasts at most before a Writer looks at its stream
@@ -37,9 +36,6 @@ var start = time.Now()
 
 // Now returns the time of a clock that only goes forward, in nanoseconds, and never 0.
 func Now() int64 { return int64(time.Since(start)) + 1 }
-
-// TextOf returns a text for a failure, not the host's.
-func TextOf(ioerror.Error) string { return "last operation failed" }
 
 // CopyShort is copy into a dst that has room for src.
 func CopyShort(dst, src []byte) int { return copy(dst, src) }

@@ -85,10 +85,7 @@ func Now() int64 { return int64(monotonicclock.Now()) + 1 }
 func TextOf(e ioerror.Error) string {
 	var text string
 	toDebugString(cm.Reinterpret[uint32](e), &text)
-	if text == "" {
-		text = "last operation failed"
-	}
-	return text
+	return orDefault(text)
 }
 
 // CopyShort is copy into a dst that has room for src. Copy is one instruction of

@@ -1,0 +1,39 @@
+//go:build wasm || tinygo.wasm
+
+package platform
+
+import "sync"
+
+// With a single thread nothing need be atomic.
+type (
+	Int64          = cell[int64]
+	Uint32         = cell[uint32]
+	Pointer[T any] = cell[*T]
+)
+
+// A cell holds a value of a field.
+type cell[T any] struct{ v T }
+
+func (c *cell[T]) Load() T   { return c.v }
+func (c *cell[T]) Store(v T) { c.v = v }
+
+type guard struct{}
+
+func (*guard) Lock()   {}
+func (*guard) Unlock() {}
+
+// A turn is a lock that is locked until the turn comes.
+type turn struct{ mu sync.Mutex }
+
+func (t *turn) init(*Mutex) { t.mu.Lock() }
+func (t *turn) wait()       { t.mu.Lock() }
+func (t *turn) give()       { t.mu.Unlock() }
+
+// ParkOutside is for native programs.
+func (*Mutex) ParkOutside(bool) {}
+
+// ParkAs is for native programs.
+func (*Mutex) ParkAs(*Mutex) {}
+
+// Interrupt is for native programs: while the host blocks a guest, nobody calls it.
+func Interrupt(uint32) {}

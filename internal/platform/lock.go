@@ -1,0 +1,64 @@
+package platform
+
+// A Mutex is a lock that goroutines get in the order in which they asked for it: one that
+// writes in a loop does not keep the others out. A goroutine that waits for it is parked.
+//
+// A guest has a single thread, so there its guard is nothing and nothing need be atomic: the
+// Go toolchain makes a call on wasm of each operation in package sync/atomic.
+type Mutex struct {
+	guard       guard // guards the fields below
+	held        bool
+	first, last *waiter // the goroutines that wait, in the order in which they asked
+}
+
+// A waiter is a goroutine that waits for a Mutex.
+type waiter struct {
+	turn turn // comes when the Mutex is handed over
+	next *waiter
+}
+
+// Lock locks m.
+func (m *Mutex) Lock() {
+	m.guard.Lock()
+	if m.held {
+		m.wait()
+		return
+	}
+	m.held = true
+	m.guard.Unlock()
+}
+
+// wait is the slow path of Lock, out of line to keep Lock small enough to be inlined.
+//
+//go:noinline
+func (m *Mutex) wait() {
+	w := new(waiter)
+	w.turn.init(m)
+	if m.first == nil {
+		m.first = w
+	} else {
+		m.last.next = w
+	}
+	m.last = w
+	m.guard.Unlock()
+	w.turn.wait()
+}
+
+// Unlock unlocks m, or hands it over to the goroutine that has waited longest.
+func (m *Mutex) Unlock() {
+	m.guard.Lock()
+	if m.first != nil {
+		m.handOver()
+		return
+	}
+	m.held = false
+	m.guard.Unlock()
+}
+
+//go:noinline
+func (m *Mutex) handOver() {
+	w := m.first
+	m.first = w.next
+	m.guard.Unlock()
+	w.turn.give()
+}

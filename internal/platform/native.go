@@ -1,0 +1,93 @@
+//go:build !wasm && !tinygo.wasm
+
+package platform
+
+import (
+	"sync"
+	"sync/atomic"
+
+	ioerror "github.com/wasio-dev/wasio/generated/wasi/io/error"
+	"github.com/wasio-dev/wasio/internal/host"
+	"go.bytecodealliance.org/cm"
+)
+
+// These are what package sync/atomic calls them, for fields that are read without a lock.
+type (
+	Int64          = atomic.Int64
+	Uint32         = atomic.Uint32
+	Pointer[T any] = atomic.Pointer[T]
+)
+
+// A guard is the lock of the fields of a Mutex, held for a moment at a time.
+type guard struct {
+	sync.Mutex
+	outside bool   // see ParkOutside
+	as      *Mutex // see ParkAs
+}
+
+// A turn is a channel that is closed when the turn comes, or a lock that is unlocked then.
+//
+// In a bubble of [testing/synctest] the goroutine that waits for a channel which it made is
+// durably blocked, so time passes. One that waits for a sync.Mutex is not: it waits for the
+// world outside, which must not close the channels of a bubble either.
+type turn struct {
+	mu      sync.Mutex
+	channel chan struct{} // nil if mu is used
+}
+
+func (t *turn) init(m *Mutex) {
+	if m.parksOutside() {
+		t.mu.Lock()
+	} else {
+		t.channel = make(chan struct{})
+	}
+}
+
+func (t *turn) wait() {
+	if t.channel != nil {
+		<-t.channel
+	} else {
+		t.mu.Lock()
+	}
+}
+
+func (t *turn) give() {
+	if t.channel != nil {
+		close(t.channel)
+	} else {
+		t.mu.Unlock()
+	}
+}
+
+// parksOutside is called with the guard of m locked.
+func (m *Mutex) parksOutside() bool {
+	if as := m.guard.as; as != nil {
+		as.guard.Lock()
+		defer as.guard.Unlock()
+		return as.guard.outside
+	}
+	return m.guard.outside
+}
+
+// ParkOutside says whether a goroutine of a [testing/synctest] bubble that waits for m waits
+// for the world outside the bubble, as it does for a stream of the process.
+func (m *Mutex) ParkOutside(outside bool) {
+	m.guard.Lock()
+	defer m.guard.Unlock()
+	m.guard.outside = outside
+}
+
+// ParkAs makes m follow what ParkOutside says of another Mutex, or of itself if that is nil.
+func (m *Mutex) ParkAs(other *Mutex) {
+	m.guard.Lock()
+	defer m.guard.Unlock()
+	m.guard.as = other
+}
+
+// Interrupt ends the waits that are under way for streams of the host of an output stream.
+func Interrupt(stream uint32) { host.Interrupt(stream) }
+
+// TextOf returns the host's text for a failure, or one of its own.
+func TextOf(e ioerror.Error) string {
+	return orDefault(host.TextOf(cm.Reinterpret[uint32](e)))
+}

@@ -1,0 +1,5 @@
+//go:build module.std
+
+package wasio
+
+var osErrClosed, osErrDeadlineExceeded error
