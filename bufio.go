@@ -112,6 +112,16 @@ func (b *BufWriter) Write(p []byte) (n int, err error) {
 		b.mu.Unlock()
 		return n, nil
 	}
+	b.mu.Unlock()
+	return b.write(p)
+}
+
+// write is Write where p does not just go into the buffer. It is a function of its own since
+// TinyGo pays for a deferred call in each call of the function that has it.
+//
+//go:noinline
+func (b *BufWriter) write(p []byte) (n int, err error) {
+	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.writeLocked(p)
 }
@@ -282,8 +292,6 @@ func (b *BufWriter) Close() error {
 }
 
 // writeLocked is Write.
-//
-//go:noinline
 func (b *BufWriter) writeLocked(p []byte) (n int, err error) {
 	if b.err != nil {
 		return 0, b.err
