@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
@@ -120,6 +121,38 @@ func TestHTTPServer(t *testing.T) {
 				}
 				wg.Wait()
 				assert.Empty(t, s.lines)
+			})
+
+			// The guest sends a request itself. Where the other server takes no more, what counts
+			// is its response, and not the error of the Write.
+			t.Run("upload", func(t *testing.T) {
+				t.Parallel()
+				s := serve(t, host, wasm)
+				upload := func(address string) int {
+					return s.get(t, "/upload/"+address).StatusCode
+				}
+
+				reads := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					hash := sha256.New()
+					_, err := io.Copy(hash, r.Body)
+					assert.NoError(t, err)
+					want := downloadSum()
+					assert.Equal(t, want[:], hash.Sum(nil))
+					w.WriteHeader(http.StatusCreated)
+				}))
+				defer reads.Close()
+				assert.Equal(t, http.StatusCreated, upload(reads.Listener.Addr().String()))
+
+				refuses := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					w.WriteHeader(http.StatusRequestEntityTooLarge) // and the server closes the connection
+				}))
+				defer refuses.Close()
+				defer refuses.CloseClientConnections() // of which jco keeps one open
+				assert.Equal(t, http.StatusRequestEntityTooLarge, upload(refuses.Listener.Addr().String()))
+				assert.Empty(t, s.lines)
+
+				assert.Equal(t, http.StatusBadGateway, upload(freeAddress(t, "127.0.0.1")))
+				assert.Equal(t, "/upload: connection refused", s.line(t))
 			})
 
 			if host == jco {

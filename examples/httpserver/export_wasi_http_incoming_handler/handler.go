@@ -9,9 +9,11 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/wasio-dev/wasio"
+	"github.com/wasio-dev/wasio/examples/httpserver/client"
 	types "github.com/wasio-dev/wasio/examples/httpserver/generated/wasi_http_types"
 	"go.bytecodealliance.org/pkg/wit/runtime"
 	wit "go.bytecodealliance.org/pkg/wit/types"
@@ -40,7 +42,11 @@ func Handle(request *types.IncomingRequest, out *types.ResponseOutparam) {
 	case "/broken":
 		err = respond(out, 200, nil, broken)
 	default:
-		err = respond(out, 404, nil, notFound)
+		if server, ok := strings.CutPrefix(path, "/upload/"); ok {
+			err = upload(out, server)
+		} else {
+			err = respond(out, 404, nil, notFound)
+		}
 	}
 	var failed *wasio.Error
 	switch {
@@ -129,6 +135,17 @@ func (s source) Read(p []byte) (n int, err error) {
 func broken(w *wasio.Writer) error {
 	io.CopyN(w, source{w}, downloadSize/10)
 	panic("all work and no play")
+}
+
+// upload sends the bytes of the download to another server, and answers with the status of
+// its response.
+func upload(out *types.ResponseOutparam, server string) error {
+	status, err := client.Post(server, "/", download)
+	if err != nil {
+		report("/upload", err)
+		status = 502
+	}
+	return respond(out, status, nil, func(*wasio.Writer) error { return nil })
 }
 
 func notFound(w *wasio.Writer) error {
