@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
@@ -106,7 +107,7 @@ func TestHTTPServer(t *testing.T) {
 					_, err := io.ReadFull(response.Body, make([]byte, 20))
 					require.NoError(t, err)
 					require.NoError(t, response.Body.Close())
-					assert.Equal(t, path+": the client has hung up", s.line(t))
+					assert.Equal(t, path+": the host takes no more", s.line(t))
 				}
 				checkPage(t, s)
 			})
@@ -122,9 +123,64 @@ func TestHTTPServer(t *testing.T) {
 				assert.Empty(t, s.lines)
 			})
 
+			// The guest sends a request itself. Where the other server takes no more, what counts
+			// is its response, and not the error of the Write.
+			t.Run("upload", func(t *testing.T) {
+				t.Parallel()
+				s := serve(t, host, wasm)
+				upload := func(address string) int {
+					return s.get(t, "/upload/"+address).StatusCode
+				}
+
+				reads := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					hash := sha256.New()
+					_, err := io.Copy(hash, r.Body)
+					assert.NoError(t, err)
+					want := downloadSum()
+					assert.Equal(t, want[:], hash.Sum(nil))
+					w.WriteHeader(http.StatusCreated)
+				}))
+				defer reads.Close()
+				assert.Equal(t, http.StatusCreated, upload(reads.Listener.Addr().String()))
+
+				refuses := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					w.WriteHeader(http.StatusRequestEntityTooLarge) // and the server closes the connection
+				}))
+				defer refuses.Close()
+				defer refuses.CloseClientConnections() // of which jco keeps one open
+				assert.Equal(t, http.StatusRequestEntityTooLarge, upload(refuses.Listener.Addr().String()))
+				assert.Empty(t, s.lines)
+
+				assert.Equal(t, http.StatusBadGateway, upload(freeAddress(t, "127.0.0.1")))
+				assert.Equal(t, "/upload: connection refused", s.line(t))
+			})
+
 			if host == jco {
 				return // it is one instance in any case, and has the memory of Node
 			}
+
+			// The client is there, but a response to HEAD has no body.
+			t.Run("no body", func(t *testing.T) {
+				t.Parallel()
+				s := serve(t, host, wasm)
+				response := s.send(t, http.MethodHead, "/download", nil)
+				assert.Empty(t, body(t, response))
+				assert.Equal(t, "/download: the host takes no more", s.line(t))
+			})
+
+			// The body has no announced length, so only the drop tells the client that it is not
+			// complete.
+			t.Run("handler panics", func(t *testing.T) {
+				t.Parallel()
+				s := serve(t, host, wasm)
+				response := s.get(t, "/broken")
+				assert.Equal(t, []string{"chunked"}, response.TransferEncoding)
+				_, err := io.Copy(io.Discard, response.Body)
+				assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
+				for s.line(t) != "panic: all work and no play" { // Wasmtime's own lines may come first
+				}
+				checkPage(t, s)
+			})
 
 			// One instance of the guest answers all requests, one after the other.
 			t.Run("1000 requests to one instance", func(t *testing.T) {
@@ -266,7 +322,7 @@ func TestSoak(t *testing.T) {
 
 	reported := int64(0)
 	for ; reported < hungUp.Load(); reported++ {
-		if line := s.line(t); !assert.Regexp(t, "^/(download|events): the client has hung up$", line) {
+		if line := s.line(t); !assert.Regexp(t, "^/(download|events): the host takes no more$", line) {
 			return
 		}
 	}

@@ -3,6 +3,7 @@
 //	/         10 MiB, streamed without a Content-Length
 //	/length   1 MiB with a Content-Length, in one Write
 //	/excess   200,000 bytes with a Content-Length of 100,000
+//	/broken   half of 1 MiB with a Content-Length, whose handler panics
 //	/endless  a body that ends when the client hangs up or stops reading
 //
 // The example has its own bindings to wasi:http, which wit-bindgen-go generates from the
@@ -26,9 +27,15 @@
 // The same order applies to an outgoing request: call outgoing-handler.handle before the
 // first Write to its body.
 //
-// If the client hangs up, the host closes the stream, and Write returns an error that
-// matches [io.ErrClosedPipe]. If the client stops reading, Write waits until its deadline.
-// A host that does not report a hang-up, such as jco 1.35, makes Write wait as well.
+// Write returns an error that matches [io.ErrClosedPipe] if the host takes no more: the
+// client has gone, or the response has no body (to HEAD, or with status 204 or 304) or is
+// complete. If the client stops reading, Write waits until its deadline. A host that does
+// not report a hang-up, such as jco 1.35, makes Write wait as well.
+//
+// TinyGo runs no deferred calls at a panic, so nothing drops the body, and Wasmtime ends a
+// body of no announced length as if it were complete. Announce the Content-Length where it
+// is known: then the client sees that bytes are missing. jco 1.35 ends the server at a
+// panic, and when an unfinished body is dropped.
 package main
 
 //go:generate rm -rf generated

@@ -32,7 +32,8 @@ func handle(request handler.IncomingRequest, out handler.ResponseOutparam) {
 	outcome := "complete"
 	switch {
 	case errors.Is(err, io.ErrClosedPipe):
-		outcome = "the client has hung up"
+		// The client has gone, or the response has no body (HEAD, 204, 304) or is complete.
+		outcome = "the host takes no more"
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		outcome = "the client does not read"
 	case err != nil:
@@ -55,7 +56,7 @@ func pathOf(request handler.IncomingRequest) (path string) {
 // has accepted.
 func answer(path string, out handler.ResponseOutparam) (n int64, err error) {
 	headers := types.NewFields()
-	length := map[string]uint64{"/length": 1 << 20, "/excess": 100_000}[path]
+	length := map[string]uint64{"/length": 1 << 20, "/excess": 100_000, "/broken": 1 << 20}[path]
 	if length > 0 {
 		value := cm.ToList(strconv.AppendUint(nil, length, 10))
 		headers.Append("content-length", types.FieldValue(value))
@@ -74,6 +75,9 @@ func answer(path string, out handler.ResponseOutparam) (n int64, err error) {
 		n, err = writeOnce(w, 1<<20)
 	case "/excess":
 		n, err = writeOnce(w, 200_000)
+	case "/broken":
+		writeOnce(w, 1<<19)
+		panic("half a body")
 	case "/endless":
 		n, err = io.Copy(w, &source{w: w, left: math.MaxInt64})
 	default:
@@ -83,7 +87,7 @@ func answer(path string, out handler.ResponseOutparam) (n int64, err error) {
 		err = cerr
 	}
 	if err != nil {
-		body.ResourceDrop()
+		body.ResourceDrop() // tells the client that the body is not complete
 		return n, err
 	}
 	if _, code, failed := types.OutgoingBodyFinish(body, cm.None[types.Trailers]()).Result(); failed {

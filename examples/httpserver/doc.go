@@ -4,6 +4,9 @@
 //	/events    server-sent events, one every 100 ms, until the client goes
 //	/echo      the body of the request
 //	/download  100 MB
+//	/broken    the start of a text, whose handler panics
+//	/upload/HOST:PORT
+//	           the status with which that server answers 100 MB
 //
 // A server takes four steps:
 //
@@ -42,7 +45,16 @@
 // cannot do that, and ends the program.
 //
 // The functions that the bindings have for a body, and the order in which a host wants
-// them, are in the function respond.
+// them, are in the function respond. If a handler fails or panics, respond drops the body
+// unfinished, and the client sees that it is not complete. Without that, Wasmtime ends a
+// body of no announced length as if it were complete. So it does after os.Exit and
+// log.Fatal, which run no deferred calls: a handler should not call them. jco 1.35 ends
+// the server at a panic, and when an unfinished body is dropped.
+//
+// Package client sends a request. A server that refuses its body, with status 413 for
+// example, closes the stream, and so does one that cannot be reached: the error of Write
+// says only that, so the client goes on to the response. jco 1.35 closes no stream, and
+// the deadline ends Write.
 package main
 
 //go:generate go -C ../../e2e run ./componentize -C ../examples/httpserver -w server bindings

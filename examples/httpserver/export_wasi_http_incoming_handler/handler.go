@@ -9,9 +9,11 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/wasio-dev/wasio"
+	"github.com/wasio-dev/wasio/examples/httpserver/client"
 	types "github.com/wasio-dev/wasio/examples/httpserver/generated/wasi_http_types"
 	"go.bytecodealliance.org/pkg/wit/runtime"
 	wit "go.bytecodealliance.org/pkg/wit/types"
@@ -37,8 +39,14 @@ func Handle(request *types.IncomingRequest, out *types.ResponseOutparam) {
 		err = respond(out, 200, nil, func(w *wasio.Writer) error { return echo(w, request) })
 	case "/download":
 		err = respond(out, 200, header{"content-length": strconv.Itoa(downloadSize)}, download)
+	case "/broken":
+		err = respond(out, 200, nil, broken)
 	default:
-		err = respond(out, 404, nil, notFound)
+		if server, ok := strings.CutPrefix(path, "/upload/"); ok {
+			err = upload(out, server)
+		} else {
+			err = respond(out, 404, nil, notFound)
+		}
 	}
 	var failed *wasio.Error
 	switch {
@@ -46,7 +54,8 @@ func Handle(request *types.IncomingRequest, out *types.ResponseOutparam) {
 	case errors.As(err, &failed) && failed.Op == "read" && failed.Timeout():
 		report(path, "the client does not send")
 	case errors.Is(err, io.ErrClosedPipe):
-		report(path, "the client has hung up")
+		// The client has gone, or the response has no body (HEAD, 204, 304) or is complete.
+		report(path, "the host takes no more")
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		report(path, "the client does not read")
 	default:
@@ -121,6 +130,24 @@ func (s source) Read(p []byte) (n int, err error) {
 	return n, nil
 }
 
+// broken panics in the middle of a body. The client gets an error, because respond drops
+// the body.
+func broken(w *wasio.Writer) error {
+	io.CopyN(w, source{w}, downloadSize/10)
+	panic("all work and no play")
+}
+
+// upload sends the bytes of the download to another server, and answers with the status of
+// its response.
+func upload(out *types.ResponseOutparam, server string) error {
+	status, err := client.Post(server, "/", download)
+	if err != nil {
+		report("/upload", err)
+		status = 502
+	}
+	return respond(out, status, nil, func(*wasio.Writer) error { return nil })
+}
+
 func notFound(w *wasio.Writer) error {
 	_, err := io.WriteString(w, "not found\n")
 	return err
@@ -139,18 +166,19 @@ func respond(out *types.ResponseOutparam, status uint16, header header, write fu
 	body := response.Body().Ok() // Body and Write fail only if called twice
 	stream := body.Write().Ok()
 
+	// A body that is dropped before it is finished tells the client that it is not complete.
+	// The deferred call does that if write fails or panics, and nothing after finish.
+	defer body.Drop()
+
 	// The response goes first: until the host has it, nobody reads the body.
 	types.ResponseOutparamSet(out, wit.Ok[*types.OutgoingResponse, types.ErrorCode](response))
 	w := wasio.NewWriter(stream.TakeHandle())
+	defer w.Close() // before body.Drop: the stream is a child of the body
 	w.SetWriteDeadline(time.Now().Add(patience))
-	err := write(w)
-
-	// The stream is a child of the body. It goes before the body does.
-	if cerr := w.Close(); err == nil {
-		err = cerr
+	if err := write(w); err != nil {
+		return err
 	}
-	if err != nil {
-		body.Drop() // tells the client that the body is not complete
+	if err := w.Close(); err != nil {
 		return err
 	}
 	if r := types.OutgoingBodyFinish(body, wit.None[*types.Fields]()); r.IsErr() {
