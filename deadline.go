@@ -15,13 +15,16 @@ const century = 100 * 365 * 24 * time.Hour
 // error that matches [os.ErrDeadlineExceeded] and whose Timeout method returns true. The
 // zero time means no deadline. On a closed Writer, the error matches [os.ErrClosed].
 //
-// The error of a deadline does not stick: once the deadline is put off, the Writer goes on
-// where n of the failed call says. If n is all that was to be written, only the flush is
-// outstanding, and the next Write or Flush completes it.
+// The error of a deadline does not stick: after the deadline is extended, continue with p[n:].
+// If n is len(p), only the flush is outstanding, and the next Write or Flush completes it.
 //
-// A call looks at the deadline when it begins and after each wait. SetWriteDeadline does
-// not wait for a call under way: that call meets the new deadline, too. Changes of the
-// wall clock have no effect.
+// A call looks at the deadline when it begins, after each wait, and when it has let other
+// goroutines run. SetWriteDeadline does not wait for a call under way: that call meets the new
+// deadline, too. Changes of the wall clock have no effect. A deadline ends no call of the host
+// that itself waits: Wasmtime waits in write for the reader of standard output.
+//
+// With the Go toolchain a wait that has a deadline looks at the stream after pauses, which
+// makes it slow; see SetRecheck.
 //
 // The build tag module.std leaves out SetWriteDeadline and SetRecheck.
 func (w *Writer) SetWriteDeadline(t time.Time) error {
@@ -38,8 +41,8 @@ func (w *Writer) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
-// SetRecheck makes every wait look at the stream again after the given time at the latest,
-// in case the host has lost the wake-up. A time of 0 or less means never. Wasmtime 21 and
+// SetRecheck bounds each wait: after that time the Writer checks the stream itself, in case the
+// wake-up was lost. A time of 0 or less means never. Wasmtime 21 and
 // 22 lose wake-ups where the embedder uses AsyncStdoutStream (wasmtime issue 8781), and a
 // guest that waits for the stream alone hangs.
 //

@@ -24,7 +24,8 @@
 // # Limitations
 //
 // A guest has a single thread: while a Writer waits, the host blocks the whole program.
-// Other goroutines run before the wait, not during it.
+// Other goroutines run before the wait, not during it. A goroutine that writes in a loop and
+// never has to wait lets them run, too, about once in a millisecond.
 //
 // Write waits for as long as nobody reads the other end of the stream. Set the reader
 // going before the first Write: send the response, hand over the request.

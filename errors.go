@@ -13,8 +13,8 @@ import (
 type Error struct {
 	// Op is the operation of wasi:io/streams that reported the failure:
 	// "check-write", "write", "flush" or "splice". A host may report a failed write or
-	// flush at any later operation. It is "read" if the input stream of a [Splice] is
-	// the one that failed, or did not get on. If the Writer is not open, Op is "write",
+	// flush at any later operation. It is "read" if the input stream of a [Splice] failed,
+	// timed out or made no progress. If the Writer is not open, Op is "write",
 	// "flush", "splice" or "set-write-deadline", after the method or function.
 	Op string
 
@@ -25,9 +25,12 @@ type Error struct {
 	//   - [os.ErrClosed] if the Writer was closed, or never opened;
 	//   - [os.ErrDeadlineExceeded] if the deadline has passed.
 	//
+	// The build tag module.std leaves out package os, and the last two match nothing.
+	//
 	// Any other reason is the host's (last-operation-failed in the WIT): the error that
-	// the function of [Writer.SetReason] returned or else, with TinyGo, a text for
-	// people. The Go toolchain cannot import the function that returns the text.
+	// the function of [Writer.SetReason] returned or else, with TinyGo and natively, the
+	// first line of a text for people. The Go toolchain cannot import the function that
+	// returns the text.
 	Err error
 }
 

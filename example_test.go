@@ -54,7 +54,7 @@ func ExampleNewWriter() {
 	_, err := fmt.Fprint(w, "<!doctype html>")
 	switch {
 	case errors.Is(err, io.ErrClosedPipe):
-		fmt.Println("the client has gone")
+		fmt.Println("the host takes no more: the client has gone, or the body is complete")
 	case errors.Is(err, os.ErrClosed):
 		fmt.Println("there is no stream")
 	case err != nil:
@@ -136,7 +136,7 @@ func ExampleSplice() {
 	case errors.As(err, &failed) && failed.Op == "read":
 		fmt.Println("the request broke off after", n, "bytes")
 	case err != nil:
-		fmt.Println("the client has gone:", err)
+		fmt.Println("the response broke off:", err)
 	}
 }
 

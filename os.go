@@ -5,7 +5,7 @@ package wasio
 import "os"
 
 // The errors of package os that errors of this package match. The build tag module.std leaves
-// them out, since package os takes NN KB of a guest that does without it otherwise.
+// them out: with TinyGo package os adds 47 KB to a guest that does without package time.
 var (
 	osErrClosed           = os.ErrClosed
 	osErrDeadlineExceeded = os.ErrDeadlineExceeded

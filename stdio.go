@@ -32,6 +32,9 @@ var (
 // Stdout returns the Writer on the standard output of the program: always the same one,
 // on one handle. Its Close flushes and leaves it open. Where the program does not run as
 // a WebAssembly guest, it is the standard output of the process.
+//
+// A guest gets no signal if the reader has gone, so a loop that ignores the errors of its
+// Writes does not end.
 func Stdout() *Writer {
 	openStdout.Do(func() { stdoutWriter.open(stdout.GetStdout(), standardOutput{}) })
 	return &stdoutWriter

@@ -18,9 +18,9 @@ const maxPiece = 64 << 20
 // successful Write was given has left the program.
 //
 // All methods are safe for concurrent use. One Write, WriteString or Flush is never
-// interleaved with another; calls get their turn in the order in which they began. A call
-// that must wait lets other goroutines run first. Then the host blocks the whole program,
-// which has a single thread.
+// interleaved with another; calls get their turn in the order in which they began. Other
+// goroutines run before a call waits, and now and then where none does. While it waits, the
+// host blocks the whole program, which has a single thread.
 //
 // After an error every later call returns the same error, without asking the host: a
 // stream is closed once an operation on it has failed (WIT of wasi:io 0.2.2). Only the
@@ -81,16 +81,18 @@ func (w *Writer) resetLocked(handle uint32) (before uint32) {
 
 // Write writes p to the stream and flushes it. It returns the number of bytes that the
 // host took, which is less than len(p) only with an error. If the host refused the rest,
-// the error matches [io.ErrClosedPipe].
+// the error matches [io.ErrClosedPipe]: the reader has gone, or the stream takes no more, as
+// that of an HTTP response without a body.
 //
 // If the host fails while it flushes, n is len(p), and how much of p has arrived is not
-// known. If it closes the stream after it has taken all of p, as it does at the end of a
-// body of known length, Write succeeds and the next one fails (WIT of wasi:io 0.2.7); the
-// host may have dropped what it held even so. On [Stdout] and [Stderr] that is an error at
-// once, since their reader has gone.
+// known. A host may also deliver a part of what it then reports as failed, as Wasmtime does
+// of a body that exceeds its length, so bytes beyond n may have arrived. If it closes the
+// stream after it has taken all of p, as it does at the end of a body of known length, Write
+// succeeds and the next one fails (WIT of wasi:io 0.2.7); the host may have dropped what it
+// held even so. On [Stdout] and [Stderr] that is an error at once, since their reader has
+// gone.
 //
-// An empty Write does not reach the host. The host has its own copy of p when Write
-// returns.
+// A Write of no bytes makes no host call. Write does not retain p.
 func (w *Writer) Write(p []byte) (n int, err error) {
 	return w.transfer(p, len(p) > 0)
 }
@@ -168,7 +170,7 @@ func (w *Writer) takeLocked(p []byte, flush bool) (n int, err error) {
 	return n, err
 }
 
-// Flush has the host flush and waits until the flush is complete. Write does that, too, so
+// Flush flushes the stream and waits until the flush is complete. Write does that, too, so
 // Flush is needed only after the error of a deadline, or if somebody else has written to
 // the same stream.
 func (w *Writer) Flush() error {
@@ -179,8 +181,12 @@ func (w *Writer) Flush() error {
 
 // Close flushes, unless nothing was written since the last flush, and drops the stream
 // handle. It returns the error of the flush or of an earlier call. Later calls return an
-// error that matches [os.ErrClosed], except that a second Close does nothing. If the
-// deadline has passed, Close drops the stream without a flush.
+// error that matches [os.ErrClosed], except that a second Close does nothing.
+//
+// If the deadline has passed, Close drops the stream without a flush, and with it what a
+// ReadFrom could not write in time. The host may wait in the drop for what it has taken: on
+// TCP sockets of Wasmtime 48 Close does not return until the peer reads, which only the end of
+// the program can end.
 //
 // Close of [Stdout] or [Stderr] flushes and leaves it open.
 func (w *Writer) Close() error {
