@@ -53,8 +53,11 @@ func (w *Writer) open(stream streams.OutputStream, s standard) {
 }
 
 // IsTerminal reports whether w is [Stdout] or [Stderr] and writes to a terminal, as
-// wasi:cli/terminal-stdout and terminal-stderr say. A program that calls it imports both.
-func (w *Writer) IsTerminal() bool { return w.standard != nil && w.standard.isTerminal() }
+// wasi:cli/terminal-stdout and terminal-stderr say.
+//
+// It is a function because a program with package text/template keeps all methods of a Writer.
+// It would import these interfaces, which the world of a server lacks, for nothing.
+func IsTerminal(w *Writer) bool { return w.standard != nil && w.standard.isTerminal() }
 
 func (standardOutput) isTerminal() bool {
 	option := terminalstdout.GetTerminalStdout()

@@ -433,3 +433,12 @@ func TestGuestDoesWhatNativeProgramsDo(t *testing.T) {
 	assert.Greater(t, failed, 10, "too few scripts end in an error")
 	assert.Less(t, failed, len(results)/2, "too many scripts end in an error")
 }
+
+// A program with package text/template, which keeps all methods of a Writer, imports no
+// terminals: the world of a server has none.
+func TestTemplatesImportNoTerminals(t *testing.T) {
+	module, err := build("./testdata/templates")
+	require.NoError(t, err)
+	assert.Contains(t, string(module), "wasi:cli/stderr")
+	assert.NotContains(t, string(module), "wasi:cli/terminal-")
+}
