@@ -209,19 +209,29 @@ func TestExhaustive(t *testing.T) {
 			}
 		}
 	}
-	var behaviors atomic.Uint64
+	behaviors := exploreEach(t, scenarios, func(s scenario, e *explorer, c *choices) error {
+		return e.check(s.sizes, s.hold, &anyHost{choices: c, waits: s.waits})
+	})
+	t.Logf("%d behaviours", behaviors)
+	if !small {
+		assert.Greater(t, behaviors, uint64(5_000_000))
+	}
+}
+
+// exploreEach runs check for all choices of each scenario, on all processors. A failure ends
+// its scenario.
+func exploreEach[Scenario any](t *testing.T, scenarios []Scenario, check func(Scenario, *explorer, *choices) error) (behaviors uint64) {
+	var total atomic.Uint64
 	var wg sync.WaitGroup
-	work := make(chan scenario)
+	work := make(chan Scenario)
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
 			for s := range work {
-				synctest.Test(t, func(t *testing.T) { // pauses take no time
-					n, err := explore(s.sizes, s.hold, s.waits)
-					behaviors.Add(n)
-					if err != nil {
-						t.Errorf("writes of %v, hold %v: %v", s.sizes, s.hold, err)
-					}
-				})
+				n, err := explore(t, func(e *explorer, c *choices) error { return check(s, e, c) })
+				total.Add(n)
+				if err != nil {
+					t.Errorf("%+v: %v", s, err)
+				}
 			}
 		})
 	}
@@ -230,39 +240,51 @@ func TestExhaustive(t *testing.T) {
 	}
 	close(work)
 	wg.Wait()
-	t.Logf("%d behaviours", behaviors.Load())
-	if !small {
-		assert.Greater(t, behaviors.Load(), uint64(5_000_000))
-	}
+	return total.Load()
 }
 
-func explore(sizes []int, hold bool, waits int) (behaviors uint64, err error) {
-	return exploreAll(func(e *explorer, c *choices) error {
-		return e.check(sizes, hold, &anyHost{choices: c, waits: waits})
-	})
-}
-
-// exploreAll runs check for all choices, each time on a new host.
-func exploreAll(check func(*explorer, *choices) error) (behaviors uint64, err error) {
+// explore runs check for all choices, each time on a new host, until it fails. The error names
+// the choices and the calls of the host.
+//
+// It runs in a bubble, where pauses take no time. The T of a bubble is not used: if that fails,
+// synctest.Test ends the goroutine that called it.
+func explore(t *testing.T, check func(*explorer, *choices) error) (behaviors uint64, err error) {
 	var c choices
-	for more := true; more; more = c.advance() {
-		h := host.New(host.Options{Clock: new(host.VirtualClock), Keep: 8})
-		base, err := h.Expose()
-		if err != nil {
-			return behaviors, err
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%v\nchoices %v", r, c.path)
 		}
-		e := &explorer{host: h, base: base}
-		err = check(e, &c)
-		host.Withdraw(e.base)
-		if err == nil && len(h.Live()) > 0 {
-			err = fmt.Errorf("not dropped: %v", h.Live())
+	}()
+	synctest.Test(t, func(*testing.T) {
+		for more := true; more; more = c.advance() {
+			if _, err = behave(&c, 1, check); err != nil {
+				c.at = 0
+				calls, again := behave(&c, 1<<16, check)
+				err = fmt.Errorf("%w\nchoices %v\nwith the same choices again: %v", err, c.path[:c.at], again)
+				for i := range calls {
+					err = fmt.Errorf("%w\n\t%v", err, &calls[i])
+				}
+				return
+			}
+			behaviors++
 		}
-		if err != nil {
-			return behaviors, fmt.Errorf("%w\nchoices %v", err, c.path)
-		}
-		behaviors++
+	})
+	return behaviors, err
+}
+
+// behave runs check on a new host, and returns the last calls of it.
+func behave(c *choices, keep int, check func(*explorer, *choices) error) (calls []host.Call, err error) {
+	h := host.New(host.Options{Clock: new(host.VirtualClock), Keep: keep})
+	base, err := h.Expose()
+	if err != nil {
+		return nil, err
 	}
-	return behaviors, nil
+	defer host.Withdraw(base)
+	err = check(&explorer{host: h, base: base}, c)
+	if live := h.Live(); err == nil && len(live) > 0 {
+		err = fmt.Errorf("not dropped: %v", live)
+	}
+	return h.Calls(), err
 }
 
 // checkSplice splices up to n bytes of some, twice, where each stream behaves as its script
@@ -341,36 +363,28 @@ func (e *explorer) checkSplice(size int, n int64, hold bool, out, in *anyHost) (
 // bytes, the other has as many, both make the program wait, wake it for nothing, and fail or
 // close at every call; for up to 2 bytes, of which some or all are asked for.
 func TestExhaustiveSplice(t *testing.T) {
-	small := small || testing.Short()
-	var behaviors atomic.Uint64
-	var wg sync.WaitGroup
-	for _, c := range []struct {
+	type scenario struct {
 		size int
 		n    int64
 		hold bool
-	}{
+	}
+	small := small || testing.Short()
+	var scenarios []scenario
+	for _, s := range []scenario{
 		{0, -1, false}, {0, -1, true}, {0, 0, false}, {0, 1, false}, {0, 1, true},
 		{1, 1, false}, {1, 1, true}, {1, 0, true}, {1, -1, false}, {2, 1, false}, {2, 1, true}, {2, 2, false},
 	} {
-		if small && c.n < 0 && c.size > 0 || small && c.size > 1 {
+		if small && (s.n < 0 && s.size > 0 || s.size > 1) {
 			continue
 		}
-		wg.Go(func() {
-			synctest.Test(t, func(t *testing.T) { // pauses take no time
-				count, err := exploreAll(func(e *explorer, choices *choices) error {
-					out, in := &anyHost{choices: choices, most: 2, waits: 1}, &anyHost{choices: choices, most: 2, waits: 1}
-					return e.checkSplice(c.size, c.n, c.hold, out, in)
-				})
-				behaviors.Add(count)
-				if err != nil {
-					t.Errorf("%+v: %v", c, err)
-				}
-			})
-		})
+		scenarios = append(scenarios, s)
 	}
-	wg.Wait()
-	t.Logf("%d behaviours", behaviors.Load())
+	behaviors := exploreEach(t, scenarios, func(s scenario, e *explorer, c *choices) error {
+		out, in := &anyHost{choices: c, most: 2, waits: 1}, &anyHost{choices: c, most: 2, waits: 1}
+		return e.checkSplice(s.size, s.n, s.hold, out, in)
+	})
+	t.Logf("%d behaviours", behaviors)
 	if !small {
-		assert.Greater(t, behaviors.Load(), uint64(500_000))
+		assert.Greater(t, behaviors, uint64(500_000))
 	}
 }
