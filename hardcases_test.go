@@ -2,7 +2,9 @@ package wasio_test
 
 import (
 	"bytes"
+	"errors"
 	"io"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -305,4 +307,177 @@ func TestC37OneWriteForEachWrite(t *testing.T) {
 		require.NoError(t, err)
 	}
 	assert.Equal(t, want, s.Records())
+}
+
+// C47: the drop of a stream may wait until what was written has been taken, on TCP of Wasmtime.
+// Close returns when the host lets it, also when the deadline has passed.
+func TestC47CloseWaitsForTheHost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, s := newWriter(t, wasiotest.Plan{Permits: []uint64{5, 0}, DropWaits: true, Background: true, Delay: time.Hour})
+		w.SetWriteDeadline(time.Now().Add(time.Second))
+		start := time.Now()
+		n, err := w.WriteString("hello")
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		assert.Equal(t, 5, n)
+		assert.InDelta(t, time.Second, time.Since(start), float64(10*time.Millisecond))
+		assert.ErrorIs(t, w.Close(), os.ErrDeadlineExceeded)
+		assert.InDelta(t, time.Hour, time.Since(start), float64(10*time.Millisecond))
+		assert.Equal(t, "hello", s.String())
+		assert.NoError(t, w.Close())
+	})
+}
+
+// C48: the host takes a part of a write that it reports as failed. n does not count it.
+func TestC48FailedWriteThatArrivesInPart(t *testing.T) {
+	for name, fault := range map[string]wasiotest.Fault{
+		"failed": {At: "write", Call: 2, Partial: 2},
+		"closed": {At: "write", Call: 2, Partial: 2, Closed: true},
+		"whole":  {At: "write", Call: 2, Partial: 4},
+	} {
+		for _, way := range ways {
+			t.Run(name+"/"+way.name, func(t *testing.T) {
+				w, s := newWriter(t, wasiotest.Plan{Permits: []uint64{5}, Faults: []wasiotest.Fault{fault}})
+				n, err := way.write(w, []byte("nine byte"))
+				require.Error(t, err)
+				assert.Equal(t, 5, n)
+				assert.Equal(t, "nine byte"[:5+fault.Partial], s.String())
+				assert.Equal(t, fault.Closed, errors.Is(err, io.ErrClosedPipe))
+				_, again := w.Write([]byte("more"))
+				assert.Same(t, err, again)
+			})
+		}
+	}
+}
+
+// C49: the host does not say which stream a splice failed on. The end of src is none, its
+// failure is its own, and where nobody can tell, the error is w's. A standard stream works again
+// after it has failed.
+func TestC49WhoFailed(t *testing.T) {
+	write := func(then wasiotest.After, closed bool) []wasiotest.Fault {
+		return []wasiotest.Fault{{At: "write", Call: 2, Then: then, Closed: closed, Text: "of w"}}
+	}
+	for _, c := range []struct {
+		name     string
+		standard bool
+		out, in  []wasiotest.Fault
+		end      wasiotest.End
+		moved    int64
+		op       string // "": success
+		text     string
+	}{
+		{name: "the end, known", moved: 6},
+		{name: "the end, when read", end: wasiotest.EndWhenRead, moved: 6},
+		{name: "the end, silent", end: wasiotest.EndSilent, moved: 6},
+		{name: "the end, known, to stdout", standard: true, moved: 6},
+		{name: "the end, silent, to stdout", standard: true, end: wasiotest.EndSilent, moved: 6},
+		{name: "the end, when read, to stdout", standard: true, end: wasiotest.EndWhenRead, moved: 6, op: "splice", text: "stream closed by the host"},
+		{name: "src", in: []wasiotest.Fault{{At: "read", Bytes: 3, Text: "of src"}}, moved: 3, op: "read", text: "of src"},
+		{name: "src, to stdout", standard: true, in: []wasiotest.Fault{{At: "read", Bytes: 3, Text: "of src"}}, moved: 3, op: "read", text: "of src"},
+		{name: "w", out: write(wasiotest.ThenClosed, false), moved: 3, op: "splice", text: "of w"},
+		{name: "w, when read", out: write(wasiotest.ThenClosed, false), end: wasiotest.EndWhenRead, moved: 3, op: "splice", text: "of w"},
+		{name: "w closed", out: write(wasiotest.ThenClosed, true), moved: 3, op: "splice", text: "stream closed by the host"},
+		{name: "w again", out: write(wasiotest.ThenAgain, false), end: wasiotest.EndSilent, moved: 3, op: "splice", text: "of w"},
+		// C51: stdout fails with the last piece of a body, and works again.
+		{name: "C51 stdout", standard: true, out: write(wasiotest.ThenWorks, false), moved: 3, op: "splice", text: "of w"},
+		{name: "C51 stdout closed", standard: true, out: write(wasiotest.ThenWorks, true), moved: 3, op: "splice", text: "stream closed by the host"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var s *wasiotest.Stream
+			w, plan := wasio.Stdout(), wasiotest.Plan{Permits: []uint64{3}, Faults: c.out}
+			if c.standard {
+				s = wasiotest.SetStdout(t, plan)
+			} else {
+				w, s = newWriter(t, plan)
+			}
+			in := s.NewInput(t, wasiotest.Plan{Faults: c.in, End: c.end}, strings.NewReader("abcdef"))
+			defer in.Drop()
+			moved, err := wasio.Splice(w, in.Handle(), -1)
+			assert.Equal(t, c.moved, moved)
+			assert.Equal(t, "abcdef"[:moved], s.String())
+			_, now := w.Write(nil)
+			if c.op == "" {
+				assert.NoError(t, err)
+				assert.NoError(t, now)
+				return
+			}
+			var failed *wasio.Error
+			require.ErrorAs(t, err, &failed)
+			assert.Equal(t, c.op, failed.Op)
+			assert.Equal(t, c.text, failed.Err.Error())
+			if c.op == "read" {
+				assert.NoError(t, now)
+			} else {
+				assert.Same(t, err, now, "it sticks")
+			}
+		})
+	}
+}
+
+// C50: an output of known length closes as it takes the last byte, and is asked for one more
+// splice. That is a success, as in C25, if src has ended, and is known to have.
+func TestC50ClosedWithTheLastByteOfASplice(t *testing.T) {
+	for end, want := range map[wasiotest.End]error{
+		wasiotest.EndKnown: nil, wasiotest.EndWhenRead: io.ErrClosedPipe, wasiotest.EndSilent: io.ErrClosedPipe,
+	} {
+		for _, n := range []int64{-1, 6} {
+			w, s := newWriter(t, wasiotest.Plan{Permits: []uint64{3}, Capacity: 6})
+			in := s.NewInput(t, wasiotest.Plan{End: end}, strings.NewReader("abcdef"))
+			moved, err := wasio.Splice(w, in.Handle(), n)
+			in.Drop()
+			assert.EqualValues(t, 6, moved)
+			assert.Equal(t, "abcdef", s.String())
+			if want != nil && n < 0 {
+				assert.ErrorIs(t, err, want)
+			} else {
+				assert.NoError(t, err)
+			}
+			before := len(s.Calls())
+			_, err = w.WriteString("x")
+			assert.ErrorIs(t, err, io.ErrClosedPipe)
+			assert.Len(t, s.Calls(), before)
+		}
+	}
+	w, s := newWriter(t, wasiotest.Plan{Permits: []uint64{3}, Capacity: 6})
+	in := s.NewInput(t, wasiotest.Plan{}, strings.NewReader("abcdefg"))
+	defer in.Drop()
+	moved, err := wasio.Splice(w, in.Handle(), -1)
+	assert.EqualValues(t, 6, moved)
+	assert.ErrorIs(t, err, io.ErrClosedPipe, "src has not ended")
+}
+
+// C52: check-write permits, and a splice right after it must then, too: a permit holds until it
+// is used. So nothing is asked for more often than the streams make it wait.
+func TestC52PermitsHoldForSplices(t *testing.T) {
+	w, s := newWriter(t, wasiotest.Plan{Permits: []uint64{2, 0}})
+	in := s.NewInput(t, wasiotest.Plan{Permits: []uint64{0, 3}}, strings.NewReader("abcdef"))
+	defer in.Drop()
+	moved, err := wasio.Splice(w, in.Handle(), -1)
+	require.NoError(t, err)
+	assert.EqualValues(t, 6, moved)
+	assert.Equal(t, "abcdef", s.String())
+	calls := s.Calls()
+	for i, c := range calls {
+		if strings.Contains(c, ".splice(") && strings.HasSuffix(c, "= 0") {
+			assert.Equal(t, "output-stream(1).check-write = 2", calls[i-1])
+			assert.Contains(t, calls[i+1], "input-stream(2).subscribe", "it waits for the source")
+		}
+	}
+}
+
+// C54: a peer that resets is a failure with the host's reason, and not the end of a pipe.
+func TestC54PeerThatResets(t *testing.T) {
+	for _, way := range ways {
+		w, _ := newWriter(t, wasiotest.Plan{As: "wasmtime-tcp", Faults: []wasiotest.Fault{{At: "write", Text: "connection-reset", Then: wasiotest.ThenAgain}}})
+		reset := errors.New("reset")
+		w.SetReason(func(uint32) error { return reset })
+		n, err := way.write(w, []byte("nine byte"))
+		assert.Zero(t, n)
+		assert.ErrorIs(t, err, reset)
+		assert.NotErrorIs(t, err, io.ErrClosedPipe)
+		w, _ = newWriter(t, wasiotest.Plan{As: "wasmtime-tcp", Faults: []wasiotest.Fault{{At: "write", Text: "connection-reset", Then: wasiotest.ThenAgain}}})
+		_, err = way.write(w, []byte("nine byte"))
+		var failed *wasio.Error
+		require.ErrorAs(t, err, &failed)
+		assert.Equal(t, "connection-reset", failed.Err.Error())
+	}
 }

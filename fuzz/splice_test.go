@@ -25,7 +25,7 @@ func FuzzSplice(f *testing.F) {
 // TestSplicePrograms runs some random programs, for those who do not fuzz.
 func TestSplicePrograms(t *testing.T) { testPrograms(t, 4000, testSplice) }
 
-// A spring is the text that an input stream has.
+// A spring is the text that an input stream has. The host may read ahead of the guest.
 type spring struct{ read, size int }
 
 func (s *spring) Read(p []byte) (int, error) {
@@ -120,7 +120,11 @@ func testSplice(t *testing.T, program, choices []byte) {
 				require.NoError(t, now, "a deadline does not stick")
 			case errors.Is(err, io.ErrNoProgress):
 				require.True(t, deadline.IsZero())
-				require.Equal(t, !ofSource, now != nil)
+				if !ofSource {
+					require.Same(t, err, now, "it sticks")
+				} else if now != nil { // the flush made no progress, either, or failed
+					require.True(t, errors.Is(now, io.ErrNoProgress) || wd.failed)
+				}
 			case ofSource:
 				require.True(t, in.failed && !in.closed)
 				require.NotErrorIs(t, err, io.ErrClosedPipe)
@@ -136,8 +140,8 @@ func testSplice(t *testing.T, program, choices []byte) {
 				}
 				require.LessOrEqual(t, time.Since(late), 6*time.Millisecond, "the deadline was not seen")
 			}
-			if !lost && op%8 > 3 && err == nil {
-				require.Equal(t, src.read, moved, "what was read was moved")
+			if !lost {
+				require.LessOrEqual(t, in.moved, uint64(moved), "what has left the source was moved")
 			}
 			sticky = now
 		})

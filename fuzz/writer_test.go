@@ -23,6 +23,7 @@ type script struct {
 	final  bool // after a failure the stream never works again
 	failed bool
 	closed bool
+	moved  uint64 // how many bytes had been taken or read at the last point to fail at
 }
 
 func (s *script) next() byte {
@@ -54,7 +55,8 @@ func (s *script) FlushWaits() int {
 	return 0
 }
 
-func (s *script) Fault(host.Point, int, uint64) *host.Fault {
+func (s *script) Fault(_ host.Point, _ int, moved uint64) *host.Fault {
+	s.moved = moved
 	b := s.next()
 	if b >= 8 {
 		return nil
