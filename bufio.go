@@ -217,7 +217,6 @@ func (b *BufWriter) readOnce(r io.Reader) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	began := platform.Now()
 	var p []byte
 	taken := len(b.buf) < cap(b.buf) // by another ReadFrom
 	if taken {
@@ -226,6 +225,7 @@ func (b *BufWriter) readOnce(r io.Reader) (n int, err error) {
 		end := max(b.n, utf8.UTFMax)
 		p, b.buf = b.buf[end:], b.buf[:end]
 	}
+	began, live := platform.Now(), false
 	func() {
 		b.mu.Unlock()
 		defer func() { // also if r panics
@@ -235,6 +235,7 @@ func (b *BufWriter) readOnce(r io.Reader) (n int, err error) {
 			}
 		}()
 		n, err = r.Read(p)
+		live = platform.Now()-began >= atOnce
 	}()
 	werr := b.err
 	if werr != nil { // since r began to read
@@ -247,7 +248,7 @@ func (b *BufWriter) readOnce(r io.Reader) (n int, err error) {
 			werr = b.drainLocked(end, true)
 		}
 	}
-	if n > 0 && werr == nil && platform.Now()-began >= atOnce { // r had to wait, and may again
+	if live && n > 0 && werr == nil { // r had to wait, and may again
 		werr = b.drainLocked(b.n, true)
 	}
 	if werr != nil {

@@ -469,9 +469,10 @@ func (s *splicing) splice(src uint32) (ambiguous bool, err error) {
 		return true, nil
 	}
 	// And if it has ended or failed, and says so once it was read and not before, a Writer on a
-	// standard stream takes that for an error of its own: always if it is of that kind, or else
-	// if it happened between the question and the splice.
+	// standard stream takes that for an error of its own: always if it is of that kind, or if it
+	// has failed and is silent, or else if it happened between the question and the splice.
 	onlyTold := s.standard && (s.end == host.EndWhenRead && (inFailed || s.text.ended) ||
+		s.end == host.EndSilent && inFailed && !s.in.closed ||
 		s.end == host.EndKnown && inFailed && s.in.op == host.OpSplice)
 
 	switch {

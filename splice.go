@@ -37,8 +37,9 @@ const maxSplice = 1 << 20
 //
 // Stdout and Stderr work again after they have failed, on Wasmtime, so to them Splice waits for
 // each piece of the input stream before it moves it. That makes it slow for files, which
-// Wasmtime reads by 4 KiB then. The end of a TCP socket of Wasmtime, which it does not tell
-// before somebody reads, counts as an error of w there. Use [io.Copy] for both.
+// Wasmtime reads by 4 KiB then. The end of a TCP socket of Wasmtime, and a failure of that or
+// of standard input, do not show there before somebody reads, and count as errors of w. Use
+// [io.Copy] for files and sockets.
 //
 // Splice is like [io.CopyN], but the bytes stay in the host, and a short source is not an
 // error. It is a function because a method cannot have type parameters, and [io.Copy] does
@@ -156,8 +157,11 @@ func failSpliceLocked(w *Writer, src streams.InputStream, e streams.StreamError)
 		return w.failLocked("splice", telling(e, again))
 	}
 	_, again, failed := src.Skip(0).Result()
-	if failed && w.standard != nil { // src was open before, so it is w, which works again
-		drop(again)
+	if w.standard != nil && (failed || !e.Closed()) {
+		// Src was open before, so it is w, which works again.
+		if failed {
+			drop(again)
+		}
 		return w.failLocked("splice", e)
 	}
 	if !failed { // standard input of Wasmtime says nothing if it is asked for no byte
@@ -171,19 +175,16 @@ func failSpliceLocked(w *Writer, src streams.InputStream, e streams.StreamError)
 
 // hasEnded reports whether src says that it has ended, for which a file must be waited for.
 func hasEnded(src streams.InputStream) bool {
-	ready := false
-	for round := 0; ; round++ {
+	for round := range maxAtOnce { // some 25 ms
+		p := src.Subscribe()
+		platform.AwaitWithin(p, platform.MaxPause, round)
+		p.ResourceDrop()
 		if _, e, failed := src.Skip(0).Result(); failed {
 			drop(e)
 			return e.Closed()
 		}
-		if ready || round == 12 { // after some 25 ms
-			return false
-		}
-		p := src.Subscribe()
-		ready = platform.AwaitWithin(p, platform.MaxPause, round)
-		p.ResourceDrop()
 	}
+	return false
 }
 
 // sourceError returns the error of src, which does not stick, or nil if that has ended.

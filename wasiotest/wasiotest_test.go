@@ -374,6 +374,7 @@ func TestWhatAStreamRecords(t *testing.T) {
 	assert.Error(t, w.Close())
 	assert.Equal(t, []string{
 		"output-stream(1).flush = last-operation-failed(error(3))",
+		"error(3).to-debug-string",
 		"error(3).drop",
 		"output-stream(1).drop",
 	}, s.Calls()[before:])

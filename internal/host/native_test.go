@@ -314,8 +314,11 @@ func TestInterrupt(t *testing.T) {
 		s := expose(t, g)
 		start := time.Now()
 		g.permit(t, 0)
-		p := s.Subscribe()
 		host.Interrupt(uint32(s)) // nothing waits: no effect
+		p := s.Subscribe()
+		host.Interrupt(uint32(s)) // before the wait, and after the pollable was made
+		p.Block()
+		assert.Zero(t, time.Since(start))
 		for i := range 3 {
 			go func() {
 				time.Sleep(time.Second)

@@ -13,7 +13,7 @@ type pollable struct {
 	children *int // of the handle of the stream
 	at       time.Duration
 	latched  bool
-	since    uint64 // how many interrupts there were when it was made
+	since    uint64 // how many interrupts there were when it was made, or last ended a wait
 }
 
 // never is longer than anything that comes to pass.
@@ -119,6 +119,7 @@ func (h *Host) Block(handle uint32) {
 			return
 		}
 		if h.passUnlessInterrupted(p.since, d, arrival) {
+			p.since = h.blocks.count()
 			c.done()
 			return
 		}
