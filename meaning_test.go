@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -275,18 +276,30 @@ func TestNoProgressIsNoticedWithAnyLimit(t *testing.T) {
 // The first limit of a program takes effect like any later one. Each is the first one in a process
 // of its own.
 func TestFirstLimitOfAProgram(t *testing.T) {
-	const variable = "WASIO_TEST_FIRST_LIMIT"
-	if name := os.Getenv(variable); name != "" {
+	const variable, deadline = "WASIO_TEST_FIRST_LIMIT", "deadline"
+	switch name := os.Getenv(variable); name {
+	case "":
+	case deadline:
+		synctest.Test(t, func(t *testing.T) {
+			w, _ := newWriter(t, wasiotest.Plan{Permits: []uint64{0}, Delay: time.Hour})
+			start := time.Now()
+			w.SetWriteDeadline(start.Add(time.Second))
+			_, err := w.WriteString("x")
+			assertTimeout(t, err)
+			assert.Equal(t, time.Second, time.Since(start))
+		})
+		return
+	default:
 		testNoProgress(t, limits[name])
 		return
 	}
-	for name := range limits {
+	for _, name := range append(slices.Sorted(maps.Keys(limits)), deadline) {
 		t.Run(name, func(t *testing.T) {
 			cmd := exec.Command(os.Args[0], "-test.run=^TestFirstLimitOfAProgram$", "-test.v", "-test.timeout=1m")
 			cmd.Env = append(os.Environ(), variable+"="+name)
 			output, err := cmd.CombinedOutput()
 			require.NoError(t, err, "%s", output)
-			assert.Contains(t, string(output), "--- PASS: TestFirstLimitOfAProgram/Write")
+			assert.Contains(t, string(output), "--- PASS: TestFirstLimitOfAProgram")
 		})
 	}
 }
