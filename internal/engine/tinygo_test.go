@@ -92,6 +92,16 @@ func TestTinyGoEndsAtTheDeadline(t *testing.T) {
 	assert.LessOrEqual(t, r.took, due)
 }
 
+// TestTinyGoEndsAtADeadlineSoonerThanItsClock checks that a deadline is met though the clock of an
+// earlier wait, which waits share, is due later.
+func TestTinyGoEndsAtADeadlineSoonerThanItsClock(t *testing.T) {
+	r := runTinyGuest(t, host.Plan{Permits: []uint64{0, 1}, Traits: host.Traits{Delay: 15 * time.Millisecond}}, "deadline after a wait")
+	require.Len(t, r.report, 2)
+	assert.Equal(t, "1 ok", r.report[0])
+	assert.Contains(t, r.report[1], "i/o timeout (deadline)")
+	assert.LessOrEqual(t, r.took, 2*15*time.Millisecond+3*time.Millisecond)
+}
+
 // TestTinyGoFindsLostWakeUps checks that a wait does not depend on the wake-up of the stream, and
 // how long it takes then.
 func TestTinyGoFindsLostWakeUps(t *testing.T) {

@@ -24,6 +24,10 @@ func main() {
 				report(0, err)
 			}
 		}
+	case "deadline after a wait":
+		report(w.Write([]byte("x")))
+		w.SetWriteDeadline(time.Now().Add(3 * time.Millisecond))
+		report(w.Write([]byte("x")))
 	case "deadlines":
 		for _, d := range []time.Duration{time.Second, 3 * time.Millisecond, time.Millisecond, 3 * time.Millisecond, time.Second} {
 			w.SetWriteDeadline(time.Now().Add(d))
