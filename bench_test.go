@@ -6,6 +6,7 @@ import (
 	"io"
 	"log"
 	"log/slog"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -96,6 +97,23 @@ func BenchmarkSlog(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		l.Info("request served", "status", 200, "path", "/index.html")
+	}
+}
+
+// BenchmarkContended measures a Write for which others wait: each one that is done wakes one.
+func BenchmarkContended(b *testing.B) {
+	for _, goroutines := range []int{1, 2, 10, 1000} {
+		b.Run(fmt.Sprint(goroutines), func(b *testing.B) {
+			m := newMeter(b)
+			p := pattern(100)
+			b.SetParallelism((goroutines + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0))
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					m.w.Write(p)
+				}
+			})
+		})
 	}
 }
 
