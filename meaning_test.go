@@ -823,9 +823,9 @@ func TestIsTerminal(t *testing.T) {
 				other := standardStreams[1-i]
 				s2 := other.set(t, wasiotest.Plan{Terminal: !isTerminal})
 				for range 3 {
-					assert.Equal(t, isTerminal, c.get().IsTerminal())
+					assert.Equal(t, isTerminal, wasio.IsTerminal(c.get()))
 				}
-				assert.Equal(t, !isTerminal, other.get().IsTerminal())
+				assert.Equal(t, !isTerminal, wasio.IsTerminal(other.get()))
 				function := "terminal-" + strings.ToLower(c.name) + ".get-terminal-" + strings.ToLower(c.name)
 				assert.Equal(t, 3, countOf(s.Calls(), function))
 				assert.Equal(t, 3*b2i(isTerminal), countOf(s.Calls(), "terminal-output(")-countOf(s.Calls(), "= terminal-output("))
@@ -836,7 +836,7 @@ func TestIsTerminal(t *testing.T) {
 	wasiotest.SetStdout(t, wasiotest.Plan{Terminal: true})
 	wasiotest.SetStderr(t, wasiotest.Plan{Terminal: true})
 	w, s := newWriter(t, wasiotest.Plan{})
-	assert.False(t, w.IsTerminal())
+	assert.False(t, wasio.IsTerminal(w))
 	assert.Empty(t, s.Calls())
-	assert.False(t, new(wasio.Writer).IsTerminal())
+	assert.False(t, wasio.IsTerminal(new(wasio.Writer)))
 }

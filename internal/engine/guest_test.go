@@ -347,12 +347,12 @@ type outcome struct {
 var handlePattern = regexp.MustCompile(`(output-stream|pollable|error)\((\d+)\)`)
 
 // normalize formats calls with their handles renumbered in order of appearance. It omits
-// calls of get-stdout.
+// calls of get-stdout, and of to-debug-string, which Go cannot import in a guest.
 func normalize(calls []host.Call) []string {
 	numbers := make(map[string]string)
 	var lines []string
 	for _, c := range calls {
-		if c.Op == host.OpGetStdout {
+		if c.Op == host.OpGetStdout || c.Op == host.OpDebugString {
 			continue
 		}
 		lines = append(lines, handlePattern.ReplaceAllStringFunc(c.String(), func(s string) string {
