@@ -179,6 +179,20 @@ func TestSlowStreamsAreNotGivenUp(t *testing.T) {
 	}
 }
 
+// A stream that makes the program wait is not given up, however often SetRecheck looks at it.
+func TestShortRecheckIsPatient(t *testing.T) {
+	for _, recheck := range []time.Duration{100 * µ, time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			w, _ := newTimed(t, host.Plan{Permits: []uint64{0, 1}, Traits: host.Traits{Delay: 3 * time.Second}})
+			w.SetRecheck(recheck)
+			start := time.Now()
+			_, err := w.WriteString("x")
+			require.NoError(t, err)
+			assert.InDelta(t, 6*time.Second, time.Since(start), float64(time.Millisecond)*4)
+		})
+	}
+}
+
 // Bytes that bypassed the buffer of a BufWriter are out before a message that goes through Tie,
 // also if the program ends right after it.
 func TestTieFlushesWhatHasLeftTheBuffer(t *testing.T) {

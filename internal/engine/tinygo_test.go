@@ -130,6 +130,14 @@ func TestTinyGoGivesUp(t *testing.T) {
 	assert.Less(t, r.took, time.Second+10*time.Millisecond)
 }
 
+// TestTinyGoIsPatientWithAShortRecheck checks that a look at a stream that is not ready is not
+// taken for a stream that is ready and permits nothing.
+func TestTinyGoIsPatientWithAShortRecheck(t *testing.T) {
+	r := runTinyGuest(t, host.Plan{Permits: []uint64{0, 1}, Traits: host.Traits{Delay: 3 * time.Second}}, "recheck")
+	assert.Equal(t, []string{"1 ok"}, r.report)
+	assert.InDelta(t, 6*time.Second, r.took, float64(time.Millisecond))
+}
+
 // TestTinyGoSharesOneClock checks that waits which end at once make no new clock each.
 func TestTinyGoSharesOneClock(t *testing.T) {
 	r := runTinyGuest(t, host.Plan{Permits: []uint64{1, 0}}, "bytes")

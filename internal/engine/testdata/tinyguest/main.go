@@ -28,6 +28,9 @@ func main() {
 		report(w.Write([]byte("x")))
 		w.SetWriteDeadline(time.Now().Add(3 * time.Millisecond))
 		report(w.Write([]byte("x")))
+	case "recheck":
+		w.SetRecheck(100 * time.Microsecond)
+		report(w.Write([]byte("x")))
 	case "deadlines":
 		for _, d := range []time.Duration{time.Second, 3 * time.Millisecond, time.Millisecond, 3 * time.Millisecond, time.Second} {
 			w.SetWriteDeadline(time.Now().Add(d))
