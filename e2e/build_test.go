@@ -50,6 +50,11 @@ func tempPath(name string) string {
 // build builds the package with the toolchain, or for this machine if the toolchain is
 // empty. It builds each guest once per run of the tests.
 func build(pkg string, toolchain component.Toolchain) (*guest, error) {
+	return buildOnce(pkg, toolchain, buildUncached)
+}
+
+// buildOnce is build for a package that build builds in a way of its own.
+func buildOnce(pkg string, toolchain component.Toolchain, build func(pkg string, toolchain component.Toolchain) (*guest, error)) (*guest, error) {
 	builds.Lock()
 	if builds.guests == nil {
 		builds.guests = make(map[string]func() (*guest, error))
@@ -58,7 +63,7 @@ func build(pkg string, toolchain component.Toolchain) (*guest, error) {
 	once, ok := builds.guests[key]
 	if !ok {
 		once = sync.OnceValues(func() (*guest, error) {
-			g, err := buildUncached(pkg, toolchain)
+			g, err := build(pkg, toolchain)
 			if err != nil {
 				err = fmt.Errorf("%s with %s: %w", pkg, toolchain, err)
 			}

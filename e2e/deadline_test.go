@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -32,6 +33,32 @@ func TestDeadline(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, "n=20000 deadline=false timeout=false\nn=0 err=<nil>\n", string(r.stderr))
 			assertStdout(t, pattern(20_000, 1), r.stdout)
+		})
+	}
+}
+
+// TestWaitingIsIdle has 100 goroutines wait for a stream that takes nothing for 5 seconds: one
+// of them for the stream, and the others for the lock of the Writer. That takes next to no time
+// of a processor.
+func TestWaitingIsIdle(t *testing.T) {
+	for _, toolchain := range component.Toolchains {
+		t.Run(string(toolchain), func(t *testing.T) {
+			requireTools(t, toolchain)
+			t.Parallel()
+			g, err := build(casesGuest, toolchain)
+			require.NoError(t, err)
+			const goroutines = 100
+			var cpu [2]time.Duration
+			for i, n := range []int{0, goroutines} { // 0: what it takes to start
+				p := callback.process(g, []string{"stalled", fmt.Sprint(n)}, "")
+				p.task.Run.Sink.Delay = 7 * time.Second
+				r, err := callback.run(p)
+				require.NoError(t, err)
+				assert.Contains(t, string(r.stderr), fmt.Sprintf("%[1]d of %[1]d timeouts after ", n))
+				t.Logf("%d goroutines: %v of a processor: %s", n, r.cpu, r.stderr)
+				cpu[i] = r.cpu
+			}
+			assert.Less(t, cpu[1]-cpu[0], time.Second, "time of a processor")
 		})
 	}
 }

@@ -18,6 +18,8 @@ type stdoutMode struct {
 	File string // if not empty, standard output is this file
 	Late bool   // the pipe is read after the process has ended
 	Stop *int   // if not nil, the pipe is closed after this many bytes
+
+	Discard bool // the output is thrown away
 }
 
 // A process is a task to run with a time limit.
@@ -38,6 +40,7 @@ type process struct {
 type result struct {
 	exit           int
 	stdout, stderr []byte
+	cpu            time.Duration // of processors
 }
 
 // run runs the process, which starts as a copy of the test binary. If the time limit expires,
@@ -78,7 +81,8 @@ func (p *process) run() (*result, error) {
 	kill.Stop()
 	inTime := term.Stop()
 
-	r := &result{exit: command.ProcessState.ExitCode(), stdout: stdout.finish(), stderr: stderr.Bytes()}
+	state := command.ProcessState
+	r := &result{state.ExitCode(), stdout.finish(), stderr.Bytes(), state.UserTime() + state.SystemTime()}
 	if !inTime {
 		message := fmt.Sprintf("killed after %v\nstdout: %s\nstderr: %s", p.limit, tail(r.stdout), tail(r.stderr))
 		if p.trace != nil {
@@ -128,13 +132,21 @@ func (c *capture) readPipe() {
 	if c.Stop != nil {
 		r = io.LimitReader(r, int64(*c.Stop))
 	}
-	all, _ := io.ReadAll(r)
+	var all []byte
+	if c.Discard {
+		io.Copy(io.Discard, r)
+	} else {
+		all, _ = io.ReadAll(r)
+	}
 	c.done <- all
 }
 
 // finish returns the whole output. It is called once, when the process has ended.
 func (c *capture) finish() []byte {
 	if c.read == nil {
+		if c.Discard {
+			return nil
+		}
 		all, _ := os.ReadFile(c.File)
 		return all
 	}

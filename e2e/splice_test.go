@@ -19,6 +19,11 @@ const spliceGuest = "./guests/splice"
 
 // buildSplice builds the guest splice. Compiled by Go to a command, it opens no files.
 func buildSplice(toolchain component.Toolchain) (*guest, error) {
+	return buildOnce(spliceGuest, toolchain, buildSpliceUncached)
+}
+
+// buildSpliceUncached does the work of buildSplice.
+func buildSpliceUncached(_ string, toolchain component.Toolchain) (*guest, error) {
 	const wit = spliceGuest + "/wit"
 	out := tempPath("splice")
 	g := &guest{wasm: out + ".wasm", compiled: out + ".compiled", today: out + ".cwasm"}

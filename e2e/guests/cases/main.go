@@ -43,6 +43,14 @@ var cases = map[string]func(n int){
 	"loop":     throughLoop,
 	"compete":  compete,
 	"closes":   closes,
+
+	"fair":            on(direct, fair),
+	"fair buf":        on(throughBuf, fair),
+	"until done":      on(direct, untilDone),
+	"until done buf":  on(throughBuf, untilDone),
+	"until timer":     on(direct, untilDeadline),
+	"until timer buf": on(throughBuf, untilDeadline),
+	"stalled":         stalled,
 }
 
 func main() {

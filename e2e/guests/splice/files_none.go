@@ -1,4 +1,4 @@
-//go:build !tinygo.wasm && !files
+//go:build (!tinygo.wasm || fetch) && !files
 
 package main
 

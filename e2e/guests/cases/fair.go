@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/wasio-dev/wasio"
+)
+
+// These cases write lines of 100 bytes in a loop, which the host never makes wait, and do
+// something else besides.
+
+// out is what a loop writes to: a Writer, or a BufWriter on it.
+type out struct {
+	io.Writer
+	flush       func() error // after the line of another goroutine
+	setDeadline func(time.Time) error
+}
+
+func direct() out {
+	w := wasio.Stdout()
+	return out{w, func() error { return nil }, w.SetWriteDeadline}
+}
+
+func throughBuf() out {
+	b := wasio.NewBufWriter(wasio.Stdout())
+	return out{b, b.Flush, b.SetWriteDeadline}
+}
+
+// on returns a case that does what f does to one of the two.
+func on(open func() out, f func(o out, n int)) func(n int) {
+	return func(n int) { f(open(), n) }
+}
+
+// line is what a loop writes.
+var line = []byte(strings.Repeat("-", 99) + "\n")
+
+// fair writes n lines. Twenty times meanwhile, at even distances, it starts a goroutine that
+// wants to write one. It reports the most lines that came before one of those from the moment
+// that its goroutine was started, and the longest time.
+func fair(o out, n int) {
+	const others = 20
+	wrote, most, longest := 0, 0, time.Duration(0)
+	done := make(chan struct{}, others)
+	for ; wrote < n; wrote++ {
+		if wrote%(n/others) == 0 {
+			at, asked := wrote, time.Now()
+			go func() {
+				fmt.Fprintf(o, "asked after %d\n", at)
+				o.flush()
+				most, longest = max(most, wrote-at), max(longest, time.Since(asked))
+				done <- struct{}{}
+			}()
+		}
+		if _, err := o.Write(line); err != nil {
+			report("err=%v", err)
+			return
+		}
+	}
+	for range others {
+		<-done
+	}
+	report("most=%d longest=%v err=%v", most, longest, o.flush())
+}
+
+// limited writes lines until it must end, for 10 s at most, and reports when and why it ended.
+func limited(o out, ended func() bool) {
+	start := time.Now()
+	n, err, why := 0, error(nil), ""
+	for ; why == ""; n++ {
+		if _, err = o.Write(line); errors.Is(err, os.ErrDeadlineExceeded) {
+			why = "deadline"
+		} else if err != nil {
+			why = err.Error()
+		} else if ended() {
+			why = "context"
+		} else if n%1000 == 0 && time.Since(start) > 10*time.Second {
+			why = "nothing"
+		}
+	}
+	report("ended by %s after %v and %d lines", why, time.Since(start), n)
+	o.setDeadline(time.Time{})
+	if err := o.flush(); err != nil {
+		report("err=%v", err)
+	}
+}
+
+// untilDone writes lines until a context of n milliseconds is done.
+func untilDone(o out, n int) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(n)*time.Millisecond)
+	defer cancel()
+	limited(o, func() bool { return ctx.Err() != nil })
+}
+
+// untilDeadline writes lines until a timer sets a deadline, after n milliseconds.
+func untilDeadline(o out, n int) {
+	defer time.AfterFunc(time.Duration(n)*time.Millisecond, func() { o.setDeadline(time.Now()) }).Stop()
+	limited(o, func() bool { return false })
+}
+
+// stalled has n goroutines write to a stream that takes no bytes until a deadline in 5
+// seconds.
+func stalled(n int) {
+	w := wasio.Stdout()
+	start := time.Now()
+	w.SetWriteDeadline(start.Add(5 * time.Second))
+	errs := make(chan error)
+	for range n {
+		go func() {
+			_, err := w.Write(line)
+			errs <- err
+		}()
+	}
+	timeouts := 0
+	for range n {
+		if err := <-errs; errors.Is(err, os.ErrDeadlineExceeded) {
+			timeouts++
+		}
+	}
+	report("%d of %d timeouts after %v", timeouts, n, time.Since(start))
+	os.Exit(0)
+}

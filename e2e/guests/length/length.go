@@ -1,0 +1,27 @@
+// Package length is what the two servers have in common that echo the body of a request as a
+// body of known length. The path of the request is that length.
+package length
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/wasio-dev/wasio"
+)
+
+// Of returns the length that a path asks for.
+func Of(path string) []byte { return []byte(strings.TrimPrefix(path, "/")) }
+
+// Echo moves all of src to an own<output-stream>, which it drops, and reports the result to
+// standard error. After an error it writes one more byte, in vain.
+func Echo(to, src uint32) error {
+	w := wasio.NewWriter(to)
+	moved, err := wasio.Splice(w, src, -1)
+	if err != nil {
+		n, again := w.Write([]byte("x"))
+		fmt.Fprintf(wasio.Stderr(), "again: n=%d same=%t\n", n, again == err)
+	}
+	closed := w.Close()
+	fmt.Fprintf(wasio.Stderr(), "moved=%d err=%v close=%v\n", moved, err, closed)
+	return err
+}
