@@ -112,16 +112,14 @@ func (b *BufWriter) Write(p []byte) (n int, err error) {
 		b.mu.Unlock()
 		return n, nil
 	}
-	b.mu.Unlock()
-	return b.write(p)
+	return b.writeAndUnlock(p)
 }
 
-// write is Write where p does not just go into the buffer. It is a function of its own since
-// TinyGo pays for a deferred call in each call of the function that has it.
+// writeAndUnlock is the rest of Write. It is a function of its own since TinyGo pays for a
+// deferred call in each call of the function that has it.
 //
 //go:noinline
-func (b *BufWriter) write(p []byte) (n int, err error) {
-	b.mu.Lock()
+func (b *BufWriter) writeAndUnlock(p []byte) (n int, err error) {
 	defer b.mu.Unlock()
 	return b.writeLocked(p)
 }

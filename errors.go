@@ -104,13 +104,21 @@ func (w *Writer) reasonOf(e streams.StreamError) (err error) {
 	return err
 }
 
-// firstLine returns the first line of a host's text. Wasmtime appends a backtrace if
-// RUST_BACKTRACE is set.
+// firstLine returns the first line of a host's text that is not empty, or a text of its own.
+// Wasmtime appends a backtrace if RUST_BACKTRACE is set.
 func firstLine(text string) string {
+	start := 0
 	for i := range len(text) {
-		if text[i] == '\n' {
-			return text[:i]
+		if text[i] != '\n' && text[i] != '\r' {
+			continue
 		}
+		if i > start {
+			return text[start:i]
+		}
+		start = i + 1
 	}
-	return text
+	if start == len(text) {
+		return "last operation failed"
+	}
+	return text[start:]
 }

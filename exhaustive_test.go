@@ -468,12 +468,13 @@ func (s *splicing) splice(src uint32) (ambiguous bool, err error) {
 	if again && !told && (err == nil || isRead(err)) {
 		return true, nil
 	}
-	// And if it has ended or failed, and says so once it was read and not before, a Writer on a
-	// standard stream takes that for an error of its own: always if it is of that kind, or if it
-	// has failed and is silent, or else if it happened between the question and the splice.
-	onlyTold := s.standard && (s.end == host.EndWhenRead && (inFailed || s.text.ended) ||
-		s.end == host.EndSilent && inFailed && !s.in.closed ||
-		s.end == host.EndKnown && inFailed && s.in.op == host.OpSplice)
+	// And if it has failed, and says so once it was read and not before, a Writer takes that for an
+	// error of its own: always if it is of that kind, or else if it happened between the question
+	// and the splice. A Writer on a standard stream also does so if it has ended, or has failed and
+	// is silent.
+	onlyTold := inFailed && s.in.op == host.OpSplice && s.end != host.EndSilent && (s.standard || !s.in.closed) ||
+		s.standard && (s.end == host.EndWhenRead && (inFailed || s.text.ended) ||
+			s.end == host.EndSilent && inFailed && !s.in.closed)
 
 	switch {
 	case moved < 0 || int(moved) > most:

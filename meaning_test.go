@@ -520,8 +520,10 @@ func TestTextOfAFailureIsTheHosts(t *testing.T) {
 	for text, want := range map[string]string{
 		"no space left on device":                            "no space left on device",
 		"disk gone\n\nCaused by:\n    0: input/output error": "disk gone",
-		"disk gone\n": "disk gone",
-		"":            "last operation failed",
+		"disk gone\n":           "disk gone",
+		"\n\ndisk gone\r\nmore": "disk gone",
+		"\r\n":                  "last operation failed",
+		"":                      "last operation failed",
 		strings.Repeat("a long line, ", 100) + "\nbacktrace\nmore": strings.Repeat("a long line, ", 100),
 	} {
 		for name, plan := range map[string]wasiotest.Plan{

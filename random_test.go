@@ -368,6 +368,12 @@ func (s *randomStream) splice() {
 	case errors.As(err, &failed) && failed.Timeout():
 		s.deadlinePassed(err)
 		s.checkOut(false)
+	case s.err == nil && errors.As(err, &failed) && failed.Err.Error() == "source":
+		// A failure that shows only in the splice counts as one of w.
+		require.True(s, mayEnd && failed.Op == "splice", "%v", err)
+		s.err = err
+		s.checkOut(false)
+		s.dropInput()
 	default:
 		s.check(start, err, s.text)
 		s.checkOut(false)

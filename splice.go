@@ -73,14 +73,14 @@ func splice(w *Writer, src streams.InputStream, n int64) (moved int64, err error
 	return moved, err
 }
 
-// spliceLocked is the protocol. Like write, splice comes right after check-write: w must be
-// known to be open, or a splice that fails could have lost bytes of src, or none. It moves
-// nothing if src has no bytes yet, as a permit holds until it is used.
+// spliceLocked is the protocol. Like write, splice comes right after check-write, and src is
+// asked before that: both must be known to be open for a splice that fails to tell whether src
+// has lost bytes by it. It moves nothing if src has none yet, as a permit holds until it is used.
 //
 // Splice comes before the wait for src, since a host may read what it is asked for: files of
 // Wasmtime read no more than 4 KiB for a program that waits first. Only with a standard stream
-// src is waited for and asked first: as that works again after it has failed, only a src that
-// is known to be open tells afterwards who failed.
+// the wait comes first: as that works again after it has failed, it must not meet the end of src
+// in a splice, and some know of their end when they are ready.
 func spliceLocked(w *Writer, src streams.InputStream, n int64) (moved int64, err error) {
 	stream, standard := w.stream(), w.standard != nil
 	wait := standard // for src
@@ -90,11 +90,12 @@ func spliceLocked(w *Writer, src streams.InputStream, n int64) (moved int64, err
 			if reason := w.waitLocked(src.Subscribe(), &since); reason != nil {
 				return moved, sourceStall(reason)
 			}
-		}
-		if standard {
-			if _, e, failed := src.Skip(0).Result(); failed {
-				return moved, sourceError(w, e)
+			if standard && !since.ready {
+				continue
 			}
+		}
+		if _, e, failed := src.Skip(0).Result(); failed {
+			return moved, sourceError(w, e)
 		}
 		permit, e, failed := stream.CheckWrite().Result()
 		if failed {
@@ -148,29 +149,32 @@ func closeSpliceLocked(w *Writer, src streams.InputStream, e streams.StreamError
 	return err
 }
 
-// failSpliceLocked attributes the error of a splice to w or to src. It returns nil if src has
-// ended.
+// failSpliceLocked attributes the error of a splice to w or to src, both of which were open just
+// before. It returns nil if src has ended.
 //
 // A stream that has closed or failed says so again when it is asked (WIT of wasi:io 0.2.2).
+// But standard output works again, and an HTTP body of Wasmtime that was given too much. So an
+// error is that of w unless src had not told before. TCP sockets of Wasmtime tell of their end
+// only when they are read, and standard input also later says nothing if it is asked for no byte.
 func failSpliceLocked(w *Writer, src streams.InputStream, e streams.StreamError) error {
 	if _, again, failed := w.stream().CheckWrite().Result(); failed {
 		return w.failLocked("splice", telling(e, again))
 	}
+	standard := w.standard != nil
 	_, again, failed := src.Skip(0).Result()
-	if w.standard != nil && (failed || !e.Closed()) {
-		// Src was open before, so it is w, which works again.
-		if failed {
-			drop(again)
+	if failed && e.Closed() && !standard {
+		return sourceError(w, again) // a socket
+	}
+	if failed {
+		drop(again)
+		return w.failLocked("splice", e)
+	}
+	if e.Closed() || !standard {
+		if _, again, failed := src.Skip(1).Result(); failed {
+			return sourceError(w, telling(e, again)) // standard input
 		}
-		return w.failLocked("splice", e)
 	}
-	if !failed { // standard input of Wasmtime says nothing if it is asked for no byte
-		_, again, failed = src.Skip(1).Result()
-	}
-	if !failed {
-		return w.failLocked("splice", e)
-	}
-	return sourceError(w, telling(e, again))
+	return w.failLocked("splice", e)
 }
 
 // hasEnded reports whether src says that it has ended, for which a file must be waited for.

@@ -17,6 +17,7 @@ const (
 type waits struct {
 	n      int
 	paused int64 // the pauses after waits that returned at once
+	ready  bool  // whether the last one ended as the pollable was ready, or its bound had passed
 }
 
 // waitLocked waits on p, a pollable of a stream, and drops it. It returns nil when the stream
@@ -45,6 +46,7 @@ func (w *Writer) waitLocked(p poll.Pollable, since *waits) *cause {
 	}
 	p.ResourceDrop()
 	since.n++
+	since.ready = ready
 	if began != 0 && ready && platform.Now()-began < atOnce {
 		if since.paused >= maxPaused && w.deadline.Load() == 0 { // else the deadline decides
 			return errStuck

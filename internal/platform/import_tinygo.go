@@ -81,11 +81,11 @@ func Pause(d int64) {
 // Now returns the time of a clock that only goes forward, in nanoseconds, and never 0.
 func Now() int64 { return int64(monotonicclock.Now()) + 1 }
 
-// TextOf returns the host's text for a failure, or one of its own.
+// TextOf returns the host's text for a failure.
 func TextOf(e ioerror.Error) string {
 	var text string
 	toDebugString(cm.Reinterpret[uint32](e), &text)
-	return orDefault(text)
+	return text
 }
 
 // CopyShort is copy into a dst that has room for src. Copy is one instruction of

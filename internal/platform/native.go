@@ -87,7 +87,7 @@ func (m *Mutex) ParkAs(other *Mutex) {
 // Interrupt ends the waits that are under way for streams of the host of an output stream.
 func Interrupt(stream uint32) { host.Interrupt(stream) }
 
-// TextOf returns the host's text for a failure, or one of its own.
+// TextOf returns the host's text for a failure.
 func TextOf(e ioerror.Error) string {
-	return orDefault(host.TextOf(cm.Reinterpret[uint32](e)))
+	return host.TextOf(cm.Reinterpret[uint32](e))
 }

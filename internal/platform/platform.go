@@ -9,11 +9,3 @@ const (
 
 	Never = 1<<63 - 1 // longer than any wait
 )
-
-// orDefault returns text, or what to say of a failure of which the host says nothing.
-func orDefault(text string) string {
-	if text == "" {
-		text = "last operation failed"
-	}
-	return text
-}
