@@ -28,18 +28,18 @@ const maxSplice = 1 << 20
 // Errors have type *[Error]. One whose Op is "read" belongs to the input stream: it has
 // failed, or the wait for its bytes met the deadline or made no progress. Such an error does
 // not stick. Any other belongs to w. The host does not say which stream the error of a splice
-// is of. Splice asks both, returns an error of the input stream, or its end, only where that
-// is certain, and takes any other error for one of w.
+// is of. Splice asks both, before and after, returns an error of the input stream only where
+// that is certain, and takes any other for one of w: also the failure of a TCP socket of
+// Wasmtime, which does not show before somebody reads.
 //
 // If w fails, the bytes that the host has read and not written are lost, at most 1 MiB: a
-// splice is a read and then a write (WIT of wasi:io). On [Stdout] and [Stderr] the byte after
-// those can be lost, too.
+// splice is a read and then a write (WIT of wasi:io). Where w works again after that, so can
+// be the next byte of the input stream.
 //
-// Stdout and Stderr work again after they have failed, on Wasmtime, so to them Splice waits for
-// each piece of the input stream before it moves it. That makes it slow for files, which
-// Wasmtime reads by 4 KiB then. The end of a TCP socket of Wasmtime, and a failure of that or
-// of standard input, do not show there before somebody reads, and count as errors of w. Use
-// [io.Copy] for files and sockets.
+// [Stdout] and [Stderr] work again after they have failed, on Wasmtime, so to them Splice waits
+// for each piece of the input stream before it moves it. That makes it slow for files, which
+// Wasmtime reads by 4 KiB then. The end of a TCP socket of Wasmtime, and a failure of standard
+// input, count as errors of w there. Use [io.Copy] for files and sockets.
 //
 // Splice is like [io.CopyN], but the bytes stay in the host, and a short source is not an
 // error. It is a function because a method cannot have type parameters, and [io.Copy] does

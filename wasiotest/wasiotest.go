@@ -255,7 +255,8 @@ func newStream(t testing.TB, plan Plan) (*Stream, error) {
 // deadline or a function of SetReason. When the test ends, the Writer is on the standard
 // output of the process again, and just as new.
 //
-// A test that calls SetStdout must not run in parallel with another that does.
+// A test that calls SetStdout must not run in parallel with another that does. One that has a
+// [testing/synctest] bubble calls it in the bubble.
 //
 // [wasio.Stdout]: https://pkg.go.dev/github.com/wasio-dev/wasio#Stdout
 func SetStdout(t testing.TB, plan Plan) *Stream {

@@ -93,7 +93,8 @@ func Run(ctx context.Context, g Guest) (exit int, err error) {
 	m, err := runtime.InstantiateModule(ctx, compiled, wazero.NewModuleConfig().
 		WithName("").WithStartFunctions().WithArgs(g.Args...).
 		WithStdin(g.Stdin).WithStdout(g.Stdout).WithStderr(g.Stderr).
-		WithRandSource(rand.Reader).WithSysWalltime().WithSysNanotime().
+		WithRandSource(rand.Reader).WithSysWalltime().
+		WithNanotime(func() int64 { return int64(g.Host.Clock().Now()) + 1 }, 1). // 0 ends a Go program
 		WithNanosleep(func(ns int64) { clock.Sleep(time.Duration(ns), nil) }))
 	if err != nil {
 		// The start section may exit or trap like _start.

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -369,7 +370,7 @@ func normalize(calls []host.Call) []string {
 func runNatively(t *testing.T, s scenario) outcome {
 	var calls []host.Call
 	var out bytes.Buffer
-	h := host.New(host.Options{OnCall: func(c *host.Call) { calls = append(calls, *c) }})
+	h := host.New(host.Options{Clock: new(host.VirtualClock), OnCall: func(c *host.Call) { calls = append(calls, *c) }})
 	base, err := h.Expose()
 	require.NoError(t, err)
 	defer host.Withdraw(base)
@@ -398,7 +399,8 @@ func (f *feeder) Read(p []byte) (int, error) {
 }
 
 // TestGuestDoesWhatNativeProgramsDo checks that a script makes the same host calls,
-// returns the same results and writes the same bytes in a guest and in this process.
+// returns the same results and writes the same bytes in a guest and in this process. On a
+// virtual clock no Read takes so long that it is flushed at once.
 func TestGuestDoesWhatNativeProgramsDo(t *testing.T) {
 	var f feeder
 	for seed := range uint64(120) {
@@ -406,7 +408,7 @@ func TestGuestDoesWhatNativeProgramsDo(t *testing.T) {
 	}
 	module, err := testGuest()
 	require.NoError(t, err)
-	f.host = host.New(host.Options{OnCall: func(c *host.Call) {
+	f.host = host.New(host.Options{Clock: new(host.VirtualClock), OnCall: func(c *host.Call) {
 		last := &f.calls[len(f.calls)-1]
 		*last = append(*last, *c)
 	}})
@@ -420,7 +422,8 @@ func TestGuestDoesWhatNativeProgramsDo(t *testing.T) {
 	assert.Empty(t, f.host.Live())
 	var bytes, failed int
 	for i, s := range f.scenarios {
-		want := runNatively(t, s)
+		var want outcome
+		synctest.Test(t, func(t *testing.T) { want = runNatively(t, s) })
 		got := outcome{results[i], f.outs[i].String(), normalize(f.calls[i])}
 		require.Equal(t, want, got, "seed %d: %s on %+v", i, s.script, s.plan)
 		bytes += len(got.Bytes)

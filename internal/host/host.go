@@ -128,6 +128,9 @@ func New(o Options) *Host {
 	return h
 }
 
+// Clock returns the clock of the host.
+func (h *Host) Clock() Clock { return h.options.Clock }
+
 // The file descriptor numbers by which SetStdio knows the two streams.
 const (
 	Stdout = 1
