@@ -153,7 +153,15 @@ func TestSpliceLength(t *testing.T) {
 						}
 						got := body(t, s.send(t, http.MethodPost, fmt.Sprint("/", size), source))
 						assert.True(t, bytes.Equal(want, got))
-						assert.Equal(t, fmt.Sprintf("moved=%d err=<nil> close=<nil>", size), s.line(t), "a length that is %t", known)
+						line := s.line(t)
+						if strings.HasPrefix(line, "again: ") {
+							// The client has the whole response, and closes the connection
+							// before it has sent that its request ends.
+							require.False(t, known, line)
+							assert.Regexp(t, fmt.Sprintf("^moved=%d err=wasio: read: ", size), s.line(t))
+							continue
+						}
+						assert.Equal(t, fmt.Sprintf("moved=%d err=<nil> close=<nil>", size), line, "a length that is %t", known)
 					}
 				}
 			}
@@ -167,8 +175,8 @@ func TestSpliceLength(t *testing.T) {
 				if toolchain == component.TinyGo {
 					reason = fmt.Sprintf(`ErrorCode::HttpResponseBodySize\(Some\(%d\)\)`, size+1)
 				}
-				assert.Regexp(t, `^moved=\d+ err=wasio: [a-z-]+: `+reason, line)
-				assert.Regexp(t, "^again: n=0 ", again)
+				assert.Regexp(t, `^moved=\d+ err=wasio: splice: `+reason, line)
+				assert.Equal(t, "again: n=0 same=true", again)
 			}
 		})
 	}

@@ -218,7 +218,9 @@ func (c *spliceCell) closed(t *testing.T) {
 	}
 }
 
-// noSource checks that an error of standard input is reported as such. It is a directory.
+// noSource checks that an error of standard input is reported as such. It is a directory. Standard
+// input of Wasmtime 48 does not tell before it is read, so to standard output, which works again
+// after it has failed, the error counts as one of that.
 func (c *spliceCell) noSource(t *testing.T) {
 	if c.from != "-" || c.pipe {
 		t.Skip("standard input is not a file")
@@ -230,7 +232,11 @@ func (c *spliceCell) noSource(t *testing.T) {
 	p.stdin = dir
 	r, err := c.host.run(p)
 	require.NoError(t, err)
-	assert.Zero(t, c.failure(t, r, "read", "Is a directory"))
+	op := "read"
+	if c.to == "-" && (c.host == runPipe || c.host == runFile) {
+		op = "splice"
+	}
+	assert.Zero(t, c.failure(t, r, op, "Is a directory"))
 	assert.Empty(t, r.stdout)
 }
 
