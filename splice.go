@@ -152,18 +152,18 @@ func closeSpliceLocked(w *Writer, src streams.InputStream, e streams.StreamError
 // failSpliceLocked attributes the error of a splice to w or to src, both of which were open just
 // before. It returns nil if src has ended.
 //
-// A stream that has closed or failed says so again when it is asked (WIT of wasi:io 0.2.2).
-// But standard output works again, and an HTTP body of Wasmtime that was given too much. So an
-// error is that of w unless src had not told before. TCP sockets of Wasmtime tell of their end
-// only when they are read, and standard input also later says nothing if it is asked for no byte.
+// A stream that has closed or failed says so again when it is asked (WIT of wasi:io 0.2.2). But
+// on Wasmtime standard output works again, and so does an HTTP body that was given too much, so
+// the error is one of w unless src fails again, or may have ended without a word: a TCP socket
+// tells only when it is read, and standard input says nothing if it is asked for no byte.
 func failSpliceLocked(w *Writer, src streams.InputStream, e streams.StreamError) error {
 	if _, again, failed := w.stream().CheckWrite().Result(); failed {
 		return w.failLocked("splice", telling(e, again))
 	}
 	standard := w.standard != nil
 	_, again, failed := src.Skip(0).Result()
-	if failed && e.Closed() && !standard {
-		return sourceError(w, again) // a socket
+	if failed && !standard && (e.Closed() || !again.Closed()) {
+		return sourceError(w, telling(e, again)) // the end of a socket, or a failure
 	}
 	if failed {
 		drop(again)
