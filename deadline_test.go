@@ -678,3 +678,56 @@ func TestC36LostWakeUps(t *testing.T) {
 		}
 	})
 }
+
+// C47: the drop of a stream may wait until what was written has been taken, on TCP of Wasmtime.
+// Close returns when the host lets it, also when the deadline has passed.
+func TestC47CloseWaitsForTheHost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, s := newWriter(t, wasiotest.Plan{Permits: []uint64{5, 0}, DropWaits: true, Background: true, Delay: time.Hour})
+		w.SetWriteDeadline(time.Now().Add(time.Second))
+		start := time.Now()
+		n, err := w.WriteString("hello")
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		assert.Equal(t, 5, n)
+		assert.InDelta(t, time.Second, time.Since(start), float64(10*time.Millisecond))
+		assert.ErrorIs(t, w.Close(), os.ErrDeadlineExceeded)
+		assert.InDelta(t, time.Hour, time.Since(start), float64(10*time.Millisecond))
+		assert.Equal(t, "hello", s.String())
+		assert.NoError(t, w.Close())
+	})
+}
+
+// A deadline that has passed reads nothing from the source. One that passes in the middle loses
+// nothing of what was read: the next call writes it.
+func TestReadFromLosesNothingAtADeadline(t *testing.T) {
+	for name, after := range map[string]func(w *wasio.Writer) error{
+		"Write":    func(w *wasio.Writer) error { _, err := w.Write([]byte("!")); return err },
+		"Flush":    func(w *wasio.Writer) error { return w.Flush() },
+		"ReadFrom": func(w *wasio.Writer) error { _, err := w.ReadFrom(strings.NewReader("!")); return err },
+		"BufWriter.Flush": func(w *wasio.Writer) error {
+			b := wasio.NewBufWriter(w)
+			b.WriteString("!")
+			return b.Flush()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, s := newWriter(t, wasiotest.Plan{Permits: []uint64{10, 0}, Hold: true, Delay: time.Minute})
+				w.SetWriteDeadline(time.Now().Add(90 * time.Second))
+				r := strings.NewReader(strings.Repeat("0123456789", 10))
+				n, err := w.ReadFrom(struct{ io.Reader }{r})
+				assertTimeout(t, err)
+				assert.EqualValues(t, 100, n, "what was read counts")
+				n, err = w.ReadFrom(readerFunc(func([]byte) (int, error) { panic("reads") }))
+				assertTimeout(t, err)
+				assert.Zero(t, n)
+				w.SetWriteDeadline(time.Now().Add(90 * time.Second))
+				assertTimeout(t, after(w)) // the rest comes first
+				w.SetWriteDeadline(time.Time{})
+				require.NoError(t, w.Close())
+				want := strings.Repeat("0123456789", 10)
+				assert.Equal(t, want, strings.TrimRight(s.String(), "!"))
+			})
+		})
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -307,24 +306,6 @@ func TestC37OneWriteForEachWrite(t *testing.T) {
 		require.NoError(t, err)
 	}
 	assert.Equal(t, want, s.Records())
-}
-
-// C47: the drop of a stream may wait until what was written has been taken, on TCP of Wasmtime.
-// Close returns when the host lets it, also when the deadline has passed.
-func TestC47CloseWaitsForTheHost(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w, s := newWriter(t, wasiotest.Plan{Permits: []uint64{5, 0}, DropWaits: true, Background: true, Delay: time.Hour})
-		w.SetWriteDeadline(time.Now().Add(time.Second))
-		start := time.Now()
-		n, err := w.WriteString("hello")
-		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
-		assert.Equal(t, 5, n)
-		assert.InDelta(t, time.Second, time.Since(start), float64(10*time.Millisecond))
-		assert.ErrorIs(t, w.Close(), os.ErrDeadlineExceeded)
-		assert.InDelta(t, time.Hour, time.Since(start), float64(10*time.Millisecond))
-		assert.Equal(t, "hello", s.String())
-		assert.NoError(t, w.Close())
-	})
 }
 
 // C48: the host takes a part of a write that it reports as failed. n does not count it.

@@ -15,7 +15,10 @@ func init() {
 		}
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		before = w.resetLocked(handle)
+		w.err, w.state, w.waits, w.rest, w.reason = nil, fresh, waits{}, nil, nil
+		w.deadline.Store(0)
+		w.recheck.Store(0)
+		before = w.handle.Swap(handle)
 		if own[fd-1] == 0 {
 			own[fd-1] = before
 		}

@@ -1,3 +1,5 @@
+//go:build !module.std
+
 package wasio_test
 
 import (

@@ -68,17 +68,6 @@ func NewWriter[OutputStream ~uint32 | ~int32](stream OutputStream) *Writer {
 	return w
 }
 
-// resetLocked makes w what it is in a new program, on the handle, and returns the handle that
-// it had.
-func (w *Writer) resetLocked(handle uint32) (before uint32) {
-	before = w.handle.Load()
-	w.err, w.state, w.waits, w.rest, w.reason = nil, fresh, waits{}, nil, nil
-	w.deadline.Store(0)
-	w.recheck.Store(0)
-	w.handle.Store(handle)
-	return before
-}
-
 // Write writes p to the stream and flushes it. It returns the number of bytes that the
 // host took, which is less than len(p) only with an error. If the host refused the rest,
 // the error matches [io.ErrClosedPipe]: the reader has gone, or the stream takes no more, as
