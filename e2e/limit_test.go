@@ -49,7 +49,10 @@ func TestGoNeedsMemory(t *testing.T) {
 	requireTools(t, component.Go)
 	t.Parallel()
 	g, err := build(casesGuest, component.GoUnraised)
-	require.NoError(t, err)
+	if err != nil { // it does not even get through the run in which jco transpiles it
+		require.ErrorContains(t, err, "unreachable")
+		return
+	}
 	ok := true
 	for _, size := range []string{"1000000", "4000000", "41943040"} {
 		p := nothing.process(g, []string{"write", size}, "")
