@@ -351,6 +351,7 @@ func (b *BufWriter) flushLocked() error {
 // not take stay.
 func (b *BufWriter) drainLocked(n int, flush bool) error {
 	m, err := b.handLocked(b.buf[:n], flush)
+	yield(m << 2) // it has taken many calls to fill the buffer
 	if b.n -= m; b.n > 0 {
 		copy(b.buf, b.buf[m:m+b.n])
 	}

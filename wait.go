@@ -78,10 +78,10 @@ var worked platform.Uint32
 // yield lets other goroutines run if the program has written for about a millisecond since
 // they last did, and reports whether it did so. A guest has a single thread, on which nothing
 // interrupts a goroutine that does not wait, and a host that keeps up never makes one wait. No
-// clock is read for it, as that would cost more: a call counts as much as 2 KiB.
+// clock is read for it, as that would cost more: a call counts as much as 16 KiB.
 func yield(bytes int) bool {
-	n := worked.Load() + 1 + uint32(bytes)>>11
-	if n < 128 {
+	n := worked.Load() + 1 + uint32(bytes)>>14
+	if n < 64 {
 		worked.Store(n)
 		return false
 	}

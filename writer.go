@@ -228,7 +228,6 @@ func (w *Writer) transfer(p []byte, flush bool) (n int, err error) {
 //
 //go:noinline
 func (w *Writer) transferLocked(p []byte, flush bool) (n int, err error) {
-	yield(0)
 	stream := w.stream()
 	if stream == 0 || w.err != nil || w.deadline.Load() != 0 || w.rest != nil {
 		if err := w.readyLocked(len(p), flush); err != nil {
@@ -259,6 +258,9 @@ func (w *Writer) transferLocked(p []byte, flush bool) (n int, err error) {
 	}
 	if !flush {
 		return n, nil
+	}
+	if n == 0 {
+		yield(0) // else a write has done it
 	}
 	w.state = owed
 	if _, e, failed := stream.Flush().Result(); failed {
@@ -304,6 +306,7 @@ func (w *Writer) settle() error {
 //
 //go:noinline
 func (w *Writer) readyLocked(n int, flush bool) error {
+	yield(0) // a loop may ignore the error
 	if w.stream() == 0 {
 		op := "write"
 		if flush && n == 0 {
