@@ -42,9 +42,9 @@ func (w *Writer) SetWriteDeadline(t time.Time) error {
 }
 
 // SetRecheck bounds each wait: after that time the Writer checks the stream itself, in case the
-// wake-up was lost. A time of 0 or less means never. Wasmtime 21 and
-// 22 lose wake-ups where the embedder uses AsyncStdoutStream (wasmtime issue 8781), and a
-// guest that waits for the stream alone hangs.
+// wake-up was lost. A time of 0 or less means never. Wasmtime 21 and 22 lose wake-ups where the
+// embedder uses AsyncStdoutStream (wasmtime issue 8781), and a guest that waits for the stream
+// alone hangs.
 //
 // With TinyGo a wait is for the stream or 2 to 8 ms, whichever comes first, also without
 // SetRecheck. The Go toolchain cannot import the function for that (poll of wasi:io/poll).

@@ -39,7 +39,8 @@ const maxSplice = 1 << 20
 // [Stdout] and [Stderr] work again after they have failed, on Wasmtime, so to them Splice waits
 // for each piece of the input stream before it moves it. That makes it slow for files, which
 // Wasmtime reads by 4 KiB then. The end of a TCP socket of Wasmtime, and a failure of standard
-// input, count as errors of w there. Use [io.Copy] for files and sockets.
+// input, count as errors of w there. If the reader of w goes away as the last piece of a socket
+// is moved, Splice takes that for the end. Use [io.Copy] for files and sockets.
 //
 // Splice is like [io.CopyN], but the bytes stay in the host, and a short source is not an
 // error. It is a function because a method cannot have type parameters, and [io.Copy] does
