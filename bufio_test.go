@@ -14,6 +14,7 @@ import (
 	"sync"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
@@ -235,65 +236,71 @@ func TestBufWriterBytesAndRunes(t *testing.T) {
 }
 
 func TestBufWriterReadFrom(t *testing.T) {
-	p := pattern(100_000)
-	b, s := newBufWriter(t, 1000, wasiotest.Plan{})
-	require.NoError(t, b.WriteByte('>'))
-	n, err := b.ReadFrom(iotest.HalfReader(struct{ io.Reader }{bytes.NewReader(p)}))
-	require.NoError(t, err)
-	assert.EqualValues(t, len(p), n)
-	assert.Zero(t, count(s, "flush"))
-	require.NoError(t, b.Flush())
-	assert.True(t, bytes.Equal(append([]byte(">"), p...), s.Bytes()))
+	synctest.Test(t, func(t *testing.T) {
+		p := pattern(100_000)
+		b, s := newBufWriter(t, 1000, wasiotest.Plan{})
+		require.NoError(t, b.WriteByte('>'))
+		n, err := b.ReadFrom(iotest.HalfReader(struct{ io.Reader }{bytes.NewReader(p)}))
+		require.NoError(t, err)
+		assert.EqualValues(t, len(p), n)
+		assert.Zero(t, count(s, "flush"))
+		require.NoError(t, b.Flush())
+		assert.True(t, bytes.Equal(append([]byte(">"), p...), s.Bytes()))
 
-	broken := errors.New("broken reader")
-	n, err = b.ReadFrom(io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(broken)))
-	assert.EqualValues(t, 3, n)
-	assert.Same(t, broken, err)
-	assert.Equal(t, 3, b.Buffered())
-	require.NoError(t, b.Flush())
+		broken := errors.New("broken reader")
+		n, err = b.ReadFrom(io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(broken)))
+		assert.EqualValues(t, 3, n)
+		assert.Same(t, broken, err)
+		assert.Equal(t, 3, b.Buffered())
+		require.NoError(t, b.Flush())
+	})
 }
 
 func TestBufWriterLineMode(t *testing.T) {
-	b, s := newBufWriter(t, 64, wasiotest.Plan{Hold: true, FlushWaits: []int{1}})
-	b.SetLineMode(true)
-	steps := []struct {
-		write func() error
-		out   string
-		left  int
-	}{
-		{func() error { _, err := b.WriteString("no end"); return err }, "", 6},
-		{func() error { _, err := b.WriteString(" yet, now\nand more"); return err }, "no end yet, now\n", 8},
-		{func() error { return b.WriteByte('\n') }, "no end yet, now\nand more\n", 0},
-		{func() error { return b.WriteByte('a') }, "no end yet, now\nand more\n", 1},
-		{func() error { _, err := b.WriteRune('\n'); return err }, "no end yet, now\nand more\na\n", 0},
-		{func() error { _, err := b.Write([]byte("x\ny\nz")); return err }, "no end yet, now\nand more\na\nx\ny\n", 1},
-		{func() error { _, err := b.ReadFrom(strings.NewReader("1\n2")); return err }, "no end yet, now\nand more\na\nx\ny\nz1\n", 1},
-		{func() error { b.SetLineMode(false); _, err := b.WriteString("\n\n"); return err }, "no end yet, now\nand more\na\nx\ny\nz1\n", 3},
-	}
-	for i, step := range steps {
-		require.NoError(t, step.write())
-		assert.Equal(t, step.out, s.String(), "step %d", i)
-		assert.Equal(t, step.left, b.Buffered(), "step %d", i)
-	}
-	assert.Equal(t, 5, count(s, "flush"), "one for each write with a line end")
+	synctest.Test(t, func(t *testing.T) {
+		b, s := newBufWriter(t, 64, wasiotest.Plan{Hold: true, FlushWaits: []int{1}})
+		b.SetLineMode(true)
+		steps := []struct {
+			write func() error
+			out   string
+			left  int
+		}{
+			{func() error { _, err := b.WriteString("no end"); return err }, "", 6},
+			{func() error { _, err := b.WriteString(" yet, now\nand more"); return err }, "no end yet, now\n", 8},
+			{func() error { return b.WriteByte('\n') }, "no end yet, now\nand more\n", 0},
+			{func() error { return b.WriteByte('a') }, "no end yet, now\nand more\n", 1},
+			{func() error { _, err := b.WriteRune('\n'); return err }, "no end yet, now\nand more\na\n", 0},
+			{func() error { _, err := b.Write([]byte("x\ny\nz")); return err }, "no end yet, now\nand more\na\nx\ny\n", 1},
+			{func() error { _, err := b.ReadFrom(strings.NewReader("1\n2")); return err }, "no end yet, now\nand more\na\nx\ny\nz1\n", 1},
+			{func() error { b.SetLineMode(false); _, err := b.WriteString("\n\n"); return err }, "no end yet, now\nand more\na\nx\ny\nz1\n", 3},
+		}
+		for i, step := range steps {
+			require.NoError(t, step.write())
+			assert.Equal(t, step.out, s.String(), "step %d", i)
+			assert.Equal(t, step.left, b.Buffered(), "step %d", i)
+		}
+		assert.Equal(t, 5, count(s, "flush"), "one for each write with a line end")
+	})
 }
 
 // Without line mode a newline is no different from any other byte.
 func TestBufWriterWithoutLineMode(t *testing.T) {
-	b, s := newBufWriter(t, 64, wasiotest.Plan{})
-	for _, on := range []bool{false, true} {
-		b.SetLineMode(on)
-		b.SetLineMode(false)
-		b.WriteString("a\n")
-		b.Write([]byte("\n"))
-		require.NoError(t, b.WriteByte('\n'))
-		_, err := b.WriteRune('\n')
-		require.NoError(t, err)
-		_, err = b.ReadFrom(strings.NewReader("b\n"))
-		require.NoError(t, err)
-	}
-	assert.Equal(t, 14, b.Buffered())
-	assert.Empty(t, s.Calls())
+	synctest.Test(t, func(t *testing.T) {
+		b, s := newBufWriter(t, 64, wasiotest.Plan{})
+		for _, on := range []bool{false, true} {
+			b.SetLineMode(on)
+			b.SetLineMode(false)
+			b.WriteString("a\n")
+			b.Write([]byte("\n"))
+			require.NoError(t, b.WriteByte('\n'))
+			_, err := b.WriteRune('\n')
+			require.NoError(t, err)
+			_, err = b.ReadFrom(strings.NewReader("b\n"))
+			require.NoError(t, err)
+		}
+		assert.Equal(t, 14, b.Buffered())
+		assert.Empty(t, s.Calls())
+	})
 }
 
 func TestBufWriterLineModeOfLongLines(t *testing.T) {
@@ -462,23 +469,25 @@ func TestBufWriterTriesNothingAfterAnError(t *testing.T) {
 			calls: append(failedWrite(6), "drop")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b, s := newBufWriter(t, 16, failure)
-			b.WriteString(c.before)
-			b.SetLineMode(c.lines)
-			n, err := c.call(b)
-			require.ErrorContains(t, err, "last operation failed")
-			assert.Equal(t, c.n, n)
-			assert.Equal(t, c.calls, callsOf(s))
-			if name == "Close" {
-				return
-			}
-			for range 2 {
-				n, again := b.Write([]byte("x\n"))
-				assert.Zero(t, n)
-				assert.Same(t, err, again)
-				assert.Same(t, err, b.Flush())
-			}
-			assert.Equal(t, c.calls, callsOf(s))
+			synctest.Test(t, func(t *testing.T) {
+				b, s := newBufWriter(t, 16, failure)
+				b.WriteString(c.before)
+				b.SetLineMode(c.lines)
+				n, err := c.call(b)
+				require.ErrorContains(t, err, "last operation failed")
+				assert.Equal(t, c.n, n)
+				assert.Equal(t, c.calls, callsOf(s))
+				if name == "Close" {
+					return
+				}
+				for range 2 {
+					n, again := b.Write([]byte("x\n"))
+					assert.Zero(t, n)
+					assert.Same(t, err, again)
+					assert.Same(t, err, b.Flush())
+				}
+				assert.Equal(t, c.calls, callsOf(s))
+			})
 		})
 	}
 }

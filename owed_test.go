@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -89,40 +90,42 @@ func TestFlushIsOwedUntilMade(t *testing.T) {
 	} {
 		for _, settle := range []string{"b.Flush", "w.Flush", "w.Close", "b.Close"} {
 			t.Run(name+"/"+settle, func(t *testing.T) {
-				w, s := newWriter(t, wasiotest.Plan{Hold: true})
-				b := wasio.NewBufWriterSize(w, 16)
-				b.Write(pattern(100))
-				switch name {
-				case "Reset to the same":
-					b.WriteString("discarded")
-					b.Reset(w)
-				case "Reset to another":
-					other, s2 := newWriter(t, wasiotest.Plan{})
-					b.Reset(other)
-					require.NoError(t, b.Flush())
-					assert.Empty(t, s2.Calls(), "the new Writer owes nothing")
-					b.Reset(w)
-				case "Reset to none":
-					b.Reset(nil)
-					b.Reset(w)
-				case "another BufWriter is on":
-					b = wasio.NewBufWriterSize(w, 16)
-				default:
-					write(b)
-				}
-				assert.Zero(t, count(s, "flush"))
-				switch settle {
-				case "b.Flush":
-					require.NoError(t, b.Flush())
-				case "w.Flush":
-					require.NoError(t, w.Flush())
-				case "w.Close":
-					require.NoError(t, w.Close())
-				case "b.Close":
-					require.NoError(t, b.Close())
-				}
-				assert.Equal(t, 1, count(s, "flush"))
-				assert.GreaterOrEqual(t, len(s.Bytes()), 100)
+				synctest.Test(t, func(t *testing.T) {
+					w, s := newWriter(t, wasiotest.Plan{Hold: true})
+					b := wasio.NewBufWriterSize(w, 16)
+					b.Write(pattern(100))
+					switch name {
+					case "Reset to the same":
+						b.WriteString("discarded")
+						b.Reset(w)
+					case "Reset to another":
+						other, s2 := newWriter(t, wasiotest.Plan{})
+						b.Reset(other)
+						require.NoError(t, b.Flush())
+						assert.Empty(t, s2.Calls(), "the new Writer owes nothing")
+						b.Reset(w)
+					case "Reset to none":
+						b.Reset(nil)
+						b.Reset(w)
+					case "another BufWriter is on":
+						b = wasio.NewBufWriterSize(w, 16)
+					default:
+						write(b)
+					}
+					assert.Zero(t, count(s, "flush"))
+					switch settle {
+					case "b.Flush":
+						require.NoError(t, b.Flush())
+					case "w.Flush":
+						require.NoError(t, w.Flush())
+					case "w.Close":
+						require.NoError(t, w.Close())
+					case "b.Close":
+						require.NoError(t, b.Close())
+					}
+					assert.Equal(t, 1, count(s, "flush"))
+					assert.GreaterOrEqual(t, len(s.Bytes()), 100)
+				})
 			})
 		}
 	}
@@ -210,19 +213,23 @@ func TestWhatIsKnownOfFlushesIsForgotten(t *testing.T) {
 		}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := wasiotest.NewStream(t, wasiotest.Plan{})
-			w := wasio.NewWriter(s.Handle())
-			c.before(t, w)
-			before := count(s, "flush")
-			require.NoError(t, w.Close())
-			assert.Equal(t, c.flushes, count(s, "flush")-before)
+			synctest.Test(t, func(t *testing.T) {
+				s := wasiotest.NewStream(t, wasiotest.Plan{})
+				w := wasio.NewWriter(s.Handle())
+				c.before(t, w)
+				before := count(s, "flush")
+				require.NoError(t, w.Close())
+				assert.Equal(t, c.flushes, count(s, "flush")-before)
+			})
 		})
 		t.Run(name+"/then Flush", func(t *testing.T) {
-			w, s := newWriter(t, wasiotest.Plan{})
-			c.before(t, w)
-			before := count(s, "flush")
-			require.NoError(t, w.Flush())
-			assert.Equal(t, 1, count(s, "flush")-before)
+			synctest.Test(t, func(t *testing.T) {
+				w, s := newWriter(t, wasiotest.Plan{})
+				c.before(t, w)
+				before := count(s, "flush")
+				require.NoError(t, w.Flush())
+				assert.Equal(t, 1, count(s, "flush")-before)
+			})
 		})
 	}
 }

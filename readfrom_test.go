@@ -11,6 +11,7 @@ import (
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -20,25 +21,27 @@ import (
 
 // ReadFrom reads into the free part of the buffer and leaves room for a rune.
 func TestBufWriterReadFromReadsIntoTheBuffer(t *testing.T) {
-	for before, room := range map[int]int{0: 96, 3: 96, 4: 96, 5: 95, 60: 40, 99: 1, 100: 96} {
-		b, s := newBufWriter(t, 100, wasiotest.Plan{})
-		b.Write(pattern(100)[:before/2])
-		b.Write(pattern(100)[before/2 : before])
-		calls := 0
-		n, err := b.ReadFrom(readerFunc(func(p []byte) (int, error) {
-			calls++
-			assert.Len(t, p, room, "%d bytes buffered", before)
-			return len(p), io.EOF
-		}))
-		require.NoError(t, err)
-		assert.EqualValues(t, room, n)
-		assert.Equal(t, 1, calls)
-		assert.Equal(t, before/100*100, len(s.Bytes()), "a full buffer is handed over first")
-		assert.Equal(t, before%100+room, b.Buffered())
-		assert.Equal(t, 100, b.Size())
-		assert.Equal(t, 100-before%100-room, b.Available())
-		b.Reset(nil)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		for before, room := range map[int]int{0: 96, 3: 96, 4: 96, 5: 95, 60: 40, 99: 1, 100: 96} {
+			b, s := newBufWriter(t, 100, wasiotest.Plan{})
+			b.Write(pattern(100)[:before/2])
+			b.Write(pattern(100)[before/2 : before])
+			calls := 0
+			n, err := b.ReadFrom(readerFunc(func(p []byte) (int, error) {
+				calls++
+				assert.Len(t, p, room, "%d bytes buffered", before)
+				return len(p), io.EOF
+			}))
+			require.NoError(t, err)
+			assert.EqualValues(t, room, n)
+			assert.Equal(t, 1, calls)
+			assert.Equal(t, before/100*100, len(s.Bytes()), "a full buffer is handed over first")
+			assert.Equal(t, before%100+room, b.Buffered())
+			assert.Equal(t, 100, b.Size())
+			assert.Equal(t, 100-before%100-room, b.Available())
+			b.Reset(nil)
+		}
+	})
 }
 
 func TestBufWriterReadFromDoesNotAllocate(t *testing.T) {
@@ -243,19 +246,21 @@ func TestBufWriterClosedWhileItReads(t *testing.T) {
 
 // After a Reset while it reads, ReadFrom writes to the new Writer.
 func TestBufWriterResetWhileItReads(t *testing.T) {
-	b, s := newBufWriter(t, 32, wasiotest.Plan{})
-	w2, s2 := newWriter(t, wasiotest.Plan{})
-	b.WriteString("discarded")
-	n, err := b.ReadFrom(readerFunc(func(p []byte) (int, error) {
-		b.Reset(w2)
-		return copy(p, "kept"), io.EOF
-	}))
-	require.NoError(t, err)
-	assert.EqualValues(t, 4, n)
-	assert.Equal(t, 4, b.Buffered())
-	require.NoError(t, b.Flush())
-	assert.Empty(t, s.Calls())
-	assert.Equal(t, "kept", s2.String())
+	synctest.Test(t, func(t *testing.T) {
+		b, s := newBufWriter(t, 32, wasiotest.Plan{})
+		w2, s2 := newWriter(t, wasiotest.Plan{})
+		b.WriteString("discarded")
+		n, err := b.ReadFrom(readerFunc(func(p []byte) (int, error) {
+			b.Reset(w2)
+			return copy(p, "kept"), io.EOF
+		}))
+		require.NoError(t, err)
+		assert.EqualValues(t, 4, n)
+		assert.Equal(t, 4, b.Buffered())
+		require.NoError(t, b.Flush())
+		assert.Empty(t, s.Calls())
+		assert.Equal(t, "kept", s2.String())
+	})
 }
 
 // ReadFrom returns an error that another call met while it read.
@@ -337,32 +342,34 @@ func TestBufWriterReadFromCountsBytesThatComeWithAnError(t *testing.T) {
 
 // In line mode ReadFrom flushes up to the last newline after each Read.
 func TestBufWriterReadFromInLineMode(t *testing.T) {
-	b, s := newBufWriter(t, 64, wasiotest.Plan{Hold: true, FlushWaits: []int{1}})
-	b.SetLineMode(true)
-	b.WriteString("0")
-	steps := []struct{ read, out string }{
-		{"no end", ""},
-		{" now\nand", "0no end now\n"},
-		{" then\nsome\nmore", "0no end now\nand then\nsome\n"},
-		{"\n", "0no end now\nand then\nsome\nmore\n"},
-		{"end", "0no end now\nand then\nsome\nmore\n"},
-	}
-	at := 0
-	n, err := b.ReadFrom(readerFunc(func(p []byte) (int, error) {
-		if at > 0 {
-			assert.Equal(t, steps[at-1].out, s.String())
+	synctest.Test(t, func(t *testing.T) {
+		b, s := newBufWriter(t, 64, wasiotest.Plan{Hold: true, FlushWaits: []int{1}})
+		b.SetLineMode(true)
+		b.WriteString("0")
+		steps := []struct{ read, out string }{
+			{"no end", ""},
+			{" now\nand", "0no end now\n"},
+			{" then\nsome\nmore", "0no end now\nand then\nsome\n"},
+			{"\n", "0no end now\nand then\nsome\nmore\n"},
+			{"end", "0no end now\nand then\nsome\nmore\n"},
 		}
-		if at == len(steps) {
-			return 0, io.EOF
-		}
-		at++
-		return copy(p, steps[at-1].read), nil
-	}))
-	require.NoError(t, err)
-	assert.EqualValues(t, len("no end now\nand then\nsome\nmore\nend"), n)
-	assert.Equal(t, 3, b.Buffered())
-	assert.Equal(t, 3, count(s, "flush"))
-	assert.Equal(t, 3, count(s, "write"))
+		at := 0
+		n, err := b.ReadFrom(readerFunc(func(p []byte) (int, error) {
+			if at > 0 {
+				assert.Equal(t, steps[at-1].out, s.String())
+			}
+			if at == len(steps) {
+				return 0, io.EOF
+			}
+			at++
+			return copy(p, steps[at-1].read), nil
+		}))
+		require.NoError(t, err)
+		assert.EqualValues(t, len("no end now\nand then\nsome\nmore\nend"), n)
+		assert.Equal(t, 3, b.Buffered())
+		assert.Equal(t, 3, count(s, "flush"))
+		assert.Equal(t, 3, count(s, "write"))
+	})
 }
 
 // ReadFrom does not read on after an error.
@@ -387,5 +394,20 @@ func TestBufWriterReadFromStopsAtAnError(t *testing.T) {
 			return 0, io.EOF
 		}))
 		assert.Same(t, err, again)
+	}
+}
+
+// A slow Read is flushed because the next one may wait. After the last there is none.
+func TestBufWriterReadFromDoesNotFlushTheLastRead(t *testing.T) {
+	for _, end := range []error{io.EOF, errors.New("broken")} {
+		synctest.Test(t, func(t *testing.T) {
+			b, s := newBufWriter(t, 64, wasiotest.Plan{})
+			b.ReadFrom(readerFunc(func(p []byte) (int, error) {
+				time.Sleep(time.Second)
+				return copy(p, "all"), end
+			}))
+			assert.Equal(t, 3, b.Buffered())
+			assert.Empty(t, s.Calls())
+		})
 	}
 }

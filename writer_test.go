@@ -240,11 +240,13 @@ func TestReadFromFlushes(t *testing.T) {
 		"half of what is asked for":   {iotest.HalfReader(bytes.NewReader(p[:64<<10])), 4},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w, s := newWriter(t, wasiotest.Plan{Hold: true})
-			n, err := w.ReadFrom(c.r)
-			require.NoError(t, err)
-			assert.Len(t, s.Bytes(), int(n), "all is flushed")
-			assert.Equal(t, c.flushes, count(s, "flush"))
+			synctest.Test(t, func(t *testing.T) {
+				w, s := newWriter(t, wasiotest.Plan{Hold: true})
+				n, err := w.ReadFrom(c.r)
+				require.NoError(t, err)
+				assert.Len(t, s.Bytes(), int(n), "all is flushed")
+				assert.Equal(t, c.flushes, count(s, "flush"))
+			})
 		})
 	}
 }
