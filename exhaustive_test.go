@@ -102,6 +102,10 @@ type explorer struct {
 	onCall func(*host.Call) // nil: nobody is told
 }
 
+// small makes exhaustive tests less so: with -race they would take minutes, and a mutation
+// tester runs them once for each mutant.
+var small bool
+
 var payload = []byte("abcdefghijklmnopqr")
 
 // check makes the writes on a host that behaves as the script says, and returns an error if
@@ -214,7 +218,7 @@ func TestExhaustive(t *testing.T) {
 	behaviors := exploreEach(t, runtime.GOMAXPROCS(0), scenarios, func(_ int, s scenario, e *explorer, c *choices) error {
 		return e.check(s.sizes, s.hold, &anyHost{choices: c, waits: s.waits})
 	})
-	t.Logf("%d behaviours", behaviors)
+	t.Logf("%d behaviors", behaviors)
 	if !small {
 		assert.Greater(t, behaviors, uint64(2_900_000))
 	}
@@ -589,7 +593,7 @@ func TestExhaustiveSplice(t *testing.T) {
 		in := &spliceHost{anyHost: anyHost{choices: c, most: 2, waits: s.waits}}
 		return e.checkSplice(s, worker+1, out, in)
 	})
-	t.Logf("%d behaviours", behaviors)
+	t.Logf("%d behaviors", behaviors)
 	if !small {
 		assert.Greater(t, behaviors, uint64(1_555_816))
 	}

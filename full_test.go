@@ -1,5 +1,0 @@
-//go:build !race && !mutation
-
-package wasio_test
-
-const small = false

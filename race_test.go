@@ -1,5 +1,0 @@
-//go:build race
-
-package wasio_test
-
-func init() { racing = true }

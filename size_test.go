@@ -1,0 +1,5 @@
+//go:build race || mutation
+
+package wasio_test
+
+func init() { small = true }

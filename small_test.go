@@ -1,7 +1,0 @@
-//go:build race || mutation
-
-package wasio_test
-
-// small makes exhaustive tests less so: with -race they would take minutes, and a
-// mutation tester runs them once for each mutant.
-const small = true
