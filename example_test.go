@@ -55,13 +55,11 @@ func ExampleNewWriter() {
 	switch {
 	case errors.Is(err, io.ErrClosedPipe):
 		fmt.Println("the host takes no more: the client has gone, or the body is complete")
-	case errors.Is(err, os.ErrClosed):
-		fmt.Println("there is no stream")
 	case err != nil:
-		fmt.Println("the host failed:", err)
+		fmt.Println(err)
 	}
 	// Output:
-	// there is no stream
+	// wasio: write: writer is not open
 }
 
 // ErrorCode stands for the error-code of wasi:filesystem/types.

@@ -59,7 +59,7 @@ var failed error = &wasio.Error{}
 
 const mib = 1 << 20
 
-// hardCases holds the rows of table C of the contract, by their numbers.
+// hardCases holds hard cases of docs/contract.md, by their numbers.
 var hardCases = []hardCase{
 	{name: "C1 permits that are small and vary", plan: wasiotest.Plan{Permits: []uint64{3, 1, 2}},
 		calls: sequence("check-write = 3", "write(3)", "check-write = 1", "write(1)", "check-write = 2", "write(2)",

@@ -40,7 +40,7 @@ func TestComponentizeExample(t *testing.T) {
 	assert.Equal(t, "done\n", string(r.stderr))
 }
 
-// README.md gives the cure for what the tools say of a world without the imports.
+// docs/building.md gives the cure for what the tools say of a world without the imports.
 func TestWorldWithoutImports(t *testing.T) {
 	requireTools(t, component.Componentize)
 	t.Parallel()
@@ -52,10 +52,10 @@ func TestWorldWithoutImports(t *testing.T) {
 	const message = "missing component metadata for import of `wasi:io/streams@0.2.0"
 	require.ErrorContains(t, err, message)
 
-	readme, err := os.ReadFile("../README.md")
+	page, err := os.ReadFile("../docs/building.md")
 	require.NoError(t, err)
-	assert.Contains(t, string(readme), "missing component metadata for import of")
-	assert.Contains(t, string(readme), "Add `include wasi:cli/imports@0.2.0;` to the world.")
+	assert.Contains(t, string(page), "missing component metadata for import of")
+	assert.Contains(t, string(page), "Add `include wasi:cli/imports@0.2.0;` to the world.")
 
 	// With that line, and nothing else, the component can be built.
 	world = "package example:componentize;\nworld app {\n  include wasi:cli/imports@0.2.0;\n  export wasi:cli/run@0.2.0;\n}\n"
