@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/wasio-dev/wasio/wasiotest"
 )
 
 // sources returns the text of the Go files and pages that were written by hand, by their paths.
@@ -39,7 +40,8 @@ func sources(t *testing.T) map[string]string {
 }
 
 // Every rule and hard case that the tree cites is a row of docs/contract.md. Every test that a
-// row names exists, and a row of a hard case names one or says why there is none.
+// row names exists, a row of a hard case names one or says why there is none, and each host that
+// the model imitates is a row, too.
 func TestContract(t *testing.T) {
 	files := sources(t)
 	rows := map[string]bool{}
@@ -62,6 +64,9 @@ func TestContract(t *testing.T) {
 		for _, name := range declared.FindAllStringSubmatch(text, -1) {
 			tests[name[1]] = true
 		}
+	}
+	for _, name := range wasiotest.Hosts() {
+		assert.True(t, strings.Contains(files["docs/contract.md"], "| "+name+" |"), "docs/contract.md lacks %s", name)
 	}
 	for _, name := range regexp.MustCompile("`((?:Test|Fuzz)[A-Z]\\w+)`").FindAllStringSubmatch(files["docs/contract.md"], -1) {
 		assert.True(t, tests[name[1]], "docs/contract.md names %s, which is no test", name[1])
