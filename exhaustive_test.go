@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/wasio-dev/wasio"
 	"github.com/wasio-dev/wasio/internal/host"
+	"github.com/wasio-dev/wasio/internal/native"
 )
 
 // choices is a path through a tree of choices. Each run takes another path, until all were
@@ -287,11 +288,11 @@ func behave(c *choices, keep int, check func(*explorer, *choices) error) (calls 
 			e.onCall(c)
 		}
 	}})
-	base, err := h.Expose()
+	base, err := native.Expose(h)
 	if err != nil {
 		return nil, err
 	}
-	defer host.Withdraw(base)
+	defer native.Withdraw(base)
 	e.host, e.base = h, base
 	err = check(e, c)
 	if live := h.Live(); err == nil && len(live) > 0 {
@@ -400,7 +401,7 @@ func (e *explorer) checkSplice(c spliceCase, fd int, out, in *spliceHost) (err e
 	s := &splicing{spliceCase: c, explorer: e, out: out, in: in, text: text}
 	if c.standard {
 		s.w = standards[fd-1]()
-		host.SwapWriter(fd, e.base|stream)
+		native.SwapWriter(fd, e.base|stream)
 	} else {
 		s.w = wasio.NewWriter(e.base | stream)
 	}
@@ -585,8 +586,8 @@ func TestExhaustiveSplice(t *testing.T) {
 	}
 	for fd, w := range standards {
 		w()
-		before := host.SwapWriter(fd+1, 0)
-		defer host.SwapWriter(fd+1, before)
+		before := native.SwapWriter(fd+1, 0)
+		defer native.SwapWriter(fd+1, before)
 	}
 	behaviors := exploreEach(t, len(standards), cases, func(worker int, s spliceCase, e *explorer, c *choices) error {
 		out := &spliceHost{anyHost: anyHost{choices: c, most: 2, waits: s.waits}, then: s.then, partial: true}

@@ -2,13 +2,16 @@
 
 package wasio
 
-import "github.com/wasio-dev/wasio/internal/host"
+import (
+	"github.com/wasio-dev/wasio/internal/host"
+	"github.com/wasio-dev/wasio/internal/native"
+)
 
-// Off wasm no host provides the functions that package generated imports: package host has
-// their bodies. This is how package wasiotest puts a stream in the place of a standard one.
+// Off wasm no host provides the functions that package generated imports: package native
+// has their bodies. This is how package wasiotest puts a stream in the place of a standard one.
 func init() {
 	var own [2]uint32 // the handles of the process, as far as they are known
-	host.SwapWriter = func(fd int, handle uint32) (before uint32) {
+	native.SwapWriter = func(fd int, handle uint32) (before uint32) {
 		w := Stdout()
 		if fd == host.Stderr {
 			w = Stderr()

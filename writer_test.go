@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/wasio-dev/wasio"
 	"github.com/wasio-dev/wasio/internal/host"
+	"github.com/wasio-dev/wasio/internal/native"
 	"github.com/wasio-dev/wasio/wasiotest"
 )
 
@@ -82,9 +83,9 @@ func pattern(n int) []byte {
 // expose makes the handles of h usable until the test ends, with base added to each.
 func expose(tb testing.TB, h *host.Host) (base uint32) {
 	tb.Helper()
-	base, err := h.Expose()
+	base, err := native.Expose(h)
 	require.NoError(tb, err)
-	tb.Cleanup(func() { host.Withdraw(base) })
+	tb.Cleanup(func() { native.Withdraw(base) })
 	return base
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/wasio-dev/wasio"
 	"github.com/wasio-dev/wasio/internal/host"
+	"github.com/wasio-dev/wasio/internal/native"
 )
 
 // script makes one choice for each of its bytes. When they are used up, the host neither
@@ -100,9 +101,9 @@ func newWorld(t *testing.T, choices []byte) (*world, *wasio.Writer) {
 	wd := &world{script: &script{bytes: choices}}
 	wd.Host = host.New(host.Options{OnCall: wd.seen})
 	var err error
-	wd.base, err = wd.Expose()
+	wd.base, err = native.Expose(wd.Host)
 	require.NoError(t, err)
-	t.Cleanup(func() { host.Withdraw(wd.base) })
+	t.Cleanup(func() { native.Withdraw(wd.base) })
 	handle := wd.NewStream(host.Behavior{Traits: wd.traits(), Script: wd.script}, &wd.out)
 	return wd, wasio.NewWriter(wd.base | handle)
 }

@@ -27,8 +27,9 @@ import (
 	"testing"
 	"time"
 
-	_ "github.com/wasio-dev/wasio" // sets host.SwapWriter
+	_ "github.com/wasio-dev/wasio" // sets native.SwapWriter
 	"github.com/wasio-dev/wasio/internal/host"
+	"github.com/wasio-dev/wasio/internal/native"
 )
 
 // A Plan says how a stream, of output or of input, behaves where the contract leaves it a choice. The zero value
@@ -235,12 +236,12 @@ func newStream(t testing.TB, plan Plan) (*Stream, error) {
 		return nil, errors.New("an output stream has no End")
 	}
 	s := &Stream{host: host.New(host.Options{Handles: plan.Handles, Keep: keep})}
-	if s.base, err = s.host.Expose(); err != nil {
+	if s.base, err = native.Expose(s.host); err != nil {
 		return nil, err
 	}
 	s.handle = s.base | s.host.NewStream(p.Behavior(), &s.sink)
 	t.Cleanup(func() {
-		host.Withdraw(s.base)
+		native.Withdraw(s.base)
 		if trap := s.host.Trapped(); trap != nil {
 			t.Errorf("wasiotest: %v", trap)
 		} else if live := s.host.Live(); len(live) > 0 {
@@ -287,11 +288,11 @@ func setStandard(t testing.TB, fd int, plan Plan) *Stream {
 		t.Fatal("wasiotest:", err)
 	}
 	s.host.SetTerminal(fd, plan.Terminal)
-	handle := host.SwapWriter(fd, s.handle)
-	base := host.SwapStandard(fd, s.base)
+	handle := native.SwapWriter(fd, s.handle)
+	base := native.SwapStandard(fd, s.base)
 	t.Cleanup(func() { // before that of newStream
-		host.SwapWriter(fd, handle)
-		host.SwapStandard(fd, base)
+		native.SwapWriter(fd, handle)
+		native.SwapStandard(fd, base)
 		used.Store(false)
 		if live := s.host.Live(); s.host.Trapped() == nil && slices.Equal(live, []string{"output-stream(1)"}) {
 			s.host.DropStream(s.handle &^ s.base) // which Close of the Writer does not do

@@ -23,6 +23,7 @@ import (
 	"github.com/wasio-dev/wasio/internal/engine"
 	"github.com/wasio-dev/wasio/internal/engine/testdata/script"
 	"github.com/wasio-dev/wasio/internal/host"
+	"github.com/wasio-dev/wasio/internal/native"
 )
 
 // build compiles a package for GOOS=wasip1 and returns the module.
@@ -371,9 +372,9 @@ func runNatively(t *testing.T, s scenario) outcome {
 	var calls []host.Call
 	var out bytes.Buffer
 	h := host.New(host.Options{Clock: new(host.VirtualClock), OnCall: func(c *host.Call) { calls = append(calls, *c) }})
-	base, err := h.Expose()
+	base, err := native.Expose(h)
 	require.NoError(t, err)
-	defer host.Withdraw(base)
+	defer native.Withdraw(base)
 	results := script.Run(wasio.NewWriter(base|h.NewStream(s.plan.Behavior(), &out)), s.script)
 	return outcome{results, out.String(), normalize(calls)}
 }

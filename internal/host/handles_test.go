@@ -13,8 +13,8 @@ func TestHandlesGoRound(t *testing.T) {
 	h := New(Options{})
 	s := h.NewStream(Behavior{}, io.Discard)
 	assert.EqualValues(t, 1, s)
-	h.last = maxHandle - 1
-	assert.EqualValues(t, maxHandle, h.Subscribe(s))
+	h.last = MaxHandle - 1
+	assert.EqualValues(t, MaxHandle, h.Subscribe(s))
 	assert.EqualValues(t, 2, h.Subscribe(s), "1 is the stream")
 }
 

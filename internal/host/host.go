@@ -9,7 +9,7 @@
 //
 // Where the contract leaves a choice to the host, a [Script] makes it. There is one
 // model and it has several faces: the bodies of the generated imports on every
-// platform but wasm (in this package), the host modules for guests on wazero
+// platform but wasm (internal/native), the host modules for guests on wazero
 // (internal/engine), and the public test host (wasiotest).
 package host
 
@@ -107,8 +107,8 @@ type (
 	terminal struct{}              // wasi:cli/terminal-output.terminal-output
 )
 
-// maxHandle leaves the upper bits of a handle to Expose, which tells hosts apart by them.
-const maxHandle = 1<<(32-hostBits) - 1
+// MaxHandle is the largest handle. Package native tells hosts apart by the bits above it.
+const MaxHandle = 1<<20 - 1
 
 // New returns a host with an empty table, whose standard output and error stream go
 // nowhere until they are set.
@@ -296,11 +296,11 @@ func (h *Host) add(r any) uint32 {
 	if limit := h.options.Handles; limit > 0 && len(h.table) >= limit {
 		h.fail("the handle table is full: all %d handles are live", limit)
 	}
-	if len(h.table) >= maxHandle {
+	if len(h.table) >= MaxHandle {
 		h.fail("the handle table is full")
 	}
 	for {
-		if h.last++; h.last > maxHandle {
+		if h.last++; h.last > MaxHandle {
 			h.last = 1
 		}
 		if _, taken := h.table[h.last]; !taken {

@@ -171,6 +171,10 @@ func (b *blocks) interrupt() {
 	b.wakes = b.wakes[:0]
 }
 
+// Interrupt makes every call of [Host.Block] that waits, or will wait on a pollable that was made
+// before, return at once, as after a spurious wake-up.
+func (h *Host) Interrupt() { h.blocks.interrupt() }
+
 // passUnlessInterrupted is pass for Block. It reports whether Interrupt ended it. The
 // goroutine that waits makes the channel that wakes it, as in a testing/synctest bubble only
 // a channel of the bubble lets time pass.

@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 
 	ioerror "github.com/wasio-dev/wasio/generated/wasi/io/error"
-	"github.com/wasio-dev/wasio/internal/host"
+	"github.com/wasio-dev/wasio/internal/native"
 	"go.bytecodealliance.org/cm"
 )
 
@@ -85,9 +85,9 @@ func (m *Mutex) ParkAs(other *Mutex) {
 }
 
 // Interrupt ends the waits that are under way for streams of the host of an output stream.
-func Interrupt(stream uint32) { host.Interrupt(stream) }
+func Interrupt(stream uint32) { native.Interrupt(stream) }
 
 // TextOf returns the host's text for a failure.
 func TextOf(e ioerror.Error) string {
-	return host.TextOf(cm.Reinterpret[uint32](e))
+	return native.TextOf(cm.Reinterpret[uint32](e))
 }

@@ -1,65 +1,66 @@
-package host
+// Package native makes programs that run natively guests of hosts of the model: it has the
+// bodies of the functions that package generated imports. There is a host for each standard
+// stream of the process, and one for each stream of a test.
+package native
 
 import (
 	"errors"
 	"fmt"
 	"runtime"
 	"sync/atomic"
+
+	"github.com/wasio-dev/wasio/internal/host"
 )
 
-// A handle of a native program has the number of its host in its upper bits: maxHandle
-// leaves them to that. The number 0 is the host clock, whose handles have nothing to add.
-
-const (
-	hostBits = 12
-	maxHosts = 1 << hostBits
-)
+// A handle of a native program has the number of its host in the bits above
+// [host.MaxHandle]. The number 0 is the host clock.
+const maxHosts = 1 << 32 / (host.MaxHandle + 1)
 
 // clock is the host of the functions that belong to no stream.
-var clock = New(Options{})
+var clock = host.New(host.Options{})
 
 var (
-	exposed   [maxHosts]atomic.Pointer[Host]
+	exposed   [maxHosts]atomic.Pointer[host.Host]
 	standards [2]atomic.Uint32 // the bases of the hosts of standard output and error
 )
 
 // Expose makes the handles of h usable by the generated bindings of this process, with
 // base added to each. [Withdraw] undoes it. In a guest, and if too many hosts are exposed
 // already, it is an error.
-func (h *Host) Expose() (base uint32, err error) {
+func Expose(h *host.Host) (base uint32, err error) {
 	if runtime.GOARCH == "wasm" {
 		return 0, errors.New("a guest has its streams from its own host; this works on other platforms")
 	}
 	for i := 1; i < maxHosts; i++ {
 		if exposed[i].CompareAndSwap(nil, h) {
-			return uint32(i) * (maxHandle + 1), nil
+			return uint32(i) * (host.MaxHandle + 1), nil
 		}
 	}
 	return 0, fmt.Errorf("%d streams are in use at once, which is the most", maxHosts-1-len(standards))
 }
 
 // Withdraw takes back an Expose that returned base.
-func Withdraw(base uint32) { exposed[base/(maxHandle+1)].Store(nil) }
+func Withdraw(base uint32) { exposed[base/(host.MaxHandle+1)].Store(nil) }
 
 // owner finds the host of a handle, and the handle in it.
-func owner(handle uint32) (h *Host, base, own uint32) {
-	base, own = handle&^maxHandle, handle&maxHandle
+func owner(handle uint32) (h *host.Host, base, own uint32) {
+	base, own = handle&^host.MaxHandle, handle&host.MaxHandle
 	if base == 0 {
 		return clock, base, own
 	}
-	if h = exposed[base/(maxHandle+1)].Load(); h == nil {
-		panic(&Trap{Reason: "a handle of a host that is gone"})
+	if h = exposed[base/(host.MaxHandle+1)].Load(); h == nil {
+		panic(&host.Trap{Reason: "a handle of a host that is gone"})
 	}
 	return h, base, own
 }
 
-// Interrupt makes every call of [Host.Block] that waits in the host of an exposed stream, or
+// Interrupt makes every call of [host.Host.Block] that waits in the host of an exposed stream, or
 // will wait on a pollable that was made before, return at once, as after a spurious wake-up, so
 // that a guest can look at a deadline that was set meanwhile. It has no effect if the host is
 // gone or handle is 0.
 func Interrupt(handle uint32) {
-	if h := exposed[handle>>(32-hostBits)].Load(); h != nil {
-		h.blocks.interrupt()
+	if h := exposed[handle/(host.MaxHandle+1)].Load(); h != nil {
+		h.Interrupt()
 	}
 }
 
@@ -69,9 +70,9 @@ func TextOf(handle uint32) string {
 	return h.DebugString(own)
 }
 
-// Standard returns the host of a standard stream of this process, [Stdout] or [Stderr],
+// Standard returns the host of a standard stream of this process, [host.Stdout] or [host.Stderr],
 // and the base with which it is exposed.
-func Standard(fd int) (h *Host, base uint32) {
+func Standard(fd int) (h *host.Host, base uint32) {
 	h, base, _ = owner(standards[fd-1].Load())
 	return h, base
 }

@@ -1,6 +1,6 @@
 //go:build !wasm && !tinygo.wasm
 
-package host
+package native
 
 import (
 	"os"
@@ -8,6 +8,7 @@ import (
 
 	terminaloutput "github.com/wasio-dev/wasio/generated/wasi/cli/terminal-output"
 	"github.com/wasio-dev/wasio/generated/wasi/io/streams"
+	"github.com/wasio-dev/wasio/internal/host"
 	"go.bytecodealliance.org/cm"
 )
 
@@ -18,10 +19,10 @@ func init() {
 	for _, f := range []struct {
 		fd   int
 		file **os.File
-	}{{Stdout, &os.Stdout}, {Stderr, &os.Stderr}} {
-		h := New(Options{}) // one for each, so that neither waits for the other
-		h.SetStdio(f.fd, Behavior{}, file{f.file}, IsTerminal(*f.file))
-		base, err := h.Expose()
+	}{{host.Stdout, &os.Stdout}, {host.Stderr, &os.Stderr}} {
+		h := host.New(host.Options{}) // one for each, so that neither waits for the other
+		h.SetStdio(f.fd, host.Behavior{}, file{f.file}, host.IsTerminal(*f.file))
+		base, err := Expose(h)
 		if err != nil {
 			panic(err)
 		}
@@ -35,8 +36,8 @@ type file struct{ current **os.File }
 
 func (f file) Write(p []byte) (int, error) { return (*f.current).Write(p) }
 
-func streamError(base uint32, r Result) streams.StreamError {
-	if r.Kind == Closed {
+func streamError(base uint32, r host.Result) streams.StreamError {
+	if r.Kind == host.Closed {
 		return streams.StreamErrorClosed()
 	}
 	return streams.StreamErrorLastOperationFailed(cm.Reinterpret[streams.Error](base | uint32(r.Value)))
@@ -44,8 +45,8 @@ func streamError(base uint32, r Result) streams.StreamError {
 
 type plainResult = cm.Result[streams.StreamError, struct{}, streams.StreamError]
 
-func setPlain(result *plainResult, base uint32, r Result) {
-	if r.Kind == Done {
+func setPlain(result *plainResult, base uint32, r host.Result) {
+	if r.Kind == host.Done {
 		result.SetOK(struct{}{})
 	} else {
 		result.SetErr(streamError(base, r))
@@ -54,8 +55,8 @@ func setPlain(result *plainResult, base uint32, r Result) {
 
 type countResult = cm.Result[uint64, uint64, streams.StreamError]
 
-func setCount(result *countResult, base uint32, r Result) {
-	if r.Kind == Permit {
+func setCount(result *countResult, base uint32, r host.Result) {
+	if r.Kind == host.Permit {
 		result.SetOK(r.Value)
 	} else {
 		result.SetErr(streamError(base, r))
@@ -66,25 +67,25 @@ func setCount(result *countResult, base uint32, r Result) {
 
 //go:linkname getStdout github.com/wasio-dev/wasio/generated/wasi/cli/stdout.wasmimport_GetStdout
 func getStdout() uint32 {
-	h, base := Standard(Stdout)
+	h, base := Standard(host.Stdout)
 	return base | h.GetStdout()
 }
 
 //go:linkname getStderr github.com/wasio-dev/wasio/generated/wasi/cli/stderr.wasmimport_GetStderr
 func getStderr() uint32 {
-	h, base := Standard(Stderr)
+	h, base := Standard(host.Stderr)
 	return base | h.GetStderr()
 }
 
 //go:linkname getTerminalStdout github.com/wasio-dev/wasio/generated/wasi/cli/terminal-stdout.wasmimport_GetTerminalStdout
 func getTerminalStdout(result *cm.Option[terminaloutput.TerminalOutput]) {
-	h, base := Standard(Stdout)
+	h, base := Standard(host.Stdout)
 	setTerminal(result, base, h.GetTerminalStdout())
 }
 
 //go:linkname getTerminalStderr github.com/wasio-dev/wasio/generated/wasi/cli/terminal-stderr.wasmimport_GetTerminalStderr
 func getTerminalStderr(result *cm.Option[terminaloutput.TerminalOutput]) {
-	h, base := Standard(Stderr)
+	h, base := Standard(host.Stderr)
 	setTerminal(result, base, h.GetTerminalStderr())
 }
 
@@ -157,7 +158,7 @@ func splice(handle, from uint32, n uint64, result *countResult) {
 	h, base, own := owner(handle)
 	other, _, source := owner(from)
 	if other != h {
-		panic(&Trap{Reason: "splice of streams of two hosts"})
+		panic(&host.Trap{Reason: "splice of streams of two hosts"})
 	}
 	setCount(result, base, h.Splice(own, source, n))
 }

@@ -1,4 +1,4 @@
-package host_test
+package native_test
 
 import (
 	"io"
@@ -18,15 +18,54 @@ import (
 	ioerror "github.com/wasio-dev/wasio/generated/wasi/io/error"
 	"github.com/wasio-dev/wasio/generated/wasi/io/streams"
 	"github.com/wasio-dev/wasio/internal/host"
+	"github.com/wasio-dev/wasio/internal/native"
 	"go.bytecodealliance.org/cm"
 )
+
+// A guest is a host, a stream of it, and what the stream has delivered.
+type guest struct {
+	*host.Host
+	s   uint32
+	out strings.Builder
+}
+
+func newGuest(p host.Plan) *guest {
+	return newGuestWith(host.Options{Clock: new(host.VirtualClock)}, p)
+}
+
+func newGuestWith(o host.Options, p host.Plan) *guest {
+	g := &guest{Host: host.New(o)}
+	g.s = g.NewStream(p.Behavior(), &g.out)
+	return g
+}
+
+// permit asks for a permit and expects n.
+func (g *guest) permit(t *testing.T, n uint64) {
+	t.Helper()
+	require.Equal(t, host.Result{Kind: host.Permit, Value: n}, g.CheckWrite(g.s))
+}
+
+// trapOf returns the trap that f ends in.
+func trapOf(t *testing.T, f func()) (trap *host.Trap) {
+	t.Helper()
+	defer func() {
+		t.Helper()
+		require.ErrorAs(t, recover().(error), &trap)
+	}()
+	f()
+	return nil
+}
+
+type writerFunc func(p []byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 // expose makes the host usable through the generated bindings and returns its stream.
 func expose(t *testing.T, g *guest) streams.OutputStream {
 	t.Helper()
-	base, err := g.Expose()
+	base, err := native.Expose(g.Host)
 	require.NoError(t, err)
-	t.Cleanup(func() { host.Withdraw(base) })
+	t.Cleanup(func() { native.Withdraw(base) })
 	assert.NotZero(t, base, "0 is the clock's")
 	return streams.OutputStream(base | g.s)
 }
@@ -185,10 +224,10 @@ func TestBindingsOfStandardStreams(t *testing.T) {
 func TestBindingsOfTerminalsAndClocks(t *testing.T) {
 	g := newGuest(host.Plan{})
 	expose(t, g)
-	base, err := g.Expose()
+	base, err := native.Expose(g.Host)
 	require.NoError(t, err)
-	defer host.Withdraw(base)
-	defer host.SwapStandard(host.Stdout, host.SwapStandard(host.Stdout, base))
+	defer native.Withdraw(base)
+	defer native.SwapStandard(host.Stdout, native.SwapStandard(host.Stdout, base))
 	live := g.Live()
 	option := terminalstdout.GetTerminalStdout()
 	assert.Nil(t, option.Some())
@@ -206,9 +245,9 @@ func TestBindingsOfTerminalsAndClocks(t *testing.T) {
 
 func TestHandleOfAHostThatIsGone(t *testing.T) {
 	g := newGuest(host.Plan{})
-	base, err := g.Expose()
+	base, err := native.Expose(g.Host)
 	require.NoError(t, err)
-	host.Withdraw(base)
+	native.Withdraw(base)
 	trap := trapOf(t, func() { ioerror.Error(base | 1).ResourceDrop() })
 	assert.EqualError(t, trap, "wasi host: trap: a handle of a host that is gone")
 }
@@ -217,12 +256,12 @@ func TestTooManyHosts(t *testing.T) {
 	seen := make(map[uint32]bool)
 	h := host.New(host.Options{})
 	for {
-		base, err := h.Expose()
+		base, err := native.Expose(h)
 		if err != nil {
 			assert.EqualError(t, err, "4093 streams are in use at once, which is the most")
 			break
 		}
-		defer host.Withdraw(base)
+		defer native.Withdraw(base)
 		require.False(t, seen[base])
 		seen[base] = true
 	}
@@ -236,7 +275,7 @@ func TestExposeAtOnce(t *testing.T) {
 		wg.Go(func() {
 			for range 200 {
 				g := newGuest(host.Plan{})
-				base, err := g.Expose()
+				base, err := native.Expose(g.Host)
 				if !assert.NoError(t, err) {
 					return
 				}
@@ -244,7 +283,7 @@ func TestExposeAtOnce(t *testing.T) {
 				s.CheckWrite()
 				s.Write(cm.ToList([]byte("mine")))
 				s.ResourceDrop()
-				host.Withdraw(base)
+				native.Withdraw(base)
 				assert.Equal(t, "mine", g.out.String())
 			}
 		})
@@ -255,21 +294,21 @@ func TestExposeAtOnce(t *testing.T) {
 // SwapStandard replaces the host of a standard stream and returns the one before.
 func TestSwapStandard(t *testing.T) {
 	for _, fd := range []int{host.Stdout, host.Stderr} {
-		h, base := host.Standard(fd)
+		h, base := native.Standard(fd)
 		g := newGuest(host.Plan{})
-		own, err := g.Expose()
+		own, err := native.Expose(g.Host)
 		require.NoError(t, err)
-		defer host.Withdraw(own)
-		assert.Equal(t, base, host.SwapStandard(fd, own))
-		now, nowBase := host.Standard(fd)
+		defer native.Withdraw(own)
+		assert.Equal(t, base, native.SwapStandard(fd, own))
+		now, nowBase := native.Standard(fd)
 		assert.Same(t, g.Host, now)
 		assert.Equal(t, own, nowBase)
-		assert.Equal(t, own, host.SwapStandard(fd, base))
-		now, _ = host.Standard(fd)
+		assert.Equal(t, own, native.SwapStandard(fd, base))
+		now, _ = native.Standard(fd)
 		assert.Same(t, h, now)
 	}
-	out, _ := host.Standard(host.Stdout)
-	err, _ := host.Standard(host.Stderr)
+	out, _ := native.Standard(host.Stdout)
+	err, _ := native.Standard(host.Stderr)
 	assert.NotSame(t, out, err, "neither waits for the other")
 }
 
@@ -279,9 +318,9 @@ func TestTextOf(t *testing.T) {
 	_, e, _ := s.Flush().Result()
 	failure := e.LastOperationFailed()
 	require.NotNil(t, failure)
-	assert.Equal(t, "disk full", host.TextOf(uint32(*failure)))
+	assert.Equal(t, "disk full", native.TextOf(uint32(*failure)))
 	failure.ResourceDrop()
-	trapOf(t, func() { host.TextOf(uint32(*failure)) })
+	trapOf(t, func() { native.TextOf(uint32(*failure)) })
 }
 
 // Interrupt ends each Block of the host, and no other.
@@ -305,7 +344,7 @@ func TestInterrupt(t *testing.T) {
 			})
 		}
 		time.Sleep(time.Second)
-		host.Interrupt(uint32(s))
+		native.Interrupt(uint32(s))
 		wg.Wait()
 		assert.Equal(t, [4]time.Duration{time.Second, time.Second, time.Second, time.Hour}, took)
 	})
@@ -314,15 +353,15 @@ func TestInterrupt(t *testing.T) {
 		s := expose(t, g)
 		start := time.Now()
 		g.permit(t, 0)
-		host.Interrupt(uint32(s)) // nothing waits: no effect
+		native.Interrupt(uint32(s)) // nothing waits: no effect
 		p := s.Subscribe()
-		host.Interrupt(uint32(s)) // before the wait, and after the pollable was made
+		native.Interrupt(uint32(s)) // before the wait, and after the pollable was made
 		p.Block()
 		assert.Zero(t, time.Since(start))
 		for i := range 3 {
 			go func() {
 				time.Sleep(time.Second)
-				host.Interrupt(uint32(s))
+				native.Interrupt(uint32(s))
 			}()
 			p.Block()
 			assert.Equal(t, time.Duration(i+1)*time.Second, time.Since(start))
@@ -333,7 +372,7 @@ func TestInterrupt(t *testing.T) {
 		assert.Equal(t, time.Hour, time.Since(start))
 		g.permit(t, 5)
 		p.Block()
-		host.Interrupt(uint32(s))
+		native.Interrupt(uint32(s))
 		p.Block()
 		p.ResourceDrop()
 		s.ResourceDrop()
@@ -351,7 +390,7 @@ func TestInterruptOfAFeed(t *testing.T) {
 		p := in.Subscribe()
 		go func() {
 			time.Sleep(time.Second)
-			host.Interrupt(uint32(s))
+			native.Interrupt(uint32(s))
 			time.Sleep(time.Second)
 			io.WriteString(w, "text")
 			w.Close()
@@ -369,14 +408,14 @@ func TestInterruptOfAFeed(t *testing.T) {
 
 func TestInterruptWithoutAHost(t *testing.T) {
 	g := newGuest(host.Plan{})
-	base, err := g.Expose()
+	base, err := native.Expose(g.Host)
 	require.NoError(t, err)
-	host.Withdraw(base)
+	native.Withdraw(base)
 	for _, handle := range []uint32{0, 7, base, base | g.s, 1<<32 - 1} {
-		assert.NotPanics(t, func() { host.Interrupt(handle) })
+		assert.NotPanics(t, func() { native.Interrupt(handle) })
 	}
 	s := uint32(expose(t, g))
-	assert.Zero(t, testing.AllocsPerRun(100, func() { host.Interrupt(s) }))
+	assert.Zero(t, testing.AllocsPerRun(100, func() { native.Interrupt(s) }))
 }
 
 // Interrupt does not wait for a sink that blocks.
@@ -393,7 +432,7 @@ func TestInterruptWhileASinkBlocks(t *testing.T) {
 		g.CheckWrite(slow)
 		go g.Write(slow, []byte("text"))
 		<-writing
-		host.Interrupt(s)
+		native.Interrupt(s)
 		close(written)
 	})
 }
@@ -406,7 +445,7 @@ func TestInterruptDoesNotHideAHang(t *testing.T) {
 	p := s.Subscribe()
 	trap := trapOf(t, func() { p.Block() })
 	assert.Equal(t, "the guest hangs: it waits for a wake-up that never comes", trap.Reason)
-	host.Interrupt(uint32(s))
+	native.Interrupt(uint32(s))
 }
 
 // Interrupts and waits may come at any time.
@@ -418,7 +457,9 @@ func TestInterruptAtAnyTime(t *testing.T) {
 		defer close(done)
 		for range 500 {
 			for g.CheckWrite(g.s).Value == 0 {
-				g.wait()
+				p := g.Subscribe(g.s)
+				g.Block(p)
+				g.DropPollable(p)
 			}
 			g.Write(g.s, []byte("x"))
 		}
@@ -430,7 +471,7 @@ func TestInterruptAtAnyTime(t *testing.T) {
 			assert.Equal(t, []string{"output-stream(1)"}, g.Live())
 			return
 		default:
-			host.Interrupt(uint32(s))
+			native.Interrupt(uint32(s))
 		}
 	}
 }
