@@ -95,7 +95,7 @@ func Run(ctx context.Context, g Guest) (exit int, err error) {
 		WithStdin(g.Stdin).WithStdout(g.Stdout).WithStderr(g.Stderr).
 		WithRandSource(rand.Reader).WithSysWalltime().
 		WithNanotime(func() int64 { return int64(g.Host.Clock().Now()) + 1 }, 1). // 0 ends a Go program
-		WithNanosleep(func(ns int64) { clock.Sleep(time.Duration(ns), nil) }))
+		WithNanosleep(func(ns int64) { clock.Sleep(time.Duration(ns), nil, nil) }))
 	if err != nil {
 		// The start section may exit or trap like _start.
 		if exit, err := outcome(ctx, err); !errors.Is(err, ErrCrash) {
@@ -151,12 +151,13 @@ type contextClock struct {
 
 func (c contextClock) Now() time.Duration { return time.Since(c.start) }
 
-func (c contextClock) Sleep(d time.Duration, wake <-chan struct{}) {
+func (c contextClock) Sleep(d time.Duration, wake, interrupt <-chan struct{}) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 	case <-wake:
+	case <-interrupt:
 	case <-c.ctx.Done():
 		panic(c.ctx.Err())
 	}

@@ -290,8 +290,8 @@ func TestClockWakes(t *testing.T) {
 	clock := engine.Clock(t.Context())
 	woken := make(chan struct{})
 	close(woken)
-	clock.Sleep(1<<63-1, woken)
+	clock.Sleep(1<<63-1, woken, nil)
 	before := clock.Now()
-	clock.Sleep(time.Nanosecond, make(chan struct{}))
+	clock.Sleep(time.Nanosecond, make(chan struct{}), nil)
 	assert.Greater(t, clock.Now(), before)
 }

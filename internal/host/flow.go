@@ -2,14 +2,6 @@ package host
 
 import "time"
 
-// A Result is what the fallible functions of streams return: [Done], or [Permit]
-// with a number of bytes, or [Closed], or [LastOperationFailed] with an
-// error handle that the guest must drop.
-type Result struct {
-	Kind  ResultKind
-	Value uint64
-}
-
 // A Behavior is how a stream behaves where the contract leaves it a choice. The zero
 // value is a synchronous host: it permits 1 MiB, or has as many bytes, never
 // stalls and never fails.
@@ -84,32 +76,35 @@ const (
 	EndSilent
 )
 
-// flow is what the streams of both directions have in common: how they make a guest wait,
-// and how they fail.
+// A flow is what the streams of both directions have in common, as a state machine: how they
+// make a guest wait, and how they fail. It knows the time, and neither handles nor the host,
+// which holds its lock while it calls a method.
 type flow struct {
 	Behavior
+	clock   *hostClock
 	arrived func() <-chan struct{} // of a source that is not scripted; see arrival
 
 	closed  bool
 	pending *Fault // to be reported by the next operation
 	moved   uint64 // bytes
+	left    uint64 // of the bytes that the script said are there, or permitted; 0: it must be asked
 	calls   [faultPoints]int
 
-	waits  int           // how often the guest must wait yet before there are bytes
-	waited bool          // whether it has waited since it was last told so
-	since  time.Duration // when that was
-	ended  int           // how many waits were over
+	waitsLeft int           // how many waits there are yet before there are bytes
+	stalledAt time.Duration // when the present wait could begin
+	waited    bool          // whether it has begun
+	waitsDone int
 }
 
-func newFlow(b Behavior) flow {
+func (h *Host) newFlow(b Behavior) flow {
 	if b.Script == nil {
 		b.Script = Plan{}.Behavior().Script
 	}
 	b.Background = b.Background || b.LoseWakeups || b.Premature
-	return flow{Behavior: b}
+	return flow{Behavior: b, clock: &h.clock}
 }
 
-// faultAt returns the fault at a point that the stream has come to, if there is one.
+// faultAt counts a call that comes to a point, and returns the fault planned for it, if any.
 func (f *flow) faultAt(at Point) *Fault {
 	f.calls[at]++
 	if f.over() {
@@ -126,7 +121,7 @@ func (f *flow) strike(fault *Fault) {
 	if fault == nil {
 		return
 	}
-	f.waits = 0
+	f.waitsLeft = 0
 	if fault.Closed && fault.Then != ThenWorks {
 		f.closed = true
 	} else {
@@ -134,54 +129,49 @@ func (f *flow) strike(fault *Fault) {
 	}
 }
 
-// reports reports whether the stream is closed or has failed, and if so sets the result.
-func (h *Host) reports(f *flow, c *Call) bool {
-	switch {
-	case f.closed:
-		c.Result = Closed
-	case f.pending != nil:
-		if f.pending.Closed {
-			c.Result = Closed
-		} else {
-			c.Result, c.Value = LastOperationFailed, uint64(h.add(&failure{f.pending.Text}))
-		}
-		switch f.pending.Then {
-		case ThenClosed:
-			f.closed = true
-		case ThenWorks:
-			f.pending = nil
-		}
-	default:
-		return false
+// report returns the failure that an operation reports, or nil, and brings about what follows.
+func (f *flow) report() *Fault {
+	fault := f.pending
+	if f.closed {
+		return &Fault{Closed: true}
 	}
-	return true
+	if fault != nil && fault.Then == ThenClosed {
+		f.closed = true
+	}
+	if fault != nil && fault.Then == ThenWorks {
+		f.pending = nil
+	}
+	return fault
+}
+
+// stall makes the guest wait so often.
+func (f *flow) stall(waits int) {
+	f.waitsLeft, f.waited, f.stalledAt = waits, false, f.clock.Now()
+}
+
+// advance ends the present wait if it has lasted long enough. If there is another one, that
+// begins when the guest waits, or at once if the stream needs no guest for that.
+func (f *flow) advance() {
+	if f.waitsLeft > 0 && (f.waited || f.Background && f.Delay > 0) && f.remaining() <= 0 {
+		f.stall(f.waitsLeft - 1)
+		f.waitsDone++
+	}
+	f.waited = f.waited || f.waitsLeft > 0 && f.Background
 }
 
 // stalled reports whether the guest must wait yet.
-func (h *Host) stalled(f *flow) bool {
-	if f.waits > 0 && (f.waited || f.Background && f.Delay > 0) && h.remaining(f) <= 0 {
-		f.waits--
-		f.ended++
-		f.waited, f.since = false, h.options.Clock.Now()
-	}
-	if f.waits > 0 {
-		f.waited = f.waited || f.Background // to be told of it once is all that it takes
-	}
-	return f.waits > 0 || f.arrival() != nil
-}
+func (f *flow) stalled() bool { return f.waitsLeft > 0 || f.arrival() != nil }
 
-// ask returns how many bytes the script says there are.
-func (h *Host) ask(f *flow) uint64 {
-	n := f.Script.Permit(f.moved)
-	if n == 0 {
-		f.stall(1, h.options.Clock.Now())
-		f.waited = f.Background
+// offer asks the script how many bytes there are if none are left, and returns how many are.
+func (f *flow) offer() uint64 {
+	if f.left == 0 {
+		f.left = f.Script.Permit(f.moved)
+		if f.left == 0 {
+			f.stall(1)
+			f.waited = f.Background
+		}
 	}
-	return n
-}
-
-func (f *flow) stall(waits int, now time.Duration) {
-	f.waits, f.waited, f.since = waits, false, now
+	return f.left
 }
 
 // arrival returns a channel that is closed once the stream has bytes, has ended or has
@@ -193,27 +183,42 @@ func (f *flow) arrival() <-chan struct{} {
 	return f.arrived()
 }
 
-// maxSpins is how often a guest may ask again without waiting until it counts as one that would
-// do so for ever. A guest that pauses in between, by a clock that is not the host's, waits.
-const (
-	maxSpins = 100_000
-	aPause   = time.Millisecond
-)
-
-func (h *Host) spin(f *flow) {
-	now := h.options.Clock.Now()
-	if now-h.spun >= aPause {
-		h.spins = 0
+// remaining returns how long it takes the stream yet to have or permit bytes, or to report
+// an error.
+func (f *flow) remaining() time.Duration {
+	switch {
+	case f.over():
+		return 0
+	case f.waitsLeft > 0 && f.Delay == never:
+		return never
+	case f.waitsLeft > 0:
+		return f.stalledAt + f.Delay - f.clock.Now()
+	case f.arrival() != nil:
+		return never
 	}
-	h.spun = now
-	if h.spins++; h.spins > maxSpins && !f.Background {
-		h.fail("the guest spins: it asked %d times in a row without waiting on a pollable", maxSpins)
-	}
+	return 0
 }
 
-// subscribe returns the handle of a pollable of a stream, of which a handle has the children.
-func (h *Host) subscribe(f *flow, children *int) uint32 {
-	p := h.addPollable(pollable{flow: f, children: children, since: h.blocks.count()})
-	*children++
-	return p
+// wait passes time, as a blocking function does, until the stream is ready as far as is known now.
+func (f *flow) wait() {
+	arrival := f.arrival() // before the rest, as bytes may arrive in between
+	if d := f.remaining(); d > 0 {
+		if f.losesWakeup() {
+			fail(hangs)
+		}
+		f.clock.pass(d, arrival, nil)
+	}
+	f.waited = true
+}
+
+// losesWakeup reports whether the wake-up of the present wait is lost.
+func (f *flow) losesWakeup() bool {
+	return f.LoseWakeups && (f.LoseAt == 0 || f.LoseAt == f.waitsDone+1)
+}
+
+// spin notes that the guest has asked in vain. A stream that makes progress by itself lets it.
+func (f *flow) spin() {
+	if !f.Background {
+		f.clock.spin()
+	}
 }

@@ -21,6 +21,6 @@ func TestHandlesGoRound(t *testing.T) {
 func TestWallClockSleeps(t *testing.T) {
 	c := wallClock{time.Now()}
 	before := c.Now()
-	c.Sleep(time.Nanosecond, nil)
+	c.Sleep(time.Nanosecond, nil, nil)
 	assert.Greater(t, c.Now(), before)
 }

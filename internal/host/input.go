@@ -10,9 +10,8 @@ import (
 type source struct {
 	flow
 	in    io.Reader
-	ahead []byte // read and not yet taken; never more than there
+	ahead []byte // read and not yet taken; never more than left
 	err   error  // of in; it comes after ahead
-	there uint64 // of the bytes that the script said are there, how many are left
 }
 
 // input is one input-stream handle.
@@ -21,8 +20,8 @@ type input struct {
 	children int
 }
 
-func newSource(b Behavior, in io.Reader) *source {
-	s := &source{flow: newFlow(b), in: in}
+func (h *Host) newSource(b Behavior, in io.Reader) *source {
+	s := &source{flow: h.newFlow(b), in: in}
 	if f, ok := in.(*Feed); ok {
 		s.Background = true
 		s.arrived = func() <-chan struct{} {
@@ -40,7 +39,7 @@ func newSource(b Behavior, in io.Reader) *source {
 // failed.
 func (s *source) look(n uint64) bool {
 	if len(s.ahead) == 0 && s.err == nil {
-		size := min(s.there, maxRead)
+		size := min(s.left, maxRead)
 		if n > 0 {
 			size = min(size, n)
 		}
@@ -65,21 +64,7 @@ func (s *source) tellsEnd(n uint64) bool { return n > 0 || s.End != EndSilent }
 func (h *Host) NewInput(b Behavior, in io.Reader) uint32 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.add(&input{source: newSource(b, in)})
-}
-
-// SetStdin makes get-stdin return streams that behave as b says and have the bytes of in.
-func (h *Host) SetStdin(b Behavior, in io.Reader) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.stdin = newSource(b, in)
-}
-
-// GetStdin is wasi:cli/stdin.get-stdin: a new handle of the one standard input.
-func (h *Host) GetStdin() uint32 {
-	c := h.begin(OpGetStdin, 0)
-	defer h.end(&c)
-	return c.handle(h.add(&input{source: h.stdin}))
+	return h.add(&input{source: h.newSource(b, in)})
 }
 
 // maxRead is how many bytes a read returns at most, so that a guest cannot use up the memory
@@ -100,8 +85,8 @@ func (h *Host) read(op Op, handle uint32, n uint64) ([]byte, Result) {
 	c := h.begin(op, handle)
 	defer h.end(&c)
 	c.Arg = n
-	p, ok := h.take(lookup[*input](h, handle).source, n, &c)
-	if ok {
+	p, fault := lookup[*input](h, handle).take(n, c.Waits())
+	if !h.failed(&c, fault) {
 		c.done()
 	}
 	return p, c.result()
@@ -119,7 +104,7 @@ func (h *Host) skip(op Op, handle uint32, n uint64) Result {
 	c := h.begin(op, handle)
 	defer h.end(&c)
 	c.Arg = n
-	if p, ok := h.take(lookup[*input](h, handle).source, n, &c); ok {
+	if p, fault := lookup[*input](h, handle).take(n, c.Waits()); !h.failed(&c, fault) {
 		c.Result, c.Value = Permit, uint64(len(p))
 	}
 	return c.result()
@@ -142,67 +127,55 @@ func (h *Host) splice(op Op, handle, from uint32, n uint64) Result {
 	c.Source, c.Arg = from, n
 	s, src := lookup[*stream](h, handle), lookup[*input](h, from).source
 	s.permit = 0
-	var permit uint64
-	if op == OpBlockingSplice {
-		if permit = h.await(s.sink, &c); permit == 0 {
-			return c.result()
-		}
-	} else if h.refuses(s.sink, AtCheckWrite, &c) {
-		return c.result()
-	} else if permit = h.grant(s.sink); permit == 0 {
-		h.spin(&s.flow)
+	permit, fault := s.ask(c.Waits())
+	var p []byte
+	if n = min(n, permit); fault == nil && n > 0 {
+		p, fault = src.take(n, c.Waits())
 	}
-	if n = min(n, permit); n > 0 {
-		p, ok := h.take(src, n, &c)
-		if !ok || len(p) > 0 && !h.accept(s.sink, p, &c) {
-			return c.result()
-		}
-		n = uint64(len(p))
+	if fault == nil && len(p) > 0 {
+		fault = s.accept(p)
 	}
-	c.Result, c.Value = Permit, n
+	if !h.failed(&c, fault) {
+		c.Result, c.Value = Permit, uint64(len(p))
+	}
 	return c.result()
 }
 
-// take takes up to n bytes of those that are there, which a blocking function waits for. It
-// reports whether the stream is open; if not, it sets the result.
-func (h *Host) take(s *source, n uint64, c *Call) (p []byte, ok bool) {
-	for range maxSpurious + s.waits {
+// take takes up to n bytes of those that are there, and waits for some if it waits. It returns
+// the failure that the call reports, if there is one.
+func (s *source) take(n uint64, waits bool) (p []byte, fault *Fault) {
+	for range maxSpurious + s.waitsLeft {
 		if s.findsEnd(n) {
 			s.strike(s.faultAt(AtRead))
 		}
-		switch {
-		case s.tellsEnd(n):
-			if h.reports(&s.flow, c) {
-				return nil, false
+		if s.tellsEnd(n) {
+			if fault := s.report(); fault != nil {
+				return nil, fault
 			}
-		case s.over():
-			h.spin(&s.flow)
-			return nil, true
+		} else if s.over() {
+			s.spin()
+			return nil, nil
 		}
-		ready := !h.stalled(&s.flow)
-		if ready && s.there == 0 {
-			s.there = h.ask(&s.flow)
-		}
-		if ready && s.there > 0 {
+		if s.advance(); !s.stalled() && s.offer() > 0 {
 			if s.findsEnd(n) && !s.look(n) {
 				s.strike(sourceFault(s.err))
-				return nil, !h.reports(&s.flow, c)
+				return nil, s.report()
 			}
-			h.spins = 0
+			s.clock.spins = 0
 			m := min(n, uint64(len(s.ahead)))
 			p, s.ahead = s.ahead[:m:m], s.ahead[m:]
-			s.there -= m
+			s.left -= m
 			s.moved += m
-			return p, true
+			return p, nil
 		}
-		if !c.Waits() {
-			h.spin(&s.flow)
-			return nil, true
+		if !waits {
+			s.spin()
+			return nil, nil
 		}
-		h.sleep(&s.flow)
+		s.wait()
 	}
-	h.fail("the stream is ready but has no bytes")
-	return nil, false
+	fail("the stream is ready but has no bytes")
+	return nil, nil
 }
 
 // sourceFault says how an input stream fails whose reader does.
@@ -215,19 +188,19 @@ func (h *Host) SubscribeInput(handle uint32) uint32 {
 	c := h.begin(OpSubscribeInput, handle)
 	defer h.end(&c)
 	s := lookup[*input](h, handle)
-	return c.handle(h.subscribe(&s.flow, &s.children))
+	return c.handle(h.add(h.newPollable().watch(&s.flow, &s.children)))
 }
 
 // DropInput is [resource-drop]input-stream.
 func (h *Host) DropInput(handle uint32) {
-	c := h.begin(OpDropInput, handle)
-	defer h.end(&c)
-	s := lookup[*input](h, handle)
-	if s.children > 0 {
-		h.fail("input-stream dropped while it has live pollables: %d", s.children)
+	drop(h, OpDropInput, handle, func(_ *Host, s *input) { noneAlive("input-stream", s.children) })
+}
+
+// noneAlive ends the guest that drops a stream with live pollables.
+func noneAlive(kind string, children int) {
+	if children > 0 {
+		fail("%s dropped while it has live pollables: %d", kind, children)
 	}
-	delete(h.table, handle)
-	c.done()
 }
 
 // A Feed is a reader on one that may block, such as a terminal. It reads when the guest

@@ -463,7 +463,7 @@ func TestBackgroundInputNeedsNoWait(t *testing.T) {
 	for range 200_000 { // may spin
 		r.read(t, 5, "")
 	}
-	clock.Sleep(time.Second, nil)
+	clock.Sleep(time.Second, nil, nil)
 	r.read(t, 5, "abc")
 }
 
@@ -537,7 +537,7 @@ func TestPrematureInput(t *testing.T) {
 		r.read(t, 5, "")
 	}
 	assert.Zero(t, clock.Now(), "no wait took any time")
-	clock.Sleep(time.Second, nil)
+	clock.Sleep(time.Second, nil, nil)
 	r.read(t, 5, "hello")
 	_, result := r.BlockingRead(r.in, 1)
 	assert.Equal(t, closed, result)
@@ -1485,7 +1485,7 @@ type onSleep func(d time.Duration)
 
 func (onSleep) Now() time.Duration { return 0 }
 
-func (f onSleep) Sleep(d time.Duration, wake <-chan struct{}) {
+func (f onSleep) Sleep(d time.Duration, wake, _ <-chan struct{}) {
 	f(d)
 	<-wake
 }

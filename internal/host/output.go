@@ -15,7 +15,6 @@ type sink struct {
 	handles  int
 	flushing bool
 
-	granted uint64 // the permit that holds until a write, a flush or a failure; 0 is none
 	epoch   uint64 // moves on when the permits given out become void
 	held    []byte
 	cuts    []int // where the pieces in held end
@@ -30,13 +29,14 @@ type stream struct {
 	children int
 }
 
-func newSink(b Behavior, out io.Writer) *sink {
-	return &sink{flow: newFlow(b), out: out}
+func (h *Host) newSink(b Behavior, out io.Writer) *sink {
+	return &sink{flow: h.newFlow(b), out: out}
 }
 
-func (h *Host) open(s *sink) uint32 {
+// open returns what another handle of the sink stands for.
+func (s *sink) open() *stream {
 	s.handles++
-	return h.add(&stream{sink: s})
+	return &stream{sink: s}
 }
 
 // maxPiece is what an engine carries in one call: Wasmtime's limit.
@@ -52,14 +52,11 @@ func (h *Host) CheckWrite(handle uint32) Result {
 	defer h.end(&c)
 	s := lookup[*stream](h, handle)
 	s.permit = 0
-	if h.refuses(s.sink, AtCheckWrite, &c) {
-		return c.result()
+	permit, fault := s.ask(false)
+	if !h.failed(&c, fault) {
+		s.permit, s.epoch = permit, s.sink.epoch
+		c.Result, c.Value = Permit, permit
 	}
-	s.permit, s.epoch = h.grant(s.sink), s.sink.epoch
-	if s.permit == 0 {
-		h.spin(&s.flow)
-	}
-	c.Result, c.Value = Permit, s.permit
 	return c.result()
 }
 
@@ -81,20 +78,20 @@ func (h *Host) write(op Op, handle uint32, n uint64, contents []byte) Result {
 	s := lookup[*stream](h, handle)
 	switch {
 	case s.flushing:
-		h.fail("write while a flush is under way")
+		fail("write while a flush is under way")
 	case s.permit == 0:
-		h.fail("write of %d bytes without a permit: check-write must come right before it", n)
+		fail("write of %d bytes without a permit: check-write must come right before it", n)
 	case s.epoch != s.sink.epoch:
-		h.fail("write of %d bytes on a permit that a write or flush in between has used up", n)
+		fail("write of %d bytes on a permit that a write or flush in between has used up", n)
 	case n > s.permit:
-		h.fail("write of %d bytes on a permit of %d", n, s.permit)
+		fail("write of %d bytes on a permit of %d", n, s.permit)
 	case n > maxPiece:
-		h.fail("write of %d bytes in one call; %d is the most", n, maxPiece)
+		fail("write of %d bytes in one call; %d is the most", n, maxPiece)
 	case contents == nil:
 		contents = make([]byte, n)
 	}
 	s.permit = 0 // it is for one write, whatever comes of that
-	if h.accept(s.sink, contents, &c) {
+	if !h.failed(&c, s.accept(contents)) {
 		c.done()
 	}
 	return c.result()
@@ -104,8 +101,7 @@ func (h *Host) write(op Op, handle uint32, n uint64, contents []byte) Result {
 func (h *Host) Flush(handle uint32) Result {
 	c := h.begin(OpFlush, handle)
 	defer h.end(&c)
-	s := lookup[*stream](h, handle)
-	if !h.startFlush(s.sink, &c) {
+	if !h.failed(&c, lookup[*stream](h, handle).startFlush()) {
 		c.done()
 	}
 	return c.result()
@@ -128,21 +124,23 @@ func (h *Host) blockingWrite(op Op, handle uint32, n uint64, contents []byte) Re
 	c.Arg = n
 	s := lookup[*stream](h, handle)
 	if n > 4096 {
-		h.fail("%s of %d bytes; 4096 is the most", op, n)
+		fail("%s of %d bytes; 4096 is the most", op, n)
 	}
 	if contents == nil {
 		contents = make([]byte, n)
 	}
 	for rest := contents; len(rest) > 0; {
-		n := h.await(s.sink, &c)
+		n, fault := s.ask(true)
 		piece := rest[:min(n, uint64(len(rest)))]
-		if n == 0 || !h.accept(s.sink, piece, &c) {
+		if fault == nil {
+			fault = s.accept(piece)
+		}
+		if h.failed(&c, fault) {
 			return c.result()
 		}
 		rest = rest[len(piece):]
 	}
-	h.blockingFlush(s.sink, &c)
-	if c.Result == Closed {
+	if !h.failed(&c, s.blockingFlush()) || c.Result == Closed {
 		c.done() // what the write and its own flush bring about is success (WIT 0.2.7)
 	}
 	return c.result()
@@ -152,17 +150,10 @@ func (h *Host) blockingWrite(op Op, handle uint32, n uint64, contents []byte) Re
 func (h *Host) BlockingFlush(handle uint32) Result {
 	c := h.begin(OpBlockingFlush, handle)
 	defer h.end(&c)
-	h.blockingFlush(lookup[*stream](h, handle).sink, &c)
-	return c.result()
-}
-
-func (h *Host) blockingFlush(s *sink, c *Call) {
-	if h.startFlush(s, c) {
-		return
-	}
-	if h.await(s, c) > 0 {
+	if !h.failed(&c, lookup[*stream](h, handle).blockingFlush()) {
 		c.done()
 	}
+	return c.result()
 }
 
 // Subscribe is output-stream.subscribe.
@@ -170,7 +161,7 @@ func (h *Host) Subscribe(handle uint32) uint32 {
 	c := h.begin(OpSubscribe, handle)
 	defer h.end(&c)
 	s := lookup[*stream](h, handle)
-	return c.handle(h.subscribe(&s.flow, &s.children))
+	return c.handle(h.add(h.newPollable().watch(&s.flow, &s.children)))
 }
 
 // DropStream is [resource-drop]output-stream.
@@ -178,12 +169,10 @@ func (h *Host) DropStream(handle uint32) {
 	c := h.begin(OpDropStream, handle)
 	defer h.end(&c)
 	s := lookup[*stream](h, handle)
-	if s.children > 0 {
-		h.fail("output-stream dropped while it has live pollables: %d", s.children)
-	}
+	noneAlive("output-stream", s.children)
 	delete(h.table, handle)
 	if s.DropWaits {
-		h.drain(s.sink)
+		s.drain()
 	}
 	if s.handles--; s.handles == 0 {
 		s.held, s.cuts = nil, nil
@@ -192,32 +181,19 @@ func (h *Host) DropStream(handle uint32) {
 }
 
 // drain waits until what was written to the sink has been taken.
-func (h *Host) drain(s *sink) {
-	for range maxSpurious + s.waits {
-		if !s.untaken || s.over() || h.grant(s) > 0 {
+func (s *sink) drain() {
+	for range maxSpurious + s.waitsLeft {
+		if !s.untaken || s.over() || s.grant() > 0 {
 			return
 		}
-		h.sleep(&s.flow)
+		s.wait()
 	}
 }
 
-// Exit delivers the incomplete lines that the standard streams hold, as the end of the process
-// of Wasmtime does.
-func (h *Host) Exit() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, s := range h.stdio {
-		if s.HoldLine && !s.Hold && !s.over() {
-			s.deliver()
-		}
-	}
-}
-
-// refuses reports whether the stream is closed, or fails at this point, and if so
-// sets the result.
-func (h *Host) refuses(s *sink, at Point, c *Call) bool {
+// reach counts a call that comes to a point, and returns the failure that the call reports.
+func (s *sink) reach(at Point) *Fault {
 	s.strike(s.faultAt(at))
-	return h.reports(&s.flow, c)
+	return s.report()
 }
 
 // strike takes the stream down. Bytes that are held still get out if it merely
@@ -226,7 +202,7 @@ func (s *sink) strike(f *Fault) {
 	if f == nil {
 		return
 	}
-	s.flushing, s.granted = false, 0
+	s.flushing, s.left = false, 0
 	s.flow.strike(f)
 	if f.Closed && !f.Lost {
 		s.deliver() // if that fails, the stream is closed all the same
@@ -235,47 +211,43 @@ func (s *sink) strike(f *Fault) {
 }
 
 // grant returns how many bytes are permitted now. It repeats a permit that nobody has used.
-func (h *Host) grant(s *sink) uint64 {
-	if s.granted > 0 {
-		return s.granted
-	}
-	if h.stalled(&s.flow) {
+func (s *sink) grant() uint64 {
+	if s.advance(); s.stalled() {
 		return 0
 	}
 	if s.flushing {
-		h.flushed(s)
+		s.endFlush()
 		if s.over() {
 			return 0
 		}
 	}
-	s.granted = h.ask(&s.flow)
-	s.untaken = s.untaken && s.granted == 0
-	return s.granted
+	n := s.offer()
+	s.untaken = s.untaken && n == 0
+	return n
 }
 
 // void takes back the permits given out.
 func (s *sink) void() {
 	s.epoch++
-	s.granted = 0
+	s.left = 0
 }
 
-// accept takes bytes over. It reports whether the stream did not fail, or else sets the
-// result.
-func (h *Host) accept(s *sink, contents []byte, c *Call) bool {
+// accept takes bytes over. It returns the failure that the call reports, if there is one.
+func (s *sink) accept(contents []byte) *Fault {
 	if f := s.faultAt(AtWrite); f != nil {
 		s.putPart(contents[:min(f.Partial, uint64(len(contents)))])
 		s.strike(f)
 	}
-	if h.reports(&s.flow, c) {
-		return false
+	if fault := s.report(); fault != nil {
+		return fault
 	}
-	h.spins = 0
+	s.clock.spins = 0
 	s.take(uint64(len(contents)))
 	var err error
 	switch {
 	case s.Hold:
 		if len(s.held)+len(contents) > maxHeld {
-			h.fail("more than %d bytes written and not flushed", maxHeld)
+			fail("more than %d bytes written and not flushed", maxHeld)
 		}
 		s.hold(contents)
 	case s.HoldLine:
@@ -286,7 +258,7 @@ func (h *Host) accept(s *sink, contents []byte, c *Call) bool {
 	if err != nil {
 		s.strike(s.faultOf(err))
 	}
-	return !h.reports(&s.flow, c)
+	return s.report()
 }
 
 // take counts n bytes that were written.
@@ -348,31 +320,29 @@ func (s *sink) putPart(part []byte) {
 	}
 }
 
-// startFlush begins a flush. It reports whether the stream has failed, and if so sets the
-// result. A line that is held is delivered at once, as Rust does.
-func (h *Host) startFlush(s *sink, c *Call) bool {
-	if h.refuses(s, AtFlush, c) {
-		return true
+// startFlush begins a flush, unless one is under way. It returns the failure that the call
+// reports, if there is one. A line that is held is delivered at once, as Rust does.
+func (s *sink) startFlush() *Fault {
+	if fault := s.reach(AtFlush); fault != nil || s.flushing {
+		return fault
 	}
-	if !s.flushing {
-		s.void()
-		if s.HoldLine && !s.Hold {
-			if err := s.deliver(); err != nil {
-				s.strike(s.faultOf(err))
-				return h.reports(&s.flow, c)
-			}
-		}
-		s.flushing = true
-		s.stall(s.Script.FlushWaits(), h.options.Clock.Now())
-		if s.waits == 0 {
-			h.flushed(s)
+	s.void()
+	if s.HoldLine && !s.Hold {
+		if err := s.deliver(); err != nil {
+			s.strike(s.faultOf(err))
+			return s.report()
 		}
 	}
-	return false
+	s.flushing = true
+	s.stall(s.Script.FlushWaits())
+	if s.waitsLeft == 0 {
+		s.endFlush()
+	}
+	return nil
 }
 
-// flushed ends a flush, for better or worse.
-func (h *Host) flushed(s *sink) {
+// endFlush ends a flush, for better or worse.
+func (s *sink) endFlush() {
 	s.flushing = false
 	s.calls[AtFlushed]++
 	if f := s.Script.Fault(AtFlushed, s.calls[AtFlushed], s.moved); f != nil {
@@ -382,6 +352,15 @@ func (h *Host) flushed(s *sink) {
 	if err := s.deliver(); err != nil {
 		s.strike(s.faultOf(err))
 	}
+}
+
+// blockingFlush flushes, and waits until that is complete.
+func (s *sink) blockingFlush() *Fault {
+	fault := s.startFlush()
+	if fault == nil {
+		_, fault = s.ask(true)
+	}
+	return fault
 }
 
 // deliver passes on what is held, piece by piece.
@@ -419,20 +398,22 @@ func (s *sink) faultOf(err error) *Fault {
 // nothing. Wasmtime's own bound is 11, then it traps.
 const maxSpurious = 11
 
-// await waits inside the host until bytes are permitted and returns how many, or 0
-// with the result set if there was an error.
-func (h *Host) await(s *sink, c *Call) uint64 {
-	for range maxSpurious + s.waits {
-		if h.refuses(s, AtCheckWrite, c) {
-			return 0
+// ask returns how many bytes are permitted, and waits for some if it waits, or else the failure
+// that the call reports.
+func (s *sink) ask(waits bool) (n uint64, fault *Fault) {
+	for range maxSpurious + s.waitsLeft {
+		if fault := s.reach(AtCheckWrite); fault != nil {
+			return 0, fault
 		}
-		if n := h.grant(s); n > 0 {
-			return n
+		if n := s.grant(); n > 0 {
+			return n, nil
 		}
-		h.sleep(&s.flow)
+		if !waits {
+			s.spin()
+			return 0, nil
+		}
+		s.wait()
 	}
-	h.fail("the stream is ready but permits nothing")
-	return 0
+	fail("the stream is ready but permits nothing")
+	return 0, nil
 }
-
-func (c *Call) result() Result { return Result{c.Result, c.Value} }

@@ -2,92 +2,57 @@ package host
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
-// An Op is a function that a guest can import.
-type Op uint8
+// An Op is a function that a guest can import: its resource or interface, a dot, and its name in
+// the WIT.
+type Op string
 
 // The functions, in the order in which a stream meets them.
 const (
-	OpGetStdin Op = iota
-	OpGetStdout
-	OpGetStderr
-	OpRead
-	OpBlockingRead
-	OpSkip
-	OpBlockingSkip
-	OpSubscribeInput
-	OpDropInput
-	OpCheckWrite
-	OpWrite
-	OpWriteZeroes
-	OpFlush
-	OpBlockingWriteAndFlush
-	OpBlockingWriteZeroesAndFlush
-	OpBlockingFlush
-	OpSplice
-	OpBlockingSplice
-	OpSubscribe
-	OpDropStream
-	OpReady
-	OpBlock
-	OpPoll
-	OpDropPollable
-	OpDebugString
-	OpDropError
-	OpGetTerminalStdout
-	OpGetTerminalStderr
-	OpDropTerminal
-	OpNow
-	OpSubscribeDuration
-	OpSubscribeInstant
-	OpFdWrite // of preview 1; Handle is the file descriptor
-	OpOther   // a function that is not the model's
-
-	opCount
+	OpGetStdin                    Op = "stdin.get-stdin"
+	OpGetStdout                   Op = "stdout.get-stdout"
+	OpGetStderr                   Op = "stderr.get-stderr"
+	OpRead                        Op = "input-stream.read"
+	OpBlockingRead                Op = "input-stream.blocking-read"
+	OpSkip                        Op = "input-stream.skip"
+	OpBlockingSkip                Op = "input-stream.blocking-skip"
+	OpSubscribeInput              Op = "input-stream.subscribe"
+	OpDropInput                   Op = "input-stream.drop"
+	OpCheckWrite                  Op = "output-stream.check-write"
+	OpWrite                       Op = "output-stream.write"
+	OpWriteZeroes                 Op = "output-stream.write-zeroes"
+	OpFlush                       Op = "output-stream.flush"
+	OpBlockingWriteAndFlush       Op = "output-stream.blocking-write-and-flush"
+	OpBlockingWriteZeroesAndFlush Op = "output-stream.blocking-write-zeroes-and-flush"
+	OpBlockingFlush               Op = "output-stream.blocking-flush"
+	OpSplice                      Op = "output-stream.splice"
+	OpBlockingSplice              Op = "output-stream.blocking-splice"
+	OpSubscribe                   Op = "output-stream.subscribe"
+	OpDropStream                  Op = "output-stream.drop"
+	OpReady                       Op = "pollable.ready"
+	OpBlock                       Op = "pollable.block"
+	OpPoll                        Op = "poll.poll"
+	OpDropPollable                Op = "pollable.drop"
+	OpDebugString                 Op = "error.to-debug-string"
+	OpDropError                   Op = "error.drop"
+	OpGetTerminalStdout           Op = "terminal-stdout.get-terminal-stdout"
+	OpGetTerminalStderr           Op = "terminal-stderr.get-terminal-stderr"
+	OpDropTerminal                Op = "terminal-output.drop"
+	OpNow                         Op = "monotonic-clock.now"
+	OpSubscribeDuration           Op = "monotonic-clock.subscribe-duration"
+	OpSubscribeInstant            Op = "monotonic-clock.subscribe-instant"
+	OpFdWrite                     Op = "fd.fd_write" // of preview 1; Handle is the file descriptor
+	OpOther                       Op = "wasi.call"   // a function that is not the model's
 )
 
-// ops names each function's resource, or its interface, and the function.
-var ops = [opCount]struct{ owner, name string }{
-	OpGetStdin:                    {"stdin", "get-stdin"},
-	OpGetStdout:                   {"stdout", "get-stdout"},
-	OpGetStderr:                   {"stderr", "get-stderr"},
-	OpRead:                        {"input-stream", "read"},
-	OpBlockingRead:                {"input-stream", "blocking-read"},
-	OpSkip:                        {"input-stream", "skip"},
-	OpBlockingSkip:                {"input-stream", "blocking-skip"},
-	OpSubscribeInput:              {"input-stream", "subscribe"},
-	OpDropInput:                   {"input-stream", "drop"},
-	OpCheckWrite:                  {"output-stream", "check-write"},
-	OpWrite:                       {"output-stream", "write"},
-	OpWriteZeroes:                 {"output-stream", "write-zeroes"},
-	OpFlush:                       {"output-stream", "flush"},
-	OpBlockingWriteAndFlush:       {"output-stream", "blocking-write-and-flush"},
-	OpBlockingWriteZeroesAndFlush: {"output-stream", "blocking-write-zeroes-and-flush"},
-	OpBlockingFlush:               {"output-stream", "blocking-flush"},
-	OpSplice:                      {"output-stream", "splice"},
-	OpBlockingSplice:              {"output-stream", "blocking-splice"},
-	OpSubscribe:                   {"output-stream", "subscribe"},
-	OpDropStream:                  {"output-stream", "drop"},
-	OpReady:                       {"pollable", "ready"},
-	OpBlock:                       {"pollable", "block"},
-	OpPoll:                        {"poll", "poll"},
-	OpDropPollable:                {"pollable", "drop"},
-	OpDebugString:                 {"error", "to-debug-string"},
-	OpDropError:                   {"error", "drop"},
-	OpGetTerminalStdout:           {"terminal-stdout", "get-terminal-stdout"},
-	OpGetTerminalStderr:           {"terminal-stderr", "get-terminal-stderr"},
-	OpDropTerminal:                {"terminal-output", "drop"},
-	OpNow:                         {"monotonic-clock", "now"},
-	OpSubscribeDuration:           {"monotonic-clock", "subscribe-duration"},
-	OpSubscribeInstant:            {"monotonic-clock", "subscribe-instant"},
-	OpFdWrite:                     {"fd", "fd_write"},
-	OpOther:                       {"wasi", "call"},
-}
-
 // String returns the name of the function in the WIT.
-func (op Op) String() string { return ops[op].name }
+func (op Op) String() string {
+	_, name, _ := strings.Cut(string(op), ".")
+	return name
+}
 
 // A ResultKind says what a call's Value is.
 type ResultKind uint8
@@ -103,6 +68,14 @@ const (
 	Closed                                // the error closed
 	LastOperationFailed                   // the error last-operation-failed; Value is the error handle
 )
+
+// A Result is what the fallible functions of streams return: [Done], or [Permit]
+// with a number of bytes, or [Closed], or [LastOperationFailed] with an
+// error handle that the guest must drop.
+type Result struct {
+	Kind  ResultKind
+	Value uint64
+}
 
 // A Call is one call of a guest.
 type Call struct {
@@ -128,14 +101,15 @@ func (c *Call) String() string {
 // Who returns the resource that the function is a method of, with its handle, or the
 // interface of the function.
 func (c *Call) Who() string {
+	owner, _, _ := strings.Cut(string(c.Op), ".")
 	if c.Handle == 0 {
-		return ops[c.Op].owner
+		return owner
 	}
-	return fmt.Sprintf("%s(%d)", ops[c.Op].owner, c.Handle)
+	return fmt.Sprintf("%s(%d)", owner, c.Handle)
 }
 
 // Name returns the function with its resource or interface.
-func (c *Call) Name() string { return ops[c.Op].owner + "." + ops[c.Op].name }
+func (c *Call) Name() string { return string(c.Op) }
 
 // Taken returns how many bytes the host took in the call.
 func (c *Call) Taken() uint64 {
@@ -193,12 +167,7 @@ func (c *Call) Outcome() string {
 
 // Waits reports whether the call is one that may wait.
 func (c *Call) Waits() bool {
-	switch c.Op {
-	case OpBlock, OpPoll, OpBlockingFlush, OpBlockingWriteAndFlush, OpBlockingWriteZeroesAndFlush,
-		OpBlockingRead, OpBlockingSkip, OpBlockingSplice:
-		return true
-	}
-	return false
+	return c.Op == OpBlock || c.Op == OpPoll || strings.Contains(string(c.Op), ".blocking-")
 }
 
 func (c *Call) made() string {
@@ -216,6 +185,8 @@ func (c *Call) made() string {
 	}
 }
 
+func (c *Call) result() Result { return Result{c.Result, c.Value} }
+
 func (c *Call) done() { c.Result = Done }
 
 func (c *Call) handle(h uint32) uint32 {
@@ -229,4 +200,112 @@ func (c *Call) bool(b bool) bool {
 		c.Value = 1
 	}
 	return b
+}
+
+// Calls returns the last calls of the guest, oldest first: as many as are remembered.
+func (h *Host) Calls() []Call {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.remembered()
+}
+
+// Count returns how often a function was called.
+func (h *Host) Count(op Op) uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.counts[op]
+}
+
+// Total returns how often functions were called.
+func (h *Host) Total() (n uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, count := range h.counts {
+		n += count
+	}
+	return n
+}
+
+// Trapped returns the first trap of the guest, or nil.
+func (h *Host) Trapped() *Trap {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.trap
+}
+
+// A Trap is the end of a guest that broke the contract. Methods of Host panic with
+// a *Trap, as a real host would end the program.
+type Trap struct {
+	Reason string
+	Calls  []Call // what led to it, oldest first; the last one is the call that trapped
+}
+
+// tail is how many calls the text of a trap shows.
+const tail = 16
+
+func (t *Trap) Error() string {
+	var b strings.Builder
+	b.WriteString("wasi host: trap: " + t.Reason)
+	calls := t.Calls
+	if more := len(calls) - tail; more > 0 {
+		calls = calls[more:]
+	}
+	for i := range calls {
+		b.WriteString("\n\t" + calls[i].String())
+	}
+	return b.String()
+}
+
+// begin opens a call: it takes the lock and notes the time. Every function that a
+// guest can call is bracketed by it and a deferred end.
+func (h *Host) begin(op Op, handle uint32) Call {
+	h.mu.Lock()
+	return Call{Op: op, Handle: handle, Start: h.clock.Now(), Result: Trapped}
+}
+
+// end records the call and lets go of the lock. A call whose result was never set is
+// one that trapped.
+func (h *Host) end(c *Call) {
+	defer h.mu.Unlock()
+	c.Took = h.clock.Now() - c.Start
+	h.counts[c.Op]++
+	if len(h.history) < h.options.Keep {
+		h.history = append(h.history, *c)
+	} else {
+		h.history[h.oldest] = *c
+		h.oldest = (h.oldest + 1) % len(h.history)
+	}
+	if r := recover(); r != nil {
+		defer panic(r)
+		if trap, ok := r.(*Trap); ok && trap.Calls == nil {
+			trap.Calls = h.remembered()
+			if h.trap == nil {
+				h.trap = trap
+			}
+		}
+	}
+	if h.options.OnCall != nil {
+		h.current = *c
+		h.options.OnCall(&h.current)
+	}
+}
+
+func (h *Host) remembered() []Call {
+	return append(append([]Call(nil), h.history[h.oldest:]...), h.history[:h.oldest]...)
+}
+
+// fail ends the guest: the end of the call under way makes a record of the trap.
+func fail(format string, args ...any) { panic(&Trap{Reason: fmt.Sprintf(format, args...)}) }
+
+// failed sets the result of a call that reports a failure, and reports whether there is one.
+func (h *Host) failed(c *Call, f *Fault) bool {
+	switch {
+	case f == nil:
+		return false
+	case f.Closed:
+		c.Result = Closed
+	default:
+		c.Result, c.Value = LastOperationFailed, uint64(h.add(&failure{f.Text}))
+	}
+	return true
 }

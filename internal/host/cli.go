@@ -1,0 +1,97 @@
+package host
+
+import (
+	"io"
+	"os"
+)
+
+// The file descriptor numbers by which SetStdio knows the two streams.
+const (
+	Stdout = 1
+	Stderr = 2
+)
+
+// SetStdio makes get-stdout (fd [Stdout]) or get-stderr (fd [Stderr]) return streams
+// that behave as b says and deliver to out, and get-terminal-stdout or -stderr
+// say whether it is a terminal.
+func (h *Host) SetStdio(fd int, b Behavior, out io.Writer, isTerminal bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stdio[fd-1] = h.newSink(b, out)
+	h.stdio[fd-1].handles++ // the host's own
+	h.console[fd-1] = isTerminal
+}
+
+// SetTerminal is the part of SetStdio that says whether the stream is a terminal.
+func (h *Host) SetTerminal(fd int, isTerminal bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.console[fd-1] = isTerminal
+}
+
+// IsTerminal reports whether f is a terminal: a character device, but for the one that
+// is nothing.
+func IsTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	null, err := os.Stat(os.DevNull)
+	return err != nil || !os.SameFile(info, null)
+}
+
+// SetStdin makes get-stdin return streams that behave as b says and have the bytes of in.
+func (h *Host) SetStdin(b Behavior, in io.Reader) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stdin = h.newSource(b, in)
+}
+
+// GetStdin is wasi:cli/stdin.get-stdin: a new handle of the one standard input.
+func (h *Host) GetStdin() uint32 {
+	c := h.begin(OpGetStdin, 0)
+	defer h.end(&c)
+	return c.handle(h.add(&input{source: h.stdin}))
+}
+
+// GetStdout is wasi:cli/stdout.get-stdout: a new handle of the one standard output.
+func (h *Host) GetStdout() uint32 { return h.getStdio(OpGetStdout, Stdout) }
+
+// GetStderr is wasi:cli/stderr.get-stderr.
+func (h *Host) GetStderr() uint32 { return h.getStdio(OpGetStderr, Stderr) }
+
+func (h *Host) getStdio(op Op, fd int) uint32 {
+	c := h.begin(op, 0)
+	defer h.end(&c)
+	return c.handle(h.add(h.stdio[fd-1].open()))
+}
+
+// GetTerminalStdout is wasi:cli/terminal-stdout.get-terminal-stdout; 0 is none.
+func (h *Host) GetTerminalStdout() uint32 { return h.getTerminal(OpGetTerminalStdout, Stdout) }
+
+// GetTerminalStderr is wasi:cli/terminal-stderr.get-terminal-stderr; 0 is none.
+func (h *Host) GetTerminalStderr() uint32 { return h.getTerminal(OpGetTerminalStderr, Stderr) }
+
+func (h *Host) getTerminal(op Op, fd int) uint32 {
+	c := h.begin(op, 0)
+	defer h.end(&c)
+	if !h.console[fd-1] {
+		return c.handle(0)
+	}
+	return c.handle(h.add(terminal{}))
+}
+
+// DropTerminal is [resource-drop]terminal-output.
+func (h *Host) DropTerminal(handle uint32) { drop(h, OpDropTerminal, handle, func(*Host, terminal) {}) }
+
+// Exit delivers the incomplete lines that the standard streams hold, as the end of the process
+// of Wasmtime does.
+func (h *Host) Exit() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, s := range h.stdio {
+		if s.HoldLine && !s.Hold && !s.over() {
+			s.deliver()
+		}
+	}
+}
