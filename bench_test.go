@@ -22,7 +22,7 @@ type meter struct {
 
 func newMeter(tb testing.TB) *meter {
 	h := host.New(host.Options{})
-	w := wasio.NewWriter(expose(tb, h) | h.NewStream(host.Behavior{}, io.Discard))
+	w := wasio.NewWriter(expose(tb, h) | h.NewStream(host.Plan{}, io.Discard))
 	tb.Cleanup(func() { w.Close() })
 	return &meter{h, w}
 }

@@ -656,7 +656,7 @@ func TestC36LostWakeUps(t *testing.T) {
 				trap = r.(*host.Trap)
 			}
 		}()
-		w := wasio.NewWriter(base | h.NewStream(plan.Behavior(), &out))
+		w := wasio.NewWriter(base | h.NewStream(plan, &out))
 		w.SetRecheck(recheck)
 		n, err := w.Write(p)
 		assert.NoError(t, err)

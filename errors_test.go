@@ -266,12 +266,12 @@ func TestOpOfWriterThatIsNotOpen(t *testing.T) {
 }
 
 // newFailing returns a Writer on a host that fails at the given point.
-func newFailing(t *testing.T, at host.Point, text string) (w *wasio.Writer, h *host.Host, base uint32) {
+func newFailing(t *testing.T, at string, text string) (w *wasio.Writer, h *host.Host, base uint32) {
 	t.Helper()
 	h = host.New(host.Options{})
 	base = expose(t, h)
-	plan := host.Plan{Faults: []host.PlannedFault{{At: at, Fault: host.Fault{Text: text, Then: host.ThenAgain}}}}
-	w = wasio.NewWriter(base | h.NewStream(plan.Behavior(), io.Discard))
+	plan := host.Plan{Faults: []host.Fault{{At: at, Text: text, Then: host.ThenAgain}}}
+	w = wasio.NewWriter(base | h.NewStream(plan, io.Discard))
 	t.Cleanup(func() {
 		w.Close()
 		assert.Empty(t, h.Live())
@@ -286,7 +286,7 @@ func (e *errQuota) Error() string { return fmt.Sprint("quota exceeded: ", e.left
 
 // The function of SetReason gets the live error handle, and its result becomes Err.
 func TestReason(t *testing.T) {
-	for name, at := range map[string]host.Point{
+	for name, at := range map[string]string{
 		"check-write": host.AtCheckWrite, "write": host.AtWrite, "flush": host.AtFlush, "flushed": host.AtFlushed,
 	} {
 		t.Run(name, func(t *testing.T) {

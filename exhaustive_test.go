@@ -74,7 +74,7 @@ func (h *anyHost) FlushWaits() int {
 	return n
 }
 
-func (h *anyHost) Fault(host.Point, int, uint64) *host.Fault {
+func (h *anyHost) Fault(string, int, uint64) *host.Fault {
 	kind := h.next(3)
 	if kind == 0 {
 		return nil
@@ -118,7 +118,7 @@ func (e *explorer) check(sizes []int, hold bool, script *anyHost) (err error) {
 		}
 	}()
 	e.sink.n = 0
-	w := wasio.NewWriter(e.base | e.host.NewStream(host.Behavior{Script: script, Traits: host.Traits{Hold: hold}}, &e.sink))
+	w := wasio.NewWriter(e.base | e.host.NewStream(host.Scripted(host.Plan{Hold: hold}, script), &e.sink))
 	var first error
 	written, counted := 0, 0
 	bound := 8
@@ -305,16 +305,16 @@ func behave(c *choices, keep int, check func(*explorer, *choices) error) (calls 
 // deliver a part of a write that fails. It notes what came to pass.
 type spliceHost struct {
 	anyHost
-	then    host.After
+	then    host.Then
 	partial bool // a write that fails may deliver a byte
 	idle    bool // it makes no choices any more
 
-	faults int        // how many there were
-	at     host.Point // of the last fault
-	op     host.Op    // in which it struck
-	before host.Op    // the call before that
-	known  int        // of how many faults op is known
-	moved  uint64     // bytes, at the last point to fail at
+	faults int     // how many there were
+	at     string  // of the last fault
+	op     host.Op // in which it struck
+	before host.Op // the call before that
+	known  int     // of how many faults op is known
+	moved  uint64  // bytes, at the last point to fail at
 }
 
 // during notes that a call is over, and which came before it.
@@ -331,7 +331,7 @@ func (h *spliceHost) Permit(moved uint64) uint64 {
 	return h.anyHost.Permit(moved)
 }
 
-func (h *spliceHost) Fault(at host.Point, call int, moved uint64) *host.Fault {
+func (h *spliceHost) Fault(at string, call int, moved uint64) *host.Fault {
 	h.moved = moved
 	if h.idle || h.failed && h.then == host.ThenWorks { // which it does from then on
 		return nil
@@ -371,9 +371,9 @@ type spliceCase struct {
 	n        int64 // -1: all
 	hold     bool
 	end      host.End
-	then     host.After // of the output stream
-	standard bool       // the output stream is a standard one
-	waits    int        // of each stream
+	then     host.Then // of the output stream
+	standard bool      // the output stream is a standard one
+	waits    int       // of each stream
 }
 
 // A splicing is what checkSplice knows of both streams.
@@ -396,8 +396,8 @@ func (e *explorer) checkSplice(c spliceCase, fd int, out, in *spliceHost) (err e
 		}
 	}()
 	text := &reading{size: c.size}
-	stream := e.host.NewStream(host.Behavior{Script: out, Traits: host.Traits{Hold: c.hold}}, &e.sink)
-	src := e.host.NewInput(host.Behavior{Script: in, Traits: host.Traits{End: c.end}}, text)
+	stream := e.host.NewStream(host.Scripted(host.Plan{Hold: c.hold}, out), &e.sink)
+	src := e.host.NewInput(host.Scripted(host.Plan{End: c.end}, in), text)
 	s := &splicing{spliceCase: c, explorer: e, out: out, in: in, text: text}
 	if c.standard {
 		s.w = standards[fd-1]()
@@ -575,7 +575,7 @@ func TestExhaustiveSplice(t *testing.T) {
 			}
 		}
 		for _, c.end = range []host.End{host.EndKnown, host.EndWhenRead, host.EndSilent} {
-			for _, c.then = range []host.After{host.ThenClosed, host.ThenWorks} {
+			for _, c.then = range []host.Then{host.ThenClosed, host.ThenWorks} {
 				for _, c.standard = range []bool{false, true} {
 					for _, c.hold = range []bool{false, true} {
 						cases = append(cases, c)

@@ -67,13 +67,13 @@ var hardCases = []hardCase{
 	{name: "C1 one byte at a time", plan: wasiotest.Plan{Permits: []uint64{1}}},
 	{name: "C2 a permit of 2^64-1", plan: wasiotest.Plan{Permits: []uint64{1<<64 - 1}},
 		calls: sequence("check-write = 18446744073709551615", "write(9)", "flush", "check-write = 18446744073709551615")},
-	{name: "C3 a permit of 2^40", plan: wasiotest.Plan{As: "wago"}},
+	{name: "C3 a permit of 2^40", plan: wasiotest.As("wago")},
 	{name: "C3 a permit of 2^32", plan: wasiotest.Plan{Permits: []uint64{1 << 32}}},
 	{name: "C3 a permit of 2^31", plan: wasiotest.Plan{Permits: []uint64{1 << 31}}},
 	{name: "C5 nothing permitted until waited for", plan: wasiotest.Plan{Permits: []uint64{0, 6}},
 		calls: sequence("check-write = 0", wait, "check-write = 6", "write(6)", "check-write = 0", wait,
 			"check-write = 6", "write(3)", "flush", "check-write = 0", wait, "check-write = 6")},
-	{name: "C6 progress only through a pollable", plan: wasiotest.Plan{As: "wasmtime-file"}, size: 3*mib + 1},
+	{name: "C6 progress only through a pollable", plan: wasiotest.As("wasmtime-file"), size: 3*mib + 1},
 	{name: "C7 spurious wake-ups", plan: wasiotest.Plan{Permits: []uint64{0, 0, 0, 9}},
 		calls: sequence("check-write = 0", wait, "check-write = 0", wait, "check-write = 0", wait,
 			"check-write = 9", "write(9)",
@@ -196,7 +196,7 @@ func TestC4PermitLargerThanACallCarries(t *testing.T) {
 	h := host.New(host.Options{})
 	base := expose(t, h)
 	plan := host.Plan{Permits: []uint64{1 << 30}}
-	w := wasio.NewWriter(base | h.NewStream(plan.Behavior(), io.Discard))
+	w := wasio.NewWriter(base | h.NewStream(plan, io.Discard))
 	n, err := w.Write(make([]byte, 128*mib+1))
 	require.NoError(t, err)
 	assert.Equal(t, 128*mib+1, n)
@@ -297,7 +297,7 @@ func TestC33OtherHandleInBetween(t *testing.T) {
 
 // C37: each write is a record on some hosts.
 func TestC37OneWriteForEachWrite(t *testing.T) {
-	w, s := newWriter(t, wasiotest.Plan{As: "viceroy"})
+	w, s := newWriter(t, wasiotest.As("viceroy"))
 	var want []string
 	for _, size := range []int{1, 4095, 4096, 4097, 100_000} {
 		p := pattern(size)
@@ -334,7 +334,7 @@ func TestC48FailedWriteThatArrivesInPart(t *testing.T) {
 // failure is its own, and where nobody can tell, the error is w's. A standard stream works again
 // after it has failed.
 func TestC49WhoFailed(t *testing.T) {
-	write := func(then wasiotest.After, closed bool) []wasiotest.Fault {
+	write := func(then wasiotest.Then, closed bool) []wasiotest.Fault {
 		return []wasiotest.Fault{{At: "write", Call: 2, Then: then, Closed: closed, Text: "of w"}}
 	}
 	for _, c := range []struct {
@@ -447,15 +447,17 @@ func TestC52PermitsHoldForSplices(t *testing.T) {
 
 // C54: a peer that resets is a failure with the host's reason, and not the end of a pipe.
 func TestC54PeerThatResets(t *testing.T) {
+	plan := wasiotest.As("wasmtime-tcp")
+	plan.Faults = []wasiotest.Fault{{At: "write", Text: "connection-reset", Then: wasiotest.ThenAgain}}
 	for _, way := range ways {
-		w, _ := newWriter(t, wasiotest.Plan{As: "wasmtime-tcp", Faults: []wasiotest.Fault{{At: "write", Text: "connection-reset", Then: wasiotest.ThenAgain}}})
+		w, _ := newWriter(t, plan)
 		reset := errors.New("reset")
 		w.SetReason(func(uint32) error { return reset })
 		n, err := way.write(w, []byte("nine byte"))
 		assert.Zero(t, n)
 		assert.ErrorIs(t, err, reset)
 		assert.NotErrorIs(t, err, io.ErrClosedPipe)
-		w, _ = newWriter(t, wasiotest.Plan{As: "wasmtime-tcp", Faults: []wasiotest.Fault{{At: "write", Text: "connection-reset", Then: wasiotest.ThenAgain}}})
+		w, _ = newWriter(t, plan)
 		_, err = way.write(w, []byte("nine byte"))
 		var failed *wasio.Error
 		require.ErrorAs(t, err, &failed)

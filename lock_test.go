@@ -377,9 +377,9 @@ func (s *trapScript) next() {
 
 var errTrapped = errors.New("trap")
 
-func (s *trapScript) Permit(uint64) uint64                      { s.next(); return 5 }
-func (s *trapScript) FlushWaits() int                           { s.next(); return 0 }
-func (s *trapScript) Fault(host.Point, int, uint64) *host.Fault { s.next(); return nil }
+func (s *trapScript) Permit(uint64) uint64                  { s.next(); return 5 }
+func (s *trapScript) FlushWaits() int                       { s.next(); return 0 }
+func (s *trapScript) Fault(string, int, uint64) *host.Fault { s.next(); return nil }
 
 // traps calls f. It reports whether f trapped and returns the error of f.
 func traps(f func() error) (yes bool, err error) {
@@ -404,7 +404,7 @@ func TestTrapLeavesNothingLocked(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) { // where a lock that is held is a deadlock
 					h := host.New(host.Options{})
 					script := new(trapScript)
-					w := wasio.NewWriter(expose(t, h) | h.NewStream(host.Behavior{Script: script}, io.Discard))
+					w := wasio.NewWriter(expose(t, h) | h.NewStream(host.Scripted(host.Plan{}, script), io.Discard))
 					b := wasio.NewBufWriterSize(w, 16)
 					b.WriteString("before")
 					b.SetLineMode(true)

@@ -183,7 +183,7 @@ func TestSlowStreamsAreNotGivenUp(t *testing.T) {
 func TestShortRecheckIsPatient(t *testing.T) {
 	for _, recheck := range []time.Duration{100 * µ, time.Millisecond} {
 		synctest.Test(t, func(t *testing.T) {
-			w, _ := newTimed(t, host.Plan{Permits: []uint64{0, 1}, Traits: host.Traits{Delay: 3 * time.Second}})
+			w, _ := newTimed(t, host.Plan{Permits: []uint64{0, 1}, Delay: 3 * time.Second})
 			w.SetRecheck(recheck)
 			start := time.Now()
 			_, err := w.WriteString("x")
@@ -362,8 +362,8 @@ func TestTrapOfAnOwedFlushLeavesNothingLocked(t *testing.T) {
 					h := host.New(host.Options{})
 					script := new(trapScript)
 					base := expose(t, h)
-					w := wasio.NewWriter(base | h.NewStream(host.Behavior{Script: script}, io.Discard))
-					in := base | h.NewInput(host.Behavior{Script: script}, strings.NewReader("text"))
+					w := wasio.NewWriter(base | h.NewStream(host.Scripted(host.Plan{}, script), io.Discard))
+					in := base | h.NewInput(host.Scripted(host.Plan{}, script), strings.NewReader("text"))
 					b := wasio.NewBufWriterSize(w, 16)
 					c.before(b)
 					script.n = n
@@ -540,7 +540,7 @@ func TestTextOfAFailureIsTheHosts(t *testing.T) {
 		assert.EqualError(t, err, "wasio: read: "+want)
 	}
 	h := host.New(host.Options{})
-	w := wasio.NewWriter(expose(t, h) | h.NewStream(host.Behavior{}, writerFunc(func([]byte) (int, error) { return 0, syscall.ENOSPC })))
+	w := wasio.NewWriter(expose(t, h) | h.NewStream(host.Plan{}, writerFunc(func([]byte) (int, error) { return 0, syscall.ENOSPC })))
 	_, err := w.WriteString("x")
 	assert.EqualError(t, err, "wasio: write: no space left on device")
 	assert.Same(t, err, w.Close())

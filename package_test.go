@@ -114,7 +114,9 @@ func TestReadmeShowsCodeThatCompiles(t *testing.T) {
 }
 
 func TestReadmePlan(t *testing.T) {
-	s := wasiotest.NewStream(t, wasiotest.Plan{As: "wasmtime-file", Permits: []uint64{1, 7, 0}})
+	plan := wasiotest.As("wasmtime-file")
+	plan.Permits = []uint64{1, 7, 0}
+	s := wasiotest.NewStream(t, plan)
 	w := wasio.NewWriter(s.Handle())
 	fmt.Fprint(w, "piece by piece")
 	require.NoError(t, w.Close())

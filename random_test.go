@@ -80,7 +80,7 @@ func newRandomStream(t *testing.T, r *rand.Rand, standard bool, part uint64) *ra
 			Bytes:  r.Uint64N(1 << r.IntN(14)),
 			Closed: r.IntN(2) == 0,
 			Text:   "sink",
-			Then:   wasiotest.After(r.IntN(3)),
+			Then:   wasiotest.Then(r.IntN(3)),
 		}
 		if f.At == "write" {
 			f.Partial = r.Uint64N(part + 1)
@@ -567,7 +567,7 @@ func TestSpliceOnEveryHost(t *testing.T) {
 				for _, n := range []int64{-1, size, size - 12345} {
 					t.Run(fmt.Sprint(name, "/standard ", standard, "/end ", kind, "/", n), func(t *testing.T) {
 						synctest.Test(t, func(t *testing.T) {
-							plan := wasiotest.Plan{As: name}
+							plan := wasiotest.As(name)
 							var s *wasiotest.Stream
 							w := wasio.Stdout()
 							if standard {

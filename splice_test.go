@@ -242,7 +242,7 @@ func TestSpliceLeavesTheRest(t *testing.T) {
 }
 
 func TestSpliceFromASourceThatFails(t *testing.T) {
-	for _, then := range []wasiotest.After{wasiotest.ThenClosed, wasiotest.ThenAgain} {
+	for _, then := range []wasiotest.Then{wasiotest.ThenClosed, wasiotest.ThenAgain} {
 		e := newEcho(t, wasiotest.Plan{},
 			wasiotest.Plan{Permits: []uint64{2}, Faults: []wasiotest.Fault{{At: "read", Bytes: 4, Text: "disk gone\n\nCaused by:", Then: then}}},
 			strings.NewReader("abcdef"))
@@ -287,7 +287,7 @@ func TestSpliceToAWriterThatFails(t *testing.T) {
 	for _, c := range []struct {
 		at   string
 		call int
-		then wasiotest.After
+		then wasiotest.Then
 		op   string
 		n    int64
 	}{
@@ -507,7 +507,7 @@ func TestTwoSplicesAtOnce(t *testing.T) {
 func TestSpliceThatTraps(t *testing.T) {
 	h := host.New(host.Options{})
 	base := expose(t, h)
-	w := wasio.NewWriter(base | h.NewStream(host.Behavior{}, io.Discard))
+	w := wasio.NewWriter(base | h.NewStream(host.Plan{}, io.Discard))
 	assert.Panics(t, func() { wasio.Splice(w, base|77, -1) })
 	_, err := w.Write([]byte("not locked"))
 	assert.NoError(t, err)
@@ -527,7 +527,7 @@ func TestSpliceOfManyBytes(t *testing.T) {
 func TestSpliceDoesNotAllocate(t *testing.T) {
 	h := host.New(host.Options{Keep: 1})
 	base := expose(t, h)
-	w := wasio.NewWriter(base | h.NewStream(host.Behavior{}, io.Discard))
-	in := base | h.NewInput(host.Plan{Permits: []uint64{0, 1}}.Behavior(), endless{})
+	w := wasio.NewWriter(base | h.NewStream(host.Plan{}, io.Discard))
+	in := base | h.NewInput(host.Plan{Permits: []uint64{0, 1}}, endless{})
 	assert.LessOrEqual(t, testing.AllocsPerRun(100, func() { wasio.Splice(w, in, 8) }), 8.0, "those are the model's, one for each piece")
 }

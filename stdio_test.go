@@ -106,7 +106,7 @@ func TestStreamOnPipeWithoutReader(t *testing.T) {
 	h := host.New(host.Options{})
 	base := expose(t, h)
 	r, pipe := io.Pipe()
-	w := wasio.NewWriter(base | h.NewStream(host.Behavior{}, pipe))
+	w := wasio.NewWriter(base | h.NewStream(host.Plan{}, pipe))
 	require.NoError(t, r.Close())
 	n, err := w.WriteString("x")
 	assert.Zero(t, n)
@@ -275,7 +275,7 @@ func TestTieOfTheStandardStreams(t *testing.T) {
 	h := host.New(host.Options{})
 	base := expose(t, h)
 	stream := func(name string) *wasio.Writer {
-		return wasio.NewWriter(base | h.NewStream(host.Behavior{}, writerFunc(func(p []byte) (int, error) {
+		return wasio.NewWriter(base | h.NewStream(host.Plan{}, writerFunc(func(p []byte) (int, error) {
 			order = append(order, name+": "+string(p))
 			return len(p), nil
 		})))

@@ -67,7 +67,7 @@ func assertPausesGrow(t *testing.T, pauses []time.Duration) {
 func newTimed(t *testing.T, plan host.Plan) (*wasio.Writer, *host.Host) {
 	t.Helper()
 	h := host.New(host.Options{Keep: 100_000})
-	w := wasio.NewWriter(expose(t, h) | h.NewStream(plan.Behavior(), io.Discard))
+	w := wasio.NewWriter(expose(t, h) | h.NewStream(plan, io.Discard))
 	t.Cleanup(func() {
 		w.Close()
 		assert.Empty(t, h.Live())
@@ -108,7 +108,7 @@ func TestNoPauseAfterATrueWait(t *testing.T) {
 		time.Hour:            false,
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			w, _ := newTimed(t, host.Plan{Permits: append(times(150, 0), 1), Traits: host.Traits{Delay: delay}})
+			w, _ := newTimed(t, host.Plan{Permits: append(times(150, 0), 1), Delay: delay})
 			start := time.Now()
 			_, err := w.ReadFrom(strings.NewReader("x"))
 			require.NoError(t, err)
@@ -128,7 +128,7 @@ func TestTrueWaitsDoNotCount(t *testing.T) {
 		append(times(150, 0), 1),
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			w, _ := newTimed(t, host.Plan{Permits: permits, Traits: host.Traits{Delay: time.Hour}})
+			w, _ := newTimed(t, host.Plan{Permits: permits, Delay: time.Hour})
 			start := time.Now()
 			n, err := w.WriteString("xyz")
 			require.NoError(t, err)
@@ -290,7 +290,7 @@ func TestPausesBetweenLooks(t *testing.T) {
 	}
 	t.Run("grow", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			w, h := newTimed(t, host.Plan{Permits: []uint64{1, 0}, Traits: host.Traits{Delay: time.Second}})
+			w, h := newTimed(t, host.Plan{Permits: []uint64{1, 0}, Delay: time.Second})
 			w.SetRecheck(time.Hour)
 			_, err := w.WriteString("xy")
 			require.NoError(t, err)
@@ -312,7 +312,7 @@ func TestPausesBetweenLooks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w, h := newTimed(t, host.Plan{Permits: []uint64{1, 0}, Traits: host.Traits{Delay: 100 * time.Millisecond}})
+				w, h := newTimed(t, host.Plan{Permits: []uint64{1, 0}, Delay: 100 * time.Millisecond})
 				w.SetRecheck(100 * µ)
 				start := time.Now()
 				if deadline > 0 {
@@ -332,8 +332,8 @@ func TestPausesBetweenLooks(t *testing.T) {
 		})
 	}
 	for name, plan := range map[string]host.Plan{
-		"start anew after a permit": {Permits: []uint64{1, 0}, Traits: host.Traits{Delay: 50 * µ}},
-		"start anew after a flush":  {FlushWaits: []int{1}, Traits: host.Traits{Delay: 50 * µ}},
+		"start anew after a permit": {Permits: []uint64{1, 0}, Delay: 50 * µ},
+		"start anew after a flush":  {FlushWaits: []int{1}, Delay: 50 * µ},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

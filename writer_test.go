@@ -189,7 +189,7 @@ func TestEveryHostThatIsKnownByName(t *testing.T) {
 			continue // loses wake-ups
 		}
 		t.Run(name, func(t *testing.T) {
-			w, s := newWriter(t, wasiotest.Plan{As: name})
+			w, s := newWriter(t, wasiotest.As(name))
 			p := pattern(3 << 20)
 			n, err := w.Write(p)
 			require.NoError(t, err)

@@ -67,8 +67,8 @@ func runOnModel(t *testing.T, toolchain component.Toolchain, plan model.Plan, ar
 	defer cancel()
 	var stdout, stderr bytes.Buffer
 	h := model.New(model.Options{Clock: engine.Clock(ctx)})
-	h.SetStdio(model.Stdout, plan.Behavior(), &stdout, false)
-	h.SetStdio(model.Stderr, model.Behavior{}, &stderr, false)
+	h.SetStdio(model.Stdout, plan, &stdout)
+	h.SetStdio(model.Stderr, model.Plan{}, &stderr)
 	exit, err := engine.Run(ctx, engine.Guest{Module: modelGuest(t, casesGuest, toolchain), Host: h,
 		Args: append([]string{"guest"}, args...), Stderr: &stderr, Cache: modelCache})
 	assert.Empty(t, stderr.String())
@@ -190,7 +190,7 @@ func TestWasirunRunsComponents(t *testing.T) {
 					t.Parallel()
 					wasm := tempPath(example + ".wasm")
 					require.NoError(t, os.WriteFile(wasm, modelGuest(t, "github.com/wasio-dev/wasio/examples/"+example, toolchain), 0o600))
-					for _, flags := range [][]string{nil, {"-permit", "3", "-stall", "2", "-trace"}} {
+					for _, flags := range [][]string{nil, {"-permit", "0,0,3", "-trace"}} {
 						r := run(t, append(flags, wasm)...)
 						assert.Zero(t, r.exit)
 						assert.Equal(t, string(want), string(r.stdout))
@@ -218,7 +218,7 @@ func TestWasirunRunsComponents(t *testing.T) {
 	// The example for componentize-go, as its users build it.
 	t.Run("componentize", func(t *testing.T) {
 		requireTools(t, component.Componentize)
-		r := run(t, "-permit", "3", "-stall", "2", componentized(t, commandExample, "app"), "one")
+		r := run(t, "-permit", "0,0,3", componentized(t, commandExample, "app"), "one")
 		assert.Zero(t, r.exit)
 		assert.Equal(t, "1: one\n"+`{"level":"INFO","msg":"report","arguments":1}`+"\ndone\n", string(r.stdout)+string(r.stderr))
 	})

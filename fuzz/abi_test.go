@@ -82,13 +82,13 @@ func abiGuest() []byte {
 // abiPlans are the hosts that a program can meet.
 var abiPlans = []host.Plan{
 	{},
-	{Permits: []uint64{0, 3, 70_000}, FlushWaits: []int{1}, Traits: host.Traits{Hold: true}},
-	{Permits: []uint64{math.MaxUint64, 0}, Traits: host.Traits{Background: true, Delay: time.Second}},
+	{Permits: []uint64{0, 3, 70_000}, FlushWaits: []int{1}, Hold: true},
+	{Permits: []uint64{math.MaxUint64, 0}, Background: true, Delay: time.Second},
 	{Capacity: 40},
-	{FlushWaits: []int{2}, Traits: host.Traits{LoseWakeups: true, Delay: time.Second}},
-	{Faults: []host.PlannedFault{{At: host.AtFlush, Call: 2, Fault: host.Fault{Text: "a text to allocate", Then: host.ThenAgain}}}},
-	{Faults: []host.PlannedFault{{At: host.AtWrite, Call: 1, Fault: host.Fault{Then: host.ThenWorks}}, {At: host.AtFlushed, Fault: host.Fault{Closed: true}}}},
-	{Permits: []uint64{0, 5}, Faults: []host.PlannedFault{{At: host.AtRead, Call: 3, Fault: host.Fault{Text: "a text to allocate", Then: host.ThenWorks}}}},
+	{FlushWaits: []int{2}, LoseWakeups: true, Delay: time.Second},
+	{Faults: []host.Fault{{At: host.AtFlush, Call: 2, Text: "a text to allocate", Then: host.ThenAgain}}},
+	{Faults: []host.Fault{{At: host.AtWrite, Call: 1, Then: host.ThenWorks}, {At: host.AtFlushed, Closed: true}}},
+	{Permits: []uint64{0, 5}, Faults: []host.Fault{{At: host.AtRead, Call: 3, Text: "a text to allocate", Then: host.ThenWorks}}},
 }
 
 // abiInput is what there is to be read.
@@ -169,9 +169,10 @@ func FuzzABI(f *testing.F) {
 			}
 		}
 		h := host.New(host.Options{Clock: new(host.VirtualClock), Handles: 32})
-		h.SetStdio(host.Stdout, plan.Behavior(), io.Discard, true)
-		h.SetStdio(host.Stderr, plan.Behavior(), io.Discard, false)
-		h.SetStdin(plan.Behavior(), strings.NewReader(abiInput))
+		plan.Terminal = true
+		h.SetStdio(host.Stdout, plan, io.Discard)
+		h.SetStdio(host.Stderr, plan, io.Discard)
+		h.SetStdin(plan, strings.NewReader(abiInput))
 		var memory bytes.Buffer
 		exit, err := engine.Run(t.Context(), engine.Guest{Module: guest, Host: h,
 			Stdin: bytes.NewReader(program), Stdout: &memory, Stderr: os.Stderr, Cache: cache})

@@ -61,7 +61,7 @@ func FuzzComponent(f *testing.F) {
 		defer cancel()
 		h := host.New(host.Options{Clock: engine.Clock(ctx), Handles: 1000})
 		var out bytes.Buffer
-		h.SetStdio(host.Stdout, host.Plan{}.Behavior(), &out, false)
+		h.SetStdio(host.Stdout, host.Plan{}, &out)
 		_, err := engine.Run(ctx, engine.Guest{
 			Module:      append([]byte(componentHeader), sections...),
 			Args:        []string{"guest", "argument"},
@@ -81,7 +81,7 @@ func FuzzComponent(f *testing.F) {
 func TestComponentSeed(t *testing.T) {
 	h := host.New(host.Options{})
 	var out bytes.Buffer
-	h.SetStdio(host.Stdout, host.Plan{}.Behavior(), &out, false)
+	h.SetStdio(host.Stdout, host.Plan{}, &out)
 	exit, err := engine.Run(t.Context(), engine.Guest{
 		Module: append([]byte(componentHeader), section(1, commandModule())...), Args: []string{"guest"}, Host: h})
 	require.NoError(t, err)

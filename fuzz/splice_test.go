@@ -46,7 +46,7 @@ func testSplice(t *testing.T, program, choices []byte) {
 		if src.size >= 0xff00 {
 			src.size = 1 << 40 // it does not end
 		}
-		handle := wd.NewInput(host.Behavior{Traits: in.traits(), Script: in}, src)
+		handle := wd.NewInput(host.Scripted(in.plan(), in), src)
 		var want []byte
 		var sticky error
 		var deadline time.Time

@@ -56,32 +56,32 @@ func (s *script) FlushWaits() int {
 	return 0
 }
 
-func (s *script) Fault(_ host.Point, _ int, moved uint64) *host.Fault {
+func (s *script) Fault(_ string, _ int, moved uint64) *host.Fault {
 	s.moved = moved
 	b := s.next()
 	if b >= 8 {
 		return nil
 	}
 	s.failed, s.closed = true, b%2 == 0
-	f := &host.Fault{Closed: s.closed, Then: host.After(b / 2 % 3)}
+	f := &host.Fault{Closed: s.closed, Then: host.Then(b / 2 % 3)}
 	if s.final && f.Then == host.ThenWorks {
 		f.Then = host.ThenClosed
 	}
 	return f
 }
 
-// traits chooses whether the stream holds what is not flushed, how its pollables behave
+// plan chooses whether the stream holds what is not flushed, how its pollables behave
 // and how long its waits take.
-func (s *script) traits() host.Traits {
-	traits := host.Traits{Hold: s.next()%2 == 0}
+func (s *script) plan() host.Plan {
+	plan := host.Plan{Hold: s.next()%2 == 0}
 	if b := s.next(); b < 0x80 {
-		traits.Latch = b&1 != 0
-		traits.NeverReady = b&2 != 0
-		traits.Background = b&2 != 0 // a stream that is never ready gets on by itself
-		traits.Delay = [...]time.Duration{0, time.Microsecond, 100 * time.Microsecond, 20 * time.Millisecond}[b>>2&3]
-		traits.Premature = b&16 != 0
+		plan.Latch = b&1 != 0
+		plan.NeverReady = b&2 != 0
+		plan.Background = b&2 != 0 // a stream that is never ready gets on by itself
+		plan.Delay = [...]time.Duration{0, time.Microsecond, 100 * time.Microsecond, 20 * time.Millisecond}[b>>2&3]
+		plan.Premature = b&16 != 0
 	}
-	return traits
+	return plan
 }
 
 // world is a host with one stream. It lives in a bubble of testing/synctest, where waits
@@ -104,7 +104,7 @@ func newWorld(t *testing.T, choices []byte) (*world, *wasio.Writer) {
 	wd.base, err = native.Expose(wd.Host)
 	require.NoError(t, err)
 	t.Cleanup(func() { native.Withdraw(wd.base) })
-	handle := wd.NewStream(host.Behavior{Traits: wd.traits(), Script: wd.script}, &wd.out)
+	handle := wd.NewStream(host.Scripted(wd.plan(), wd.script), &wd.out)
 	return wd, wasio.NewWriter(wd.base | handle)
 }
 

@@ -93,7 +93,7 @@ func ExampleFault() {
 // As imitates a real host. On this one each write is a record of its own, such as a line of
 // a log.
 func ExamplePlan_as() {
-	s := wasiotest.NewStream(t, wasiotest.Plan{As: "viceroy"})
+	s := wasiotest.NewStream(t, wasiotest.As("viceroy"))
 	w := wasio.NewBufWriter(wasio.NewWriter(s.Handle()))
 	defer w.Close()
 

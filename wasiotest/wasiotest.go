@@ -16,8 +16,6 @@ package wasiotest
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"slices"
@@ -25,148 +23,101 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	_ "github.com/wasio-dev/wasio" // sets native.SwapWriter
 	"github.com/wasio-dev/wasio/internal/host"
 	"github.com/wasio-dev/wasio/internal/native"
 )
 
-// A Plan says how a stream, of output or of input, behaves where the contract leaves it a choice. The zero value
-// is a synchronous host that permits 1 MiB, never makes a guest wait and never fails.
-type Plan struct {
-	// As imitates a real host: one of [Hosts]. The other fields, where they are not
-	// zero, take the place of what that host does.
-	As string
-
-	// Permits are the answers of check-write in bytes, in turn and then from the
-	// start again. 0 permits nothing: the guest must wait on a pollable and ask
-	// again. A 0 after a 0 is a spurious wake-up. Any other permit holds, for splice
-	// too, until a write, a flush or a failure: check-write repeats it.
-	//
-	// Of an input stream they are how many bytes there are to be read, until those are
-	// read, and 0 is none yet.
-	Permits []uint64
-
-	// FlushWaits say how often the guest must wait until a flush is complete, for
-	// each flush in turn and then from the start again.
-	FlushWaits []int
-
-	// Delay is how long each wait takes. Inside a [testing/synctest] bubble that is
-	// no time at all. A wait of the longest duration never ends, which is a trap unless
-	// the guest waits for a time, too.
-	Delay time.Duration
-
-	// Faults are the failures of the stream.
-	Faults []Fault
-
-	// Capacity closes the stream once it has taken, or had, so many bytes; 0: never.
-	Capacity uint64
-
-	// End says which operations find the end of an input stream, or a failure of it. An
-	// output stream has none.
-	End End
-
-	// Hold keeps what was written until it is flushed. It is lost if the stream is
-	// dropped before that, or fails.
-	Hold bool
-
-	// HoldLine keeps what was written after the last newline, if that is less than 1024
-	// bytes, until a newline or a flush comes. It is lost as with Hold, which goes before
-	// it. Standard output of Wasmtime is like that.
-	HoldLine bool
-
-	// DropWaits makes the drop of the stream wait until what was written has been taken:
-	// until check-write would permit something again. TCP sockets of Wasmtime are like
-	// that.
-	DropWaits bool
-
-	// Background lets the stream make progress while nobody waits on a pollable of
-	// it. Without it, a guest that only asks check-write again never gets on, as on
-	// files of Wasmtime.
-	Background bool
-
-	// Latch makes a pollable that was ready once stay ready for ever.
-	Latch bool
-
-	// NeverReady makes pollable.ready return false always, though block works.
-	NeverReady bool
-
-	// Premature makes a pollable ready at once, though the stream takes Delay to permit
-	// anything. It implies Background.
-	Premature bool
-
-	// LoseWakeups makes a wait on the stream's pollable alone hang unless the stream
-	// is ready when it begins, as in Wasmtime 21 and 22 (issue 8781). It takes a
-	// Delay to matter.
-	LoseWakeups bool
-
-	// Terminal makes the stream of SetStdout a terminal.
-	Terminal bool
-
-	// Handles is how many handles may be live at once; 0 is any number.
-	Handles int
-}
+// A Plan says how a stream, of output or of input, behaves where the contract leaves it a
+// choice. The zero value is a synchronous host that permits 1 MiB, never makes a guest wait and
+// never fails. Its fields are:
+//
+//	Permits     []uint64      // the answers of check-write, in turn and from the start again; 0: wait
+//	FlushWaits  []int         // how often the guest must wait for each flush
+//	Delay       time.Duration // how long each wait takes
+//	Faults      []Fault       // the failures
+//	Capacity    uint64        // closes after so many bytes; 0: never
+//	End         End           // which operations find the end of an input stream
+//	Hold        bool          // loses what is not flushed
+//	HoldLine    bool          // keeps an incomplete line until a newline or a flush
+//	DropWaits   bool          // the drop waits until all is taken
+//	WorksAgain  bool          // an error of what it writes to does not stick
+//	Background  bool          // makes progress while nobody waits on a pollable
+//	Latch       bool          // a pollable that was ready once stays ready
+//	NeverReady  bool          // pollable.ready returns false always
+//	Premature   bool          // a pollable is ready before the Delay is over
+//	LoseWakeups bool          // a wait on the pollable alone hangs (Wasmtime issue 8781)
+//	LoseAt      int           // only this wait does, counted from 1; 0: each
+//	Terminal    bool          // the stream of SetStdout is a terminal
+//	Handles     int           // how many handles may be live at once; 0: any number
+//
+// A 0 in Permits makes the guest wait on a pollable and ask again; a 0 after a 0 is a spurious
+// wake-up. Any other permit holds, for splice too, until a write, a flush or a failure. Of an
+// input stream Permits are how many bytes there are to be read, until those are read.
+//
+// Inside a [testing/synctest] bubble a Delay is no time at all. A wait of the longest duration
+// never ends, which is a trap unless the guest waits for a time, too.
+type Plan = host.Plan
 
 // An End says which operations on an input stream find that it has ended, or that it has
 // failed: the hosts differ. Where the plan makes the guest wait, it waits for the end, too.
-type End int
+type End = host.End
 
 const (
 	// EndKnown lets any operation find the end once no byte is left, also a skip of 0
 	// bytes, as the body of an HTTP request does.
-	EndKnown End = iota
+	EndKnown = host.EndKnown
 
 	// EndWhenRead lets only an operation that asks for a byte find the end. Then every
 	// operation reports it. TCP sockets of Wasmtime are like that.
-	EndWhenRead
+	EndWhenRead = host.EndWhenRead
 
 	// EndSilent is like EndWhenRead, except that an operation that asks for 0 bytes never
 	// reports anything. Standard input of Wasmtime is like that.
-	EndSilent
+	EndSilent = host.EndSilent
 )
 
-// A Fault is a failure of a stream.
-type Fault struct {
-	// At is the function that fails: "check-write", "write" or "flush"; or "flushed"
-	// for a flush that began well and fails before it is complete, which the next
-	// function reports. Of an input stream it is "read", also for skip and splice.
-	At string
+// A Fault is a failure of a stream. Its fields are:
+//
+//	At      string // "check-write", "write", "flush" or "flushed"; of an input stream "read"
+//	Call    int    // the call of At that fails, from 1; 0: every call
+//	Bytes   uint64 // but not before the stream has taken, or had, so many bytes
+//	Closed  bool   // the error is closed, not last-operation-failed
+//	Lost    bool   // a stream that closes loses what it holds and has not flushed
+//	Partial uint64 // how many bytes of a write that fails are delivered, which the guest is not told
+//	Text    string // what the host says of the failure
+//	Then    Then   // what the stream does once it has reported the failure
+//
+// A flush that begins well and fails before it is complete fails at "flushed", which the next
+// function reports. A failure at "read" is one for skip and splice, too.
+type Fault = host.Fault
 
-	// Call is the call of At that fails, from 1; 0: every call.
-	Call int
-
-	// Bytes is how many bytes the stream takes, or has, before that, at the least.
-	Bytes uint64
-
-	// Closed makes the error closed, and not last-operation-failed.
-	Closed bool
-
-	// Lost makes a stream that closes lose what it holds and has not flushed.
-	Lost bool
-
-	// Partial is how many bytes of a write that fails the stream delivers all the same. The
-	// guest is not told of them. It is for At "write", which includes the write of a splice.
-	Partial uint64
-
-	// Text is what the host says of the failure.
-	Text string
-
-	// Then is what the stream does after it has reported the failure.
-	Then After
-}
-
-// After is what a stream does once it has reported a failure.
-type After int
+// Then is what a stream does once it has reported a failure.
+type Then = host.Then
 
 const (
-	ThenClosed After = iota // it is closed, as the WIT says
-	ThenAgain               // it reports the same failure at every call
-	ThenWorks               // it works again, as standard output of Wasmtime does, even after closed
+	ThenClosed = host.ThenClosed // it is closed, as the WIT says
+	ThenAgain  = host.ThenAgain  // it reports the same failure at every call
+	ThenWorks  = host.ThenWorks  // it works again, as standard output of Wasmtime does, even after closed
 )
 
-// Hosts returns the names of the real hosts that [Plan].As can imitate: the stream that a
-// guest has of them as standard output, or the kind of stream that the name says.
+// As returns a plan that imitates a real host, one of [Hosts]: the stream that a guest has of it
+// as standard output, or the kind of stream that the name says. The test may change it:
+//
+//	plan := wasiotest.As("wasmtime-file")
+//	plan.Permits = []uint64{1, 7, 0}
+//
+// As panics if it knows no such host.
+func As(name string) Plan {
+	p, err := host.Named(name)
+	if err != nil {
+		panic("wasiotest: " + err.Error())
+	}
+	return p
+}
+
+// Hosts returns the names of the real hosts that [As] knows.
 func Hosts() []string { return host.Names() }
 
 // RandomPlan returns a plan drawn by a seed, the same one for the same seed: small
@@ -228,18 +179,17 @@ func NewStream(t testing.TB, plan Plan) *Stream {
 }
 
 func newStream(t testing.TB, plan Plan) (*Stream, error) {
-	p, err := plan.model(host.PointOf)
+	err := host.CheckOutput(plan)
 	if err != nil {
 		return nil, err
-	}
-	if plan.End != EndKnown {
-		return nil, errors.New("an output stream has no End")
 	}
 	s := &Stream{host: host.New(host.Options{Handles: plan.Handles, Keep: keep})}
 	if s.base, err = native.Expose(s.host); err != nil {
 		return nil, err
 	}
-	s.handle = s.base | s.host.NewStream(p.Behavior(), &s.sink)
+	s.host.SetStdio(host.Stdout, Plan{Terminal: plan.Terminal}, io.Discard)
+	s.host.SetStdio(host.Stderr, Plan{Terminal: plan.Terminal}, io.Discard)
+	s.handle = s.base | s.host.NewStream(plan, &s.sink)
 	t.Cleanup(func() {
 		native.Withdraw(s.base)
 		if trap := s.host.Trapped(); trap != nil {
@@ -287,7 +237,6 @@ func setStandard(t testing.TB, fd int, plan Plan) *Stream {
 		used.Store(false)
 		t.Fatal("wasiotest:", err)
 	}
-	s.host.SetTerminal(fd, plan.Terminal)
 	handle := native.SwapWriter(fd, s.handle)
 	base := native.SwapStandard(fd, s.base)
 	t.Cleanup(func() { // before that of newStream
@@ -299,65 +248,6 @@ func setStandard(t testing.TB, fd int, plan Plan) *Stream {
 		}
 	})
 	return s
-}
-
-// model returns the plan as the model host takes it.
-func (p Plan) model(pointOf func(name string) (host.Point, error)) (host.Plan, error) {
-	var m host.Plan
-	if p.As != "" {
-		var err error
-		if m, err = host.Named(p.As); err != nil {
-			return m, err
-		}
-	}
-	if p.Permits != nil {
-		m.Permits = p.Permits
-	}
-	if p.FlushWaits != nil {
-		m.FlushWaits = p.FlushWaits
-	}
-	for _, n := range p.FlushWaits {
-		if n < 0 {
-			return m, fmt.Errorf("a flush cannot take %d waits", n)
-		}
-	}
-	if p.Delay < 0 {
-		return m, fmt.Errorf("a delay of %v is negative", p.Delay)
-	}
-	if p.Delay != 0 {
-		m.Delay = p.Delay
-	}
-	if p.End < EndKnown || p.End > EndSilent {
-		return m, fmt.Errorf("no such End: %d", p.End)
-	}
-	m.End = host.End(p.End)
-	for _, f := range p.Faults {
-		at, err := pointOf(f.At)
-		if err != nil {
-			return m, err
-		}
-		if f.Then < ThenClosed || f.Then > ThenWorks {
-			return m, fmt.Errorf("no such After: %d", f.Then)
-		}
-		if f.Call < 0 {
-			return m, fmt.Errorf("there is no call %d", f.Call)
-		}
-		if f.Partial > 0 && at != host.AtWrite {
-			return m, fmt.Errorf("only a write delivers a part, and not %q", f.At)
-		}
-		m.Faults = append(m.Faults, host.PlannedFault{At: at, Call: f.Call, Bytes: f.Bytes,
-			Fault: host.Fault{Closed: f.Closed, Lost: f.Lost, Partial: f.Partial, Text: f.Text, Then: host.After(f.Then)}})
-	}
-	m.Capacity = p.Capacity
-	m.Hold = m.Hold || p.Hold
-	m.HoldLine = m.HoldLine || p.HoldLine
-	m.DropWaits = m.DropWaits || p.DropWaits
-	m.Background = m.Background || p.Background
-	m.Latch = m.Latch || p.Latch
-	m.NeverReady = m.NeverReady || p.NeverReady
-	m.Premature = m.Premature || p.Premature
-	m.LoseWakeups = m.LoseWakeups || p.LoseWakeups
-	return m, nil
 }
 
 // Handle returns the handle of the stream, for [wasio.NewWriter] or any bindings made
@@ -379,26 +269,17 @@ type Input struct {
 }
 
 // NewInput returns an input stream that has the bytes of in and behaves as the plan says, of
-// which the fields As, FlushWaits, Hold, HoldLine, DropWaits, Terminal and Handles are for
+// which the fields FlushWaits, Hold, HoldLine, DropWaits, WorksAgain, Terminal and Handles are for
 // output streams. The stream closes where in ends, and fails where in returns another error;
 // End says when that shows. It must have been dropped when the test of s ends. NewInput fails
 // the test t at once if the plan makes no sense.
 func (s *Stream) NewInput(t testing.TB, plan Plan, in io.Reader) *Input {
 	t.Helper()
-	p, err := plan.model(func(name string) (host.Point, error) {
-		if name != "read" {
-			return 0, fmt.Errorf("no such point of an input stream to fail at: %q (there is read)", name)
-		}
-		return host.AtRead, nil
-	})
-	if err == nil && (plan.As != "" || plan.FlushWaits != nil || plan.Hold || plan.HoldLine || plan.DropWaits ||
-		plan.Terminal || plan.Handles != 0) {
-		err = errors.New("an input stream has no As, FlushWaits, Hold, HoldLine, DropWaits, Terminal or Handles")
-	}
+	err := host.CheckInput(plan)
 	if err != nil {
 		t.Fatal("wasiotest:", err)
 	}
-	return &Input{s.host, s.base, s.base | s.host.NewInput(p.Behavior(), in)}
+	return &Input{s.host, s.base, s.base | s.host.NewInput(plan, in)}
 }
 
 // Handle returns the handle of the stream, for [wasio.Splice] or any bindings made by

@@ -128,18 +128,14 @@ func TestWaitThatWouldNeverEnd(t *testing.T) {
 
 func TestPlanWithoutSenseIsFatal(t *testing.T) {
 	for want, plan := range map[string]wasiotest.Plan{
-		`wasiotest: no host is known as "toaster" (there are ` + strings.Join(wasiotest.Hosts(), ", ") + ")": {As: "toaster"},
-		`wasiotest: no such point to fail at: "splice" (there are check-write, write, flush, flushed)`:       {Faults: []wasiotest.Fault{{At: "splice"}}},
-		`wasiotest: no such point to fail at: "" (there are check-write, write, flush, flushed)`:             {Faults: []wasiotest.Fault{{}}},
+		`wasiotest: no such point to fail at: "splice" (there are check-write, write, flush, flushed)`: {Faults: []wasiotest.Fault{{At: "splice"}}},
+		`wasiotest: no such point to fail at: "" (there are check-write, write, flush, flushed)`:       {Faults: []wasiotest.Fault{{}}},
 		`wasiotest: there is no call -1`:                           {Faults: []wasiotest.Fault{{At: "write", Call: -1}}},
 		`wasiotest: a flush cannot take -2 waits`:                  {FlushWaits: []int{1, -2}},
 		`wasiotest: a delay of -1ns is negative`:                   {Delay: -1},
-		`wasiotest: no such After: 3`:                              {Faults: []wasiotest.Fault{{At: "write", Then: 3}}},
+		`wasiotest: no such Then: 3`:                               {Faults: []wasiotest.Fault{{At: "write", Then: 3}}},
 		`wasiotest: only a write delivers a part, and not "flush"`: {Faults: []wasiotest.Fault{{At: "flush", Partial: 1}}},
-		`wasiotest: no such End: 3`:                                {End: 3},
-		`wasiotest: no such End: -1`:                               {End: -1},
 		`wasiotest: an output stream has no End`:                   {End: wasiotest.EndWhenRead},
-		`wasiotest: no such After: -1`:                             {Faults: []wasiotest.Fault{{At: "write", Then: -1}}},
 	} {
 		var f fakeT
 		f.run(func(t testing.TB) { wasiotest.NewStream(t, plan) })
@@ -172,17 +168,24 @@ func permits(s *wasiotest.Stream, n int) (answers []uint64) {
 	return answers
 }
 
+// as returns a stream of a host known by name, with a change.
+func as(t testing.TB, name string, change func(*wasiotest.Plan)) *wasiotest.Stream {
+	plan := wasiotest.As(name)
+	change(&plan)
+	return wasiotest.NewStream(t, plan)
+}
+
 // drop drops the stream.
 func drop(s *wasiotest.Stream) { open(s).ResourceDrop() }
 
 func TestAs(t *testing.T) {
 	t.Run("as it is", func(t *testing.T) {
-		s := wasiotest.NewStream(t, wasiotest.Plan{As: "wasmtime-file"})
+		s := wasiotest.NewStream(t, wasiotest.As("wasmtime-file"))
 		assert.Equal(t, []uint64{1 << 20, 0, 1 << 20}, permits(s, 3))
 		drop(s)
 	})
 	t.Run("with other permits", func(t *testing.T) {
-		s := wasiotest.NewStream(t, wasiotest.Plan{As: "wasmtime-file", Permits: []uint64{5}})
+		s := as(t, "wasmtime-file", func(p *wasiotest.Plan) { p.Permits = []uint64{5} })
 		assert.Equal(t, []uint64{5, 5}, permits(s, 2))
 		open(s).CheckWrite()
 		open(s).Write(listOf("lost"))
@@ -190,22 +193,34 @@ func TestAs(t *testing.T) {
 		assert.Empty(t, s.String(), "held, as files of Wasmtime do")
 	})
 	t.Run("with other flushes", func(t *testing.T) {
-		s := wasiotest.NewStream(t, wasiotest.Plan{As: "wasmtime-async", FlushWaits: []int{3}})
+		s := as(t, "wasmtime-async", func(p *wasiotest.Plan) { p.FlushWaits = []int{3} })
 		open(s).Flush()
 		assert.Equal(t, []uint64{0, 0, 0, 8192}, permits(s, 4))
 		drop(s)
 	})
 	t.Run("that fails", func(t *testing.T) {
-		s := wasiotest.NewStream(t, wasiotest.Plan{As: "spin", Faults: []wasiotest.Fault{{At: "check-write", Closed: true}}})
+		s := as(t, "spin", func(p *wasiotest.Plan) { p.Faults = []wasiotest.Fault{{At: "check-write", Closed: true}} })
 		_, e, failed := open(s).CheckWrite().Result()
 		assert.True(t, failed)
 		assert.True(t, e.Closed())
 		drop(s)
 	})
 	t.Run("with a capacity", func(t *testing.T) {
-		s := wasiotest.NewStream(t, wasiotest.Plan{As: "wago", Capacity: 9})
+		s := as(t, "wago", func(p *wasiotest.Plan) { p.Capacity = 9 })
 		assert.Equal(t, []uint64{9}, permits(s, 1))
 		drop(s)
+	})
+	t.Run("undone", func(t *testing.T) {
+		s := as(t, "viceroy", func(p *wasiotest.Plan) { p.Background, p.Permits = false, []uint64{0, 1} })
+		for range 3 {
+			n, _, _ := open(s).CheckWrite().Result()
+			assert.Zero(t, n)
+		}
+		drop(s)
+	})
+	t.Run("unknown", func(t *testing.T) {
+		assert.PanicsWithValue(t, `wasiotest: no host is known as "toaster" (there are `+strings.Join(wasiotest.Hosts(), ", ")+")",
+			func() { wasiotest.As("toaster") })
 	})
 }
 
@@ -266,7 +281,7 @@ func TestPlan(t *testing.T) {
 		drop(s)
 	})
 	t.Run("HoldLine", func(t *testing.T) {
-		for _, plan := range []wasiotest.Plan{{HoldLine: true}, {As: "wasmtime-stdout"}} {
+		for _, plan := range []wasiotest.Plan{{HoldLine: true}, wasiotest.As("wasmtime-stdout")} {
 			s := wasiotest.NewStream(t, plan)
 			open(s).CheckWrite()
 			open(s).Write(listOf("a line\nand more"))
@@ -282,7 +297,7 @@ func TestPlan(t *testing.T) {
 	t.Run("DropWaits", func(t *testing.T) {
 		for _, plan := range []wasiotest.Plan{
 			{DropWaits: true, Permits: []uint64{5, 0}, Delay: time.Hour},
-			{As: "wasmtime-tcp", Delay: time.Hour},
+			{DropWaits: true, Permits: []uint64{64 << 10, 0}, Background: true, Delay: time.Hour},
 		} {
 			synctest.Test(t, func(t *testing.T) {
 				s := wasiotest.NewStream(t, plan)
@@ -295,7 +310,7 @@ func TestPlan(t *testing.T) {
 		}
 		var f fakeT
 		f.run(func(fake testing.TB) {
-			s := wasiotest.NewStream(fake, wasiotest.Plan{As: "wasmtime-tcp", Delay: math.MaxInt64})
+			s := as(fake, "wasmtime-tcp", func(p *wasiotest.Plan) { p.Delay = math.MaxInt64 })
 			open(s).CheckWrite()
 			open(s).Write(listOf("never taken"))
 			assert.Panics(t, func() { drop(s) })
@@ -1008,9 +1023,9 @@ func TestEnd(t *testing.T) {
 }
 
 func TestPlanOfInputWithoutSenseIsFatal(t *testing.T) {
-	const noFields = "wasiotest: an input stream has no As, FlushWaits, Hold, HoldLine, DropWaits, Terminal or Handles"
+	const noFields = "wasiotest: an input stream has no FlushWaits, Hold, HoldLine, DropWaits, WorksAgain, Terminal or Handles"
 	noPoint := func(name string) string {
-		return fmt.Sprintf("wasiotest: no such point of an input stream to fail at: %q (there is read)", name)
+		return fmt.Sprintf("wasiotest: no such point to fail at: %q (there are read)", name)
 	}
 	for _, c := range []struct {
 		want string
@@ -1020,7 +1035,7 @@ func TestPlanOfInputWithoutSenseIsFatal(t *testing.T) {
 		{noPoint("write"), wasiotest.Plan{Faults: []wasiotest.Fault{{At: "read"}, {At: "write"}}}},
 		{noPoint("splice"), wasiotest.Plan{Faults: []wasiotest.Fault{{At: "splice"}}}},
 		{noPoint(""), wasiotest.Plan{Faults: []wasiotest.Fault{{}}}},
-		{noFields, wasiotest.Plan{As: "spin"}},
+		{noFields, wasiotest.As("spin")},
 		{noFields, wasiotest.Plan{FlushWaits: []int{0}}},
 		{noFields, wasiotest.Plan{Hold: true}},
 		{noFields, wasiotest.Plan{HoldLine: true}},
@@ -1031,9 +1046,7 @@ func TestPlanOfInputWithoutSenseIsFatal(t *testing.T) {
 		{"wasiotest: a delay of -1ns is negative", wasiotest.Plan{Delay: -1}},
 		{"wasiotest: no such End: 3", wasiotest.Plan{End: 3}},
 		{`wasiotest: only a write delivers a part, and not "read"`, wasiotest.Plan{Faults: []wasiotest.Fault{{At: "read", Partial: 1}}}},
-		{"wasiotest: no such After: 3", wasiotest.Plan{Faults: []wasiotest.Fault{{At: "read", Then: 3}}}},
-		{`wasiotest: no host is known as "toaster" (there are ` + strings.Join(wasiotest.Hosts(), ", ") + ")",
-			wasiotest.Plan{As: "toaster"}},
+		{"wasiotest: no such Then: 3", wasiotest.Plan{Faults: []wasiotest.Fault{{At: "read", Then: 3}}}},
 	} {
 		s := wasiotest.NewStream(t, wasiotest.Plan{})
 		var f fakeT

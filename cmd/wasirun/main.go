@@ -65,7 +65,7 @@ Examples:
   wasirun ./examples/hello
   wasirun -trace ./examples/log                        show every host call
   wasirun -tinygo -trace=json ./examples/log           the same of a TinyGo program, for other programs to read
-  wasirun -permit 1 -stall 3 ./examples/log            accept one byte at a time, after three waits
+  wasirun -permit 0,0,0,1 ./examples/log              accept one byte at a time, after three waits
   wasirun -as wasmtime-file -stats ./examples/json     imitate a host that makes guests wait
   wasirun -fail write:2=disk-full ./examples/bufio     fail the second write
   wasirun -timeout 10s guest.wasm argument             run a module or a component, with a time limit
@@ -153,9 +153,6 @@ func parse(args []string, help io.Writer) (*command, error) {
 	case c.timeout < 0:
 		return nil, fmt.Errorf("-timeout %v is negative", c.timeout)
 	}
-	if err := c.streams.validate(); err != nil {
-		return nil, err
-	}
 	c.target, c.args = flags.Arg(0), flags.Args()[1:]
 	return c, nil
 }
@@ -185,9 +182,9 @@ func (c *command) run() (int, error) {
 	file := func(fd uint32, f *os.File) io.Writer { return &tracedFile{f, fd, options} }
 	stdin := host.NewFeed(os.Stdin)
 	h := host.New(options)
-	h.SetStdin(host.Behavior{Traits: host.Traits{End: host.EndSilent}}, stdin) // as Wasmtime's
-	h.SetStdio(host.Stdout, c.streams.plan().Behavior(), os.Stdout, host.IsTerminal(os.Stdout))
-	h.SetStdio(host.Stderr, c.streams.plan().Behavior(), os.Stderr, host.IsTerminal(os.Stderr))
+	h.SetStdin(host.Plan{End: host.EndSilent}, stdin) // as Wasmtime's
+	h.SetStdio(host.Stdout, c.streams.of(os.Stdout), os.Stdout)
+	h.SetStdio(host.Stderr, c.streams.of(os.Stderr), os.Stderr)
 	guest := engine.Guest{
 		Module:      module,
 		Args:        append([]string{c.target}, c.args...),

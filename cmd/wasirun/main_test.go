@@ -139,9 +139,9 @@ func TestFlags(t *testing.T) {
 			"check-write = 18446744073709551615|write(4)|check-write = 18446744073709551615"},
 		{"-trace -permit 0,4", checker, 0, "",
 			"check-write = 0|subscribe = pollable(2)|pollable(2).block|check-write = 4|flush|check-write = 0"},
-		{"-trace -stall 1", checker, 0, "",
+		{"-trace -permit 0,1048576", checker, 0, "",
 			"check-write = 0|subscribe = pollable(2)|pollable(2).block|check-write = 1048576|flush|check-write = 0"},
-		{"-trace -stall 2 -permit 3", checker, 0, "",
+		{"-trace -permit 0,0,3", checker, 0, "",
 			"check-write = 0|subscribe = pollable(2)|pollable(2).block|check-write = 0|flush|check-write = 3"}, // a flush ends the stall
 		{"-trace -flush 1", checker, 0, "",
 			"check-write = 1048576|subscribe = pollable(2)|pollable(2).block|check-write = 1048576|flush|check-write = 0"},
@@ -165,7 +165,7 @@ func TestFlags(t *testing.T) {
 			"check-write = 1048576|subscribe = pollable(2)|pollable(2).block|check-write = 1048576|flush|check-write = last-operation-failed(error(3))"},
 		{"-memory 1", writer, 0, "0123", ""},
 		{"-timeout 1h", writer, 0, "0123", ""},
-		{"-timeout 1h -delay 1ns -stall 3", blocker, 0, "0123456789", ""},
+		{"-timeout 1h -delay 1ns -permit 0,0,0,1048576", blocker, 0, "0123456789", ""},
 	} {
 		t.Run(c.flags, func(t *testing.T) {
 			exit, stdout, stderr := run(t, append(strings.Fields(c.flags), module(t, c.guest))...)
@@ -226,7 +226,7 @@ func TestExitCodes(t *testing.T) {
 		{"exit code of the guest, equal to one of wasirun", nil, guest(program(do("proc_exit", 125))), 125, ""},
 		{"exit code 0", nil, guest(program(do("proc_exit", 0))), 0, ""},
 		{"timeout in the guest", []string{"-timeout", "20ms"}, forever, 124, "wasirun: timeout after 20ms\n"},
-		{"timeout in a wait", []string{"-timeout", "20ms", "-stall", "1", "-delay", "24h"}, waiting, 124, "wasirun: timeout after 20ms\n"},
+		{"timeout in a wait", []string{"-timeout", "20ms", "-permit", "0,1", "-delay", "24h"}, waiting, 124, "wasirun: timeout after 20ms\n"},
 		{"crash", nil, guest(wasmtest.Code{}.Unreachable()), 134, "wasirun: GUEST: the guest crashed: wasm error: unreachable\n"},
 		{"trap", nil, guest(program(do("get-stdout"), do("flush", 5, 0))), 134, "wasirun: wasi host: trap: handle 5 is unknown, or was dropped\n" +
 			"\tstdout.get-stdout = output-stream(1)\n\toutput-stream(5).flush = trap\n"},
@@ -285,11 +285,9 @@ func TestBadInput(t *testing.T) {
 		{[]string{"-permit", "-1", ok}, `-permit: not a number of bytes: "-1"`},
 		{[]string{"-permit", "18446744073709551616", ok}, `-permit: not a number of bytes: "18446744073709551616"`},
 		{[]string{"-permit", "many", ok}, `-permit: not a number of bytes: "many"`},
-		{[]string{"-stall", "-1", ok}, `invalid value "-1" for flag -stall`},
-		{[]string{"-stall", "4000000000", ok}, "-stall 4000000000: the maximum is 1000"},
 		{[]string{"-flush", "-1", ok}, `invalid value "-1" for flag -flush`},
-		{[]string{"-flush", "18446744073709551615", ok}, "-flush 18446744073709551615: the maximum is 1000"},
-		{[]string{"-delay", "-1s", ok}, "-delay -1s is negative"},
+		{[]string{"-flush", "18446744073709551615", ok}, `invalid value "18446744073709551615" for flag -flush: the maximum is 1000`},
+		{[]string{"-delay", "-1s", ok}, "a delay of -1s is negative"},
 		{[]string{"-delay", "1", ok}, `invalid value "1" for flag -delay`},
 		{[]string{"-timeout", "-1s", ok}, "-timeout -1s is negative"},
 		{[]string{"-timeout", "soon", ok}, `invalid value "soon" for flag -timeout`},
@@ -348,7 +346,7 @@ func TestHelp(t *testing.T) {
 		assert.Zero(t, exit)
 		assert.Empty(t, stderr)
 		assert.True(t, strings.HasPrefix(stdout, "usage: wasirun [flags] ./package|guest.wasm [arguments]\n"), stdout)
-		for _, name := range []string{"-as host", "-permit bytes", "-stall n", "-flush n", "-delay time", "-hold", "-fail call", "-close call",
+		for _, name := range []string{"-as host", "-permit bytes", "-flush n", "-delay time", "-hold", "-fail call", "-close call",
 			"-capacity bytes", "-trace", "-tinygo", "-timeout time", "-memory MiB", "124", "125", "134"} {
 			assert.Contains(t, stdout, name)
 		}
@@ -363,7 +361,7 @@ func TestPackage(t *testing.T) {
 	assert.Equal(t, want, stdout)
 	assert.Empty(t, stderr)
 
-	exit, stdout, stderr = run(t, "-permit", "1", "-stall", "3", "-trace", "./examples/log")
+	exit, stdout, stderr = run(t, "-permit", "0,0,0,1", "-trace", "./examples/log")
 	assert.Zero(t, exit)
 	assert.Equal(t, want, stdout)
 	stderr = untimed(t, stderr)
@@ -418,7 +416,7 @@ func TestStandardOutputWithoutReader(t *testing.T) {
 }
 
 func TestStats(t *testing.T) {
-	exit, stdout, stderr := run(t, "-stats", "-permit", "4", "-delay", "1ms", "-stall", "1", module(t, blocker))
+	exit, stdout, stderr := run(t, "-stats", "-permit", "0,4", "-delay", "1ms", module(t, blocker))
 	assert.Zero(t, exit)
 	assert.Equal(t, "0123456789", stdout)
 	assert.Regexp(t, `^ *calls +time +function

@@ -43,8 +43,8 @@ func runComponent(t *testing.T, b []byte, args ...string) (exit int, out string,
 	t.Helper()
 	var stdout bytes.Buffer
 	h := host.New(host.Options{Clock: new(host.VirtualClock)})
-	h.SetStdio(host.Stdout, host.Behavior{}, &stdout, false)
-	h.SetStdin(host.Behavior{}, strings.NewReader("typed"))
+	h.SetStdio(host.Stdout, host.Plan{}, &stdout)
+	h.SetStdin(host.Plan{}, strings.NewReader("typed"))
 	exit, err = engine.Run(t.Context(), engine.Guest{Module: b, Host: h, Args: args, Cache: cache})
 	return exit, stdout.String(), err
 }

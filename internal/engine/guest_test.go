@@ -62,15 +62,15 @@ func runGuest(t *testing.T, o host.Options, p host.Plan, stdin io.Reader, args .
 	require.NoError(t, err)
 	var stream, stdout, stderr bytes.Buffer
 	h := host.New(o)
-	h.SetStdio(host.Stdout, p.Behavior(), &stream, false)
-	h.SetStdio(host.Stderr, host.Behavior{}, &stderr, false)
+	h.SetStdio(host.Stdout, p, &stream)
+	h.SetStdio(host.Stderr, host.Plan{}, &stderr)
 	exit, err := engine.Run(t.Context(), engine.Guest{Module: module, Args: append([]string{"guest"}, args...), Host: h,
 		Stdin: stdin, Stdout: &stdout, Stderr: &stderr, Cache: cache})
 	return result{exit, err, stream.String(), stdout.String(), stderr.String(), h}
 }
 
 // slow is a plan with small permits, waits and slow flushes.
-var slow = host.Plan{Permits: []uint64{7, 0, 0, 1, 0, 64}, FlushWaits: []int{2, 0}, Traits: host.Traits{Hold: true}}
+var slow = host.Plan{Permits: []uint64{7, 0, 0, 1, 0, 64}, FlushWaits: []int{2, 0}, Hold: true}
 
 func TestGuestPrints(t *testing.T) {
 	for name, plan := range map[string]host.Plan{"synchronous": {}, "slow": slow} {
@@ -92,7 +92,7 @@ func TestGuestWritesMuch(t *testing.T) {
 		plan host.Plan
 	}{
 		{"3000000", host.Plan{}},
-		{"3000000", host.Plan{Permits: []uint64{1 << 20, 0}, FlushWaits: []int{1}, Traits: host.Traits{Hold: true}}},
+		{"3000000", host.Plan{Permits: []uint64{1 << 20, 0}, FlushWaits: []int{1}, Hold: true}},
 		{"20000", slow},
 	} {
 		r := runGuest(t, host.Options{}, c.plan, nil, "large", c.size)
@@ -154,7 +154,7 @@ func TestGuestAlternatesStandardOutputs(t *testing.T) {
 	require.NoError(t, err)
 	var out bytes.Buffer
 	h := host.New(host.Options{})
-	h.SetStdio(host.Stdout, slow.Behavior(), &out, false)
+	h.SetStdio(host.Stdout, slow, &out)
 	exit, err := engine.Run(t.Context(), engine.Guest{Module: module, Args: []string{"guest", "alternate"}, Host: h, Stdout: &out, Cache: cache})
 	require.NoError(t, err)
 	assert.Zero(t, exit)
@@ -203,7 +203,7 @@ func TestGuestLetsOthersRunBeforeItWaits(t *testing.T) {
 	}})
 	// Go's scheduler checks its global queue every 61st time, and may then resume the
 	// goroutine that has just yielded. It does not do so twice in a row.
-	h.SetStdio(host.Stdout, host.Plan{Permits: []uint64{0, 0, 100}}.Behavior(), record, false)
+	h.SetStdio(host.Stdout, host.Plan{Permits: []uint64{0, 0, 100}}, record)
 	_, err = engine.Run(t.Context(), engine.Guest{Module: module, Args: []string{"guest", "yield"}, Host: h, Stdout: record, Cache: cache})
 	require.NoError(t, err)
 	require.Contains(t, events, "another goroutine\n")
@@ -221,8 +221,9 @@ type writerFunc func(p []byte) (int, error)
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 func TestGuestIsToldOfFailures(t *testing.T) {
-	fault := func(at host.Point, f host.Fault) host.Plan {
-		return host.Plan{Faults: []host.PlannedFault{{At: at, Fault: f}}}
+	fault := func(at string, f host.Fault) host.Plan {
+		f.At = at
+		return host.Plan{Faults: []host.Fault{f}}
 	}
 	for _, c := range []struct {
 		name string
@@ -311,8 +312,8 @@ func randomScenario(seed uint64) scenario {
 	case 0:
 		s.plan.Capacity = 1 + r.Uint64N(2000)
 	case 1:
-		s.plan.Faults = []host.PlannedFault{{At: host.Point(r.IntN(4)), Call: 1 + r.IntN(8),
-			Fault: host.Fault{Closed: r.IntN(2) == 0, Then: host.After(r.IntN(3))}}}
+		s.plan.Faults = []host.Fault{{At: []string{host.AtCheckWrite, host.AtWrite, host.AtFlush, host.AtFlushed}[r.IntN(4)], Call: 1 + r.IntN(8),
+			Closed: r.IntN(2) == 0, Then: host.Then(r.IntN(3))}}
 	}
 
 	words := []string{}
@@ -375,7 +376,7 @@ func runNatively(t *testing.T, s scenario) outcome {
 	base, err := native.Expose(h)
 	require.NoError(t, err)
 	defer native.Withdraw(base)
-	results := script.Run(wasio.NewWriter(base|h.NewStream(s.plan.Behavior(), &out)), s.script)
+	results := script.Run(wasio.NewWriter(base|h.NewStream(s.plan, &out)), s.script)
 	return outcome{results, out.String(), normalize(calls)}
 }
 
@@ -395,7 +396,7 @@ func (f *feeder) Read(p []byte) (int, error) {
 	}
 	f.outs = append(f.outs, new(bytes.Buffer))
 	f.calls = append(f.calls, nil)
-	f.host.SetStdio(host.Stdout, f.scenarios[n].plan.Behavior(), f.outs[n], false)
+	f.host.SetStdio(host.Stdout, f.scenarios[n].plan, f.outs[n])
 	return copy(p, f.scenarios[n].script+"\n"), nil
 }
 

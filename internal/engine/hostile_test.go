@@ -118,14 +118,15 @@ func runWithInput(t *testing.T, m wasmtest.Module, o host.Options, p, input host
 	}
 	h := host.New(o)
 	var streamOut, stdoutOut bytes.Buffer
-	h.SetStdio(host.Stdout, p.Behavior(), &streamOut, true)
-	h.SetStdin(input.Behavior(), strings.NewReader("content"))
+	p.Terminal = true
+	h.SetStdio(host.Stdout, p, &streamOut)
+	h.SetStdin(input, strings.NewReader("content"))
 	exit, err = engine.Run(t.Context(), engine.Guest{Module: m.Bytes(), Host: h, Stdout: &stdoutOut, Cache: cache})
 	return exit, streamOut.String(), stdoutOut.String(), err
 }
 
 // flushFails is a plan whose every flush fails.
-var flushFails = host.Plan{Faults: []host.PlannedFault{{At: host.AtFlush, Fault: host.Fault{Text: "disk full"}}}}
+var flushFails = host.Plan{Faults: []host.Fault{{At: host.AtFlush, Text: "disk full"}}}
 
 // TestHostileCallsTrap checks that every call that violates the ABI or the contract ends in
 // a trap that says why.
@@ -273,7 +274,7 @@ func dump(m wasmtest.Module) wasmtest.Module {
 // TestResultsInMemory checks every byte of the results that functions store in memory, and
 // that they change no other byte.
 func TestResultsInMemory(t *testing.T) {
-	closing := host.Plan{Faults: []host.PlannedFault{{At: host.AtWrite, Fault: host.Fault{Closed: true}}}}
+	closing := host.Plan{Faults: []host.Fault{{At: host.AtWrite, Closed: true}}}
 	for _, c := range []struct {
 		name   string
 		module wasmtest.Module
@@ -284,7 +285,7 @@ func TestResultsInMemory(t *testing.T) {
 			want: "........" + "\x00.......\x08\x07\x06\x05\x04\x03\x02\x01"},
 		{name: "check-write closed", module: newModule(program(do("check-write", 1, 1024), do("write", 1, 0, 0, 16), do("check-write", 1, 0))),
 			plan: closing, want: "\x01.......\x01......." + "\x01...\x01..."},
-		{name: "check-write failed", plan: host.Plan{Faults: []host.PlannedFault{{At: host.AtCheckWrite}}},
+		{name: "check-write failed", plan: host.Plan{Faults: []host.Fault{{At: host.AtCheckWrite}}},
 			module: newModule(program(do("check-write", 1, 0))), want: "\x01.......\x00...\x02\x00\x00\x00"},
 		{name: "write", module: newModule(program(do("check-write", 1, 16), do("write", 1, 0, 3, 4))), want: "....\x00...........\x00.......\x00\x00\x10\x00\x00\x00\x00\x00"},
 		{name: "write-zeroes", module: newModule(program(do("check-write", 1, 16), do("write-zeroes", 1, 3, 0))),
@@ -332,7 +333,7 @@ func TestResultsReturned(t *testing.T) {
 		{"get-stderr", wasmtest.Code{}.Call(importIndex("get-stdout")).Drop().Call(importIndex("get-stderr")), host.Plan{}, 2},
 		{"subscribe", program().I32(1).Call(importIndex("subscribe")), host.Plan{}, 2},
 		{"ready", program(do("subscribe", 1)).I32(2).Call(importIndex("ready")), host.Plan{}, 1},
-		{"not ready", program(do("subscribe", 1)).I32(2).Call(importIndex("ready")), host.Plan{Traits: host.Traits{NeverReady: true}}, 0},
+		{"not ready", program(do("subscribe", 1)).I32(2).Call(importIndex("ready")), host.Plan{NeverReady: true}, 0},
 		{"subscribe-duration", program().I64(1).Call(importIndex("subscribe-duration")), host.Plan{}, 2},
 		{"subscribe-instant", program().I64(1).Call(importIndex("subscribe-instant")), host.Plan{}, 2},
 		{"subscribe after the drop of a pollable", program(do("subscribe", 1), do("block", 2), do("[resource-drop]pollable", 2)).I32(1).Call(importIndex("subscribe")), host.Plan{}, 3},
@@ -518,7 +519,7 @@ func cancelOn(t *testing.T, op host.Op) (context.Context, *host.Host) {
 			cancel()
 		}
 	}})
-	h.SetStdio(host.Stdout, host.Plan{FlushWaits: []int{1}, Traits: host.Traits{Delay: 24 * time.Hour}}.Behavior(), &bytes.Buffer{}, false)
+	h.SetStdio(host.Stdout, host.Plan{FlushWaits: []int{1}, Delay: 24 * time.Hour}, &bytes.Buffer{})
 	return ctx, h
 }
 
@@ -574,7 +575,7 @@ func TestTrapComesBeforeContext(t *testing.T) {
 // fault lies in this process and not in the guest, the panic does not end the process.
 func TestSinkThatPanics(t *testing.T) {
 	h := host.New(host.Options{})
-	h.SetStdio(host.Stdout, host.Behavior{}, panicWriter{}, false)
+	h.SetStdio(host.Stdout, host.Plan{}, panicWriter{})
 	_, err := engine.Run(t.Context(), engine.Guest{Module: newModule(program(do("blocking-write-and-flush", 1, 0, 1, 0))).Bytes(), Host: h, Cache: cache})
 	require.ErrorIs(t, err, engine.ErrCrash)
 	assert.EqualError(t, err, "the guest crashed: sink (recovered by wazero)")

@@ -32,8 +32,8 @@ func allocating(c wasmtest.Code, at uint32) wasmtest.Module {
 }
 
 var (
-	readFails  = host.Plan{Faults: []host.PlannedFault{{At: host.AtRead, Fault: host.Fault{Text: "disk full"}}}}
-	readCloses = host.Plan{Faults: []host.PlannedFault{{At: host.AtRead, Fault: host.Fault{Closed: true}}}}
+	readFails  = host.Plan{Faults: []host.Fault{{At: host.AtRead, Text: "disk full"}}}
+	readCloses = host.Plan{Faults: []host.Fault{{At: host.AtRead, Closed: true}}}
 )
 
 // TestInputResultsInMemory is like TestResultsInMemory.
@@ -103,7 +103,7 @@ func TestInputResultsInMemory(t *testing.T) {
 		{name: "splice closed", module: newModule(reader(do("splice", 1, 2, 5, 0))),
 			plan: readCloses, want: "\x01.......\x01"},
 		{name: "splice to a stream that closes", module: newModule(reader(do("splice", 1, 2, 5, 0))), output: host.Plan{
-			Faults: []host.PlannedFault{{At: host.AtWrite, Fault: host.Fault{Closed: true}}}}, want: "\x01.......\x01"},
+			Faults: []host.Fault{{At: host.AtWrite, Closed: true}}}, want: "\x01.......\x01"},
 		{name: "blocking-splice", module: newModule(reader(do("blocking-splice", 1, 2, 5, 0))),
 			plan: host.Plan{Permits: []uint64{0, 3}}, output: host.Plan{Permits: []uint64{0, 2}},
 			want: "\x00.......\x02\x00\x00\x00\x00\x00\x00\x00"},
@@ -226,10 +226,10 @@ func TestInputResultsReturned(t *testing.T) {
 		{"subscribe", reader().I32(2).Call(importIndex(subscribeInput)), host.Plan{}, 3},
 		{"ready", reader(do(subscribeInput, 2)).I32(3).Call(importIndex("ready")), host.Plan{}, 1},
 		{"not ready", reader(do("skip", 2, 1, 0), do(subscribeInput, 2)).I32(3).Call(importIndex("ready")),
-			host.Plan{Permits: []uint64{0, 1}, Traits: host.Traits{Delay: time.Second}}, 0},
+			host.Plan{Permits: []uint64{0, 1}, Delay: time.Second}, 0},
 		{"ready after block",
 			reader(do("skip", 2, 1, 0), do(subscribeInput, 2), do("block", 3)).I32(3).Call(importIndex("ready")),
-			host.Plan{Permits: []uint64{0, 1}, Traits: host.Traits{Delay: time.Second}}, 1},
+			host.Plan{Permits: []uint64{0, 1}, Delay: time.Second}, 1},
 		{"get-stdin after the drop", reader(do(subscribeInput, 2), do("[resource-drop]pollable", 3), do(dropInput, 2)).
 			Call(importIndex("get-stdin")), host.Plan{}, 4},
 	} {
@@ -275,8 +275,8 @@ func TestContextEndsReader(t *testing.T) {
 			in, typed := io.Pipe()
 			defer typed.Close()
 			ctx, h := cancelOn(t, host.OpFlush)
-			h.SetStdio(host.Stdout, host.Behavior{}, io.Discard, false)
-			h.SetStdin(host.Behavior{}, host.NewFeed(in))
+			h.SetStdio(host.Stdout, host.Plan{}, io.Discard)
+			h.SetStdin(host.Plan{}, host.NewFeed(in))
 			_, err := engine.Run(ctx, engine.Guest{Module: newModule(code).Bytes(), Host: h, Cache: cache})
 			assert.Equal(t, context.Canceled, err)
 			assert.Nil(t, h.Trapped())

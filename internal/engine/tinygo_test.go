@@ -52,8 +52,8 @@ func runTinyGuest(t *testing.T, p host.Plan, arg string) tinyResult {
 	var stream, stderr bytes.Buffer
 	clock := new(host.VirtualClock)
 	h := host.New(host.Options{Clock: clock})
-	h.SetStdio(host.Stdout, p.Behavior(), &stream, false)
-	h.SetStdio(host.Stderr, host.Behavior{}, &stderr, false)
+	h.SetStdio(host.Stdout, p, &stream)
+	h.SetStdio(host.Stderr, host.Plan{}, &stderr)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // for a guest that never ends
 	defer cancel()
 	exit, err := engine.Run(ctx, engine.Guest{Module: module, Args: []string{"guest", arg}, Host: h, Cache: cache})
@@ -85,7 +85,7 @@ func TestTinyGoBuffersPiecesOfAllSizes(t *testing.T) {
 // TestTinyGoEndsAtTheDeadline checks that a Write to a stream that permits nothing ends when the
 // deadline is due, whether that is sooner or later than the waits of the Write before.
 func TestTinyGoEndsAtTheDeadline(t *testing.T) {
-	r := runTinyGuest(t, host.Plan{Permits: []uint64{0}, Traits: host.Traits{Delay: time.Hour}}, "deadlines")
+	r := runTinyGuest(t, host.Plan{Permits: []uint64{0}, Delay: time.Hour}, "deadlines")
 	assert.Equal(t, slices.Repeat([]string{"0 wasio: check-write: i/o timeout (deadline)"}, 5), r.report)
 	const due = 2*time.Second + 7*time.Millisecond
 	assert.Greater(t, r.took, due*3/4, "by the wall clock, which goes on meanwhile, it is due sooner")
@@ -95,7 +95,7 @@ func TestTinyGoEndsAtTheDeadline(t *testing.T) {
 // TestTinyGoEndsAtADeadlineSoonerThanItsClock checks that a deadline is met though the clock of an
 // earlier wait, which waits share, is due later.
 func TestTinyGoEndsAtADeadlineSoonerThanItsClock(t *testing.T) {
-	r := runTinyGuest(t, host.Plan{Permits: []uint64{0, 1}, Traits: host.Traits{Delay: 15 * time.Millisecond}}, "deadline after a wait")
+	r := runTinyGuest(t, host.Plan{Permits: []uint64{0, 1}, Delay: 15 * time.Millisecond}, "deadline after a wait")
 	require.Len(t, r.report, 2)
 	assert.Equal(t, "1 ok", r.report[0])
 	assert.Contains(t, r.report[1], "i/o timeout (deadline)")
@@ -108,7 +108,7 @@ func TestTinyGoEndsAtADeadlineSoonerThanItsClock(t *testing.T) {
 // TestTinyGoFindsLostWakeUps checks that a wait does not depend on the wake-up of the stream, and
 // how long it takes then.
 func TestTinyGoFindsLostWakeUps(t *testing.T) {
-	plan := host.Plan{Permits: []uint64{1 << 20}, FlushWaits: []int{1}, Traits: host.Traits{LoseWakeups: true, Delay: time.Millisecond}}
+	plan := host.Plan{Permits: []uint64{1 << 20}, FlushWaits: []int{1}, LoseWakeups: true, Delay: time.Millisecond}
 	r := runTinyGuest(t, plan, "lines")
 	assert.Equal(t, strings.Repeat("line\n", 20), r.stream)
 	assert.GreaterOrEqual(t, r.took, 20*time.Millisecond)
@@ -133,7 +133,7 @@ func TestTinyGoGivesUp(t *testing.T) {
 // TestTinyGoIsPatientWithAShortRecheck checks that a look at a stream that is not ready is not
 // taken for a stream that is ready and permits nothing.
 func TestTinyGoIsPatientWithAShortRecheck(t *testing.T) {
-	r := runTinyGuest(t, host.Plan{Permits: []uint64{0, 1}, Traits: host.Traits{Delay: 3 * time.Second}}, "recheck")
+	r := runTinyGuest(t, host.Plan{Permits: []uint64{0, 1}, Delay: 3 * time.Second}, "recheck")
 	assert.Equal(t, []string{"1 ok"}, r.report)
 	assert.InDelta(t, 6*time.Second, r.took, float64(time.Millisecond))
 }
@@ -149,7 +149,7 @@ func TestTinyGoSharesOneClock(t *testing.T) {
 // TestTinyGoIsToldTheHostsText checks that an error has the first line of the host's text.
 func TestTinyGoIsToldTheHostsText(t *testing.T) {
 	for text, want := range map[string]string{"disk full\nstack backtrace:\n": "disk full", "": "last operation failed"} {
-		r := runTinyGuest(t, host.Plan{Faults: []host.PlannedFault{{At: host.AtWrite, Fault: host.Fault{Text: text}}}}, "bytes")
+		r := runTinyGuest(t, host.Plan{Faults: []host.Fault{{At: host.AtWrite, Text: text}}}, "bytes")
 		assert.Equal(t, []string{"0 wasio: write: " + want}, r.report)
 	}
 }

@@ -12,21 +12,12 @@ const (
 )
 
 // SetStdio makes get-stdout (fd [Stdout]) or get-stderr (fd [Stderr]) return streams
-// that behave as b says and deliver to out, and get-terminal-stdout or -stderr
-// say whether it is a terminal.
-func (h *Host) SetStdio(fd int, b Behavior, out io.Writer, isTerminal bool) {
+// that behave as p says and deliver to out.
+func (h *Host) SetStdio(fd int, p Plan, out io.Writer) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.stdio[fd-1] = h.newSink(b, out)
+	h.stdio[fd-1] = h.newSink(p, out)
 	h.stdio[fd-1].handles++ // the host's own
-	h.console[fd-1] = isTerminal
-}
-
-// SetTerminal is the part of SetStdio that says whether the stream is a terminal.
-func (h *Host) SetTerminal(fd int, isTerminal bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.console[fd-1] = isTerminal
 }
 
 // IsTerminal reports whether f is a terminal: a character device, but for the one that
@@ -40,11 +31,11 @@ func IsTerminal(f *os.File) bool {
 	return err != nil || !os.SameFile(info, null)
 }
 
-// SetStdin makes get-stdin return streams that behave as b says and have the bytes of in.
-func (h *Host) SetStdin(b Behavior, in io.Reader) {
+// SetStdin makes get-stdin return streams that behave as p says and have the bytes of in.
+func (h *Host) SetStdin(p Plan, in io.Reader) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.stdin = h.newSource(b, in)
+	h.stdin = h.newSource(p, in)
 }
 
 // GetStdin is wasi:cli/stdin.get-stdin: a new handle of the one standard input.
@@ -75,7 +66,7 @@ func (h *Host) GetTerminalStderr() uint32 { return h.getTerminal(OpGetTerminalSt
 func (h *Host) getTerminal(op Op, fd int) uint32 {
 	c := h.begin(op, 0)
 	defer h.end(&c)
-	if !h.console[fd-1] {
+	if !h.stdio[fd-1].Terminal {
 		return c.handle(0)
 	}
 	return c.handle(h.add(terminal{}))

@@ -2,93 +2,19 @@ package host
 
 import "time"
 
-// A Behavior is how a stream behaves where the contract leaves it a choice. The zero
-// value is a synchronous host: it permits 1 MiB, or has as many bytes, never
-// stalls and never fails.
-type Behavior struct {
-	Script Script // nil: that of an empty [Plan]
-	Traits
-}
-
-// Traits are the part of a Behavior that does not change over time.
-type Traits struct {
-	// Delay is how long a guest that must wait waits, by the host's clock. The longest
-	// duration is for ever.
-	Delay time.Duration
-
-	// Hold keeps what was written until a flush is complete; it is lost if the
-	// stream goes before that, or fails.
-	Hold bool
-
-	// HoldLine keeps what was written after the last newline until a newline or a flush
-	// comes, or until it is too long, as a LineWriter of Rust does. Hold goes before it.
-	HoldLine bool
-
-	// DropWaits makes the drop of an output stream wait until what was written has been
-	// taken: until check-write would permit something again.
-	DropWaits bool
-
-	// WorksAgain lets an output stream go on after an error of its sink, once that was
-	// reported.
-	WorksAgain bool
-
-	// Background lets the stream make progress while nobody waits on a pollable of
-	// it. By default it does not, as file streams of Wasmtime do not.
-	Background bool
-
-	// Latch makes a pollable that was ready once stay ready for ever.
-	Latch bool
-
-	// NeverReady makes pollable.ready return false always; block works.
-	NeverReady bool
-
-	// Premature makes a pollable ready at once, though the stream takes Delay to permit
-	// anything. It implies Background.
-	Premature bool
-
-	// LoseWakeups makes a stream that becomes ready wake nobody who waits on its
-	// pollable alone, or in a blocking function, as in Wasmtime 21 and 22 (issue
-	// 8781). It implies Background.
-	LoseWakeups bool
-
-	// LoseAt, if not 0, limits LoseWakeups to one wait, counted from 1.
-	LoseAt int
-
-	// End says which operations find the end of an input stream.
-	End End
-}
-
-// An End says which operations on an input stream find that it has ended, or that its reader
-// has failed. The script still says how long the guest must wait for that.
-type End uint8
-
-const (
-	// EndKnown lets any operation find the end as soon as no byte is left, as the body of
-	// an HTTP request does.
-	EndKnown End = iota
-
-	// EndWhenRead lets only an operation that asks for a byte find the end. Then any
-	// operation reports it. TCP sockets of Wasmtime are like that.
-	EndWhenRead
-
-	// EndSilent is EndWhenRead, except that an operation that asks for no byte reports
-	// nothing after that either. Standard input of Wasmtime is like that.
-	EndSilent
-)
-
 // A flow is what the streams of both directions have in common, as a state machine: how they
 // make a guest wait, and how they fail. It knows the time, and neither handles nor the host,
 // which holds its lock while it calls a method.
 type flow struct {
-	Behavior
+	Plan
 	clock   *hostClock
 	arrived func() <-chan struct{} // of a source that is not scripted; see arrival
 
 	closed  bool
-	pending *Fault // to be reported by the next operation
-	moved   uint64 // bytes
-	left    uint64 // of the bytes that the script said are there, or permitted; 0: it must be asked
-	calls   [faultPoints]int
+	pending *Fault         // to be reported by the next operation
+	moved   uint64         // bytes
+	left    uint64         // of the bytes that the script said are there, or permitted; 0: it must be asked
+	calls   map[string]int // by point
 
 	waitsLeft int           // how many waits there are yet before there are bytes
 	stalledAt time.Duration // when the present wait could begin
@@ -96,21 +22,19 @@ type flow struct {
 	waitsDone int
 }
 
-func (h *Host) newFlow(b Behavior) flow {
-	if b.Script == nil {
-		b.Script = Plan{}.Behavior().Script
-	}
-	b.Background = b.Background || b.LoseWakeups || b.Premature
-	return flow{Behavior: b, clock: &h.clock}
+func (h *Host) newFlow(p Plan) flow {
+	p.script = ScriptOf(p)
+	p.Background = p.Background || p.LoseWakeups || p.Premature
+	return flow{Plan: p, clock: &h.clock, calls: make(map[string]int)}
 }
 
 // faultAt counts a call that comes to a point, and returns the fault planned for it, if any.
-func (f *flow) faultAt(at Point) *Fault {
+func (f *flow) faultAt(at string) *Fault {
 	f.calls[at]++
 	if f.over() {
 		return nil
 	}
-	return f.Script.Fault(at, f.calls[at], f.moved)
+	return f.script.Fault(at, f.calls[at], f.moved)
 }
 
 // over reports whether the stream is closed, or has failed and not reported it.
@@ -165,7 +89,7 @@ func (f *flow) stalled() bool { return f.waitsLeft > 0 || f.arrival() != nil }
 // offer asks the script how many bytes there are if none are left, and returns how many are.
 func (f *flow) offer() uint64 {
 	if f.left == 0 {
-		f.left = f.Script.Permit(f.moved)
+		f.left = f.script.Permit(f.moved)
 		if f.left == 0 {
 			f.stall(1)
 			f.waited = f.Background

@@ -11,7 +11,7 @@ import (
 // The handle numbers go round at 2^20, and around those that live.
 func TestHandlesGoRound(t *testing.T) {
 	h := New(Options{})
-	s := h.NewStream(Behavior{}, io.Discard)
+	s := h.NewStream(Plan{}, io.Discard)
 	assert.EqualValues(t, 1, s)
 	h.last = MaxHandle - 1
 	assert.EqualValues(t, MaxHandle, h.Subscribe(s))

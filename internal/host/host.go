@@ -7,7 +7,7 @@
 // flush, a stream dropped before its pollables, a handle that is not there. A guest
 // that would wait for ever is a trap too, so that a hang is seen at once.
 //
-// Where the contract leaves a choice to the host, a [Script] makes it. There is one
+// Where the contract leaves a choice to the host, a [Plan] or a [Script] makes it. There is one
 // model and it has several faces: the bodies of the generated imports on every
 // platform but wasm (internal/native), the host modules for guests on wazero
 // (internal/engine), and the public test host (wasiotest).
@@ -44,7 +44,6 @@ type Host struct {
 	spare   []*pollable    // dropped ones, to be used again
 	stdin   *source
 	stdio   [2]*sink
-	console [2]bool
 	history []Call
 	oldest  int
 	counts  map[Op]uint64
@@ -73,18 +72,18 @@ func New(o Options) *Host {
 	}
 	h := &Host{options: o, table: make(map[uint32]any), counts: make(map[Op]uint64)}
 	h.clock = hostClock{Clock: o.Clock, mu: &h.mu}
-	h.SetStdin(Behavior{}, strings.NewReader(""))
-	h.SetStdio(Stdout, Behavior{}, io.Discard, false)
-	h.SetStdio(Stderr, Behavior{}, io.Discard, false)
+	h.SetStdin(Plan{}, strings.NewReader(""))
+	h.SetStdio(Stdout, Plan{}, io.Discard)
+	h.SetStdio(Stderr, Plan{}, io.Discard)
 	return h
 }
 
-// NewStream returns the handle of a new output stream that behaves as b says and
+// NewStream returns the handle of a new output stream that behaves as p says and
 // delivers to out, each accepted piece in one call of its Write.
-func (h *Host) NewStream(b Behavior, out io.Writer) uint32 {
+func (h *Host) NewStream(p Plan, out io.Writer) uint32 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.add(h.newSink(b, out).open())
+	return h.add(h.newSink(p, out).open())
 }
 
 // SameSink returns another handle for the sink of an output stream, as a second call

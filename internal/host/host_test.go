@@ -49,7 +49,7 @@ func newGuest(p host.Plan) *guest {
 
 func newGuestWith(o host.Options, p host.Plan) *guest {
 	g := &guest{Host: host.New(o)}
-	g.s = g.NewStream(p.Behavior(), &g.out)
+	g.s = g.NewStream(p, &g.out)
 	return g
 }
 
@@ -186,7 +186,7 @@ var forbidden = []struct {
 	{
 		name: "write on a permit that a failed write has used",
 		host: "Wasmtime 48, TCP",
-		plan: host.Plan{Faults: []host.PlannedFault{{At: host.AtWrite, Call: 1, Fault: host.Fault{Then: host.ThenWorks}}}},
+		plan: host.Plan{Faults: []host.Fault{{At: host.AtWrite, Call: 1, Then: host.ThenWorks}}},
 		guest: func(t *testing.T, g *guest) {
 			require.Equal(t, host.Permit, g.CheckWrite(g.s).Kind)
 			textOf(t, g, g.Write(g.s, []byte("one")))
@@ -334,7 +334,7 @@ var forbidden = []struct {
 	{
 		name: "error dropped twice",
 		host: "every host: the component model",
-		plan: host.Plan{Faults: []host.PlannedFault{{At: host.AtFlush}}},
+		plan: host.Plan{Faults: []host.Fault{{At: host.AtFlush}}},
 		guest: func(t *testing.T, g *guest) {
 			r := g.Flush(g.s)
 			textOf(t, g, r)
@@ -359,7 +359,7 @@ var forbidden = []struct {
 		name:    "failure with a full table",
 		host:    "Wasmtime with -S max-resources",
 		options: host.Options{Handles: 1},
-		plan:    host.Plan{Faults: []host.PlannedFault{{At: host.AtFlush}}},
+		plan:    host.Plan{Faults: []host.Fault{{At: host.AtFlush}}},
 		guest:   func(_ *testing.T, g *guest) { g.Flush(g.s) },
 		reason:  "the handle table is full: all 1 handles are live",
 		call:    "output-stream(1).flush = trap",
@@ -397,7 +397,7 @@ var forbidden = []struct {
 	{
 		name: "spinning on ready",
 		host: "jco in a browser, where it never ends",
-		plan: host.Plan{Permits: []uint64{0, 5}, Traits: host.Traits{Delay: time.Second}},
+		plan: host.Plan{Permits: []uint64{0, 5}, Delay: time.Second},
 		guest: func(t *testing.T, g *guest) {
 			g.permit(t, 0)
 			for p := g.Subscribe(g.s); !g.Ready(p); {
@@ -409,7 +409,7 @@ var forbidden = []struct {
 	{
 		name: "wait alone for a wake-up that is lost",
 		host: "Wasmtime 21 and 22, AsyncStdoutStream, where it never ends",
-		plan: host.Plan{FlushWaits: []int{1}, Traits: host.Traits{LoseWakeups: true, Delay: time.Second}},
+		plan: host.Plan{FlushWaits: []int{1}, LoseWakeups: true, Delay: time.Second},
 		guest: func(t *testing.T, g *guest) {
 			require.Equal(t, done, g.Flush(g.s))
 			g.wait()
@@ -420,7 +420,7 @@ var forbidden = []struct {
 	{
 		name: "poll of pollables whose wake-ups are all lost",
 		host: "Wasmtime 21 and 22, AsyncStdoutStream, where it never ends",
-		plan: host.Plan{FlushWaits: []int{1}, Traits: host.Traits{LoseWakeups: true, Delay: time.Second}},
+		plan: host.Plan{FlushWaits: []int{1}, LoseWakeups: true, Delay: time.Second},
 		guest: func(t *testing.T, g *guest) {
 			require.Equal(t, done, g.Flush(g.s))
 			g.Poll([]uint32{g.Subscribe(g.s), g.Subscribe(g.s)})
@@ -431,7 +431,7 @@ var forbidden = []struct {
 	{
 		name:   "blocking function whose wake-up is lost",
 		host:   "Wasmtime 21 and 22, AsyncStdoutStream, where it never ends",
-		plan:   host.Plan{FlushWaits: []int{1}, Traits: host.Traits{LoseWakeups: true, Delay: time.Second}},
+		plan:   host.Plan{FlushWaits: []int{1}, LoseWakeups: true, Delay: time.Second},
 		guest:  func(_ *testing.T, g *guest) { g.BlockingWriteAndFlush(g.s, []byte("issue 8781")) },
 		reason: "the guest hangs: it waits for a wake-up that never comes",
 		call:   "output-stream(1).blocking-write-and-flush(10) = trap",
@@ -488,7 +488,7 @@ func TestForbidden(t *testing.T) {
 // Every function traps on handles of each kind that is not its own, and the message
 // tells the kinds.
 func TestHandleOfWrongKind(t *testing.T) {
-	fault := host.Plan{Faults: []host.PlannedFault{{At: host.AtFlush}}}
+	fault := host.Plan{Faults: []host.Fault{{At: host.AtFlush}}}
 	methods := []struct {
 		kind string
 		call func(h *host.Host, handle uint32)
@@ -528,7 +528,7 @@ func TestHandleOfWrongKind(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%d of %s on %s", i, m.kind, kind), func(t *testing.T) {
 				g := newGuest(fault)
-				g.SetStdio(host.Stdout, host.Behavior{}, io.Discard, true)
+				g.SetStdio(host.Stdout, host.Plan{Terminal: true}, io.Discard)
 				handles := map[string]uint32{
 					"output-stream":   g.s, // 1
 					"input-stream":    g.GetStdin(),
@@ -601,7 +601,7 @@ func TestPermitsGoRound(t *testing.T) {
 
 // A permit holds until a write, a flush or a failure, whoever asks for it and how often.
 func TestPermitHolds(t *testing.T) {
-	oops := host.Plan{Faults: []host.PlannedFault{{At: host.AtWrite, Call: 1, Fault: host.Fault{Then: host.ThenWorks}}}}
+	oops := host.Plan{Faults: []host.Fault{{At: host.AtWrite, Call: 1, Then: host.ThenWorks}}}
 	for name, c := range map[string]struct {
 		plan host.Plan
 		use  func(t *testing.T, g *guest)
@@ -638,7 +638,7 @@ func TestPermitHolds(t *testing.T) {
 }
 
 func TestBackgroundNeedsNoWait(t *testing.T) {
-	g := newGuest(host.Plan{Permits: []uint64{0, 0, 7}, FlushWaits: []int{2}, Traits: host.Traits{Background: true}})
+	g := newGuest(host.Plan{Permits: []uint64{0, 0, 7}, FlushWaits: []int{2}, Background: true})
 	for _, n := range []uint64{0, 0, 7} {
 		g.permit(t, n)
 	}
@@ -651,7 +651,7 @@ func TestBackgroundNeedsNoWait(t *testing.T) {
 func TestBackgroundTakesItsTime(t *testing.T) {
 	clock := new(host.VirtualClock)
 	g := newGuestWith(host.Options{Clock: clock},
-		host.Plan{Permits: []uint64{0, 7}, Traits: host.Traits{Background: true, Delay: time.Second}})
+		host.Plan{Permits: []uint64{0, 7}, Background: true, Delay: time.Second})
 	for range 200_000 { // may spin
 		g.permit(t, 0)
 	}
@@ -674,7 +674,7 @@ func TestNewestOfSharedPermits(t *testing.T) {
 // Closed since check-write is an answer, and no trap, whoever has found it out.
 func TestClosedSinceCheckWrite(t *testing.T) {
 	for _, isClosed := range []bool{true, false} {
-		g := newGuest(host.Plan{Faults: []host.PlannedFault{{At: host.AtCheckWrite, Call: 2, Fault: host.Fault{Closed: isClosed}}}})
+		g := newGuest(host.Plan{Faults: []host.Fault{{At: host.AtCheckWrite, Call: 2, Closed: isClosed}}})
 		other := g.SameSink(g.s)
 		g.permit(t, 1<<20)
 		if r := g.CheckWrite(other); !isClosed {
@@ -695,7 +695,7 @@ func TestFailureIsReportedOnceThenClosed(t *testing.T) {
 	}
 	for name, op := range ops {
 		t.Run(name, func(t *testing.T) {
-			g := newGuest(host.Plan{Faults: []host.PlannedFault{{At: host.AtFlushed, Fault: host.Fault{Text: "disk full"}}}})
+			g := newGuest(host.Plan{Faults: []host.Fault{{At: host.AtFlushed, Text: "disk full"}}})
 			assert.Equal(t, done, g.Flush(g.s))
 			assert.Equal(t, "disk full", textOf(t, g, op(g)))
 			for again, op := range ops {
@@ -707,8 +707,8 @@ func TestFailureIsReportedOnceThenClosed(t *testing.T) {
 }
 
 func TestWhatFollowsAFailure(t *testing.T) {
-	fault := func(then host.After) host.Plan {
-		return host.Plan{Faults: []host.PlannedFault{{At: host.AtCheckWrite, Call: 2, Fault: host.Fault{Text: "oops", Then: then}}}}
+	fault := func(then host.Then) host.Plan {
+		return host.Plan{Faults: []host.Fault{{At: host.AtCheckWrite, Call: 2, Text: "oops", Then: then}}}
 	}
 	t.Run("closed", func(t *testing.T) {
 		g := newGuest(fault(host.ThenClosed))
@@ -736,23 +736,23 @@ func TestWhatFollowsAFailure(t *testing.T) {
 
 // A stream may report closed once and then work again, as standard output of Wasmtime 48 does.
 func TestClosedAndThenWorks(t *testing.T) {
-	for at, fail := range map[host.Point]func(g *guest) host.Result{
+	for at, fail := range map[string]func(g *guest) host.Result{
 		host.AtCheckWrite: func(g *guest) host.Result { return g.CheckWrite(g.s) },
 		host.AtWrite:      func(g *guest) host.Result { g.CheckWrite(g.s); return g.Write(g.s, []byte("gone")) },
 		host.AtFlush:      func(g *guest) host.Result { return g.Flush(g.s) },
 		host.AtFlushed:    func(g *guest) host.Result { g.Flush(g.s); return g.CheckWrite(g.s) },
 	} {
 		for _, lost := range []bool{false, true} {
-			g := newGuest(host.Plan{Traits: host.Traits{Hold: true}, Faults: []host.PlannedFault{
-				{At: at, Bytes: 4, Fault: host.Fault{Closed: true, Lost: lost, Then: host.ThenWorks}}}})
+			g := newGuest(host.Plan{Hold: true, Faults: []host.Fault{
+				{At: at, Bytes: 4, Closed: true, Lost: lost, Then: host.ThenWorks}}})
 			g.put(t, "held")
 			for range 3 { // at every call
 				assert.Equal(t, closed, fail(g))
 			}
 			assert.Equal(t, lost, g.out.String() == "")
 		}
-		g := newGuest(host.Plan{Faults: []host.PlannedFault{
-			{At: at, Call: 1, Fault: host.Fault{Closed: true, Then: host.ThenWorks}}}})
+		g := newGuest(host.Plan{Faults: []host.Fault{
+			{At: at, Call: 1, Closed: true, Then: host.ThenWorks}}})
 		assert.Equal(t, closed, fail(g))
 		p := g.Subscribe(g.s)
 		assert.True(t, g.Ready(p))
@@ -761,16 +761,16 @@ func TestClosedAndThenWorks(t *testing.T) {
 		assert.Equal(t, "works", g.out.String())
 	}
 	t.Run("again", func(t *testing.T) {
-		g := newGuest(host.Plan{Faults: []host.PlannedFault{
-			{At: host.AtFlush, Call: 1, Fault: host.Fault{Closed: true, Then: host.ThenAgain}}}})
+		g := newGuest(host.Plan{Faults: []host.Fault{
+			{At: host.AtFlush, Call: 1, Closed: true, Then: host.ThenAgain}}})
 		for range 3 {
 			assert.Equal(t, closed, g.Flush(g.s))
 			assert.Equal(t, closed, g.CheckWrite(g.s))
 		}
 	})
 	t.Run("until it is reported, the stream is ready", func(t *testing.T) {
-		g := newGuest(host.Plan{FlushWaits: []int{0, 1}, Traits: host.Traits{Delay: time.Hour}, Faults: []host.PlannedFault{
-			{At: host.AtFlushed, Call: 1, Fault: host.Fault{Closed: true, Then: host.ThenWorks}}}})
+		g := newGuest(host.Plan{FlushWaits: []int{0, 1}, Delay: time.Hour, Faults: []host.Fault{
+			{At: host.AtFlushed, Call: 1, Closed: true, Then: host.ThenWorks}}})
 		assert.Equal(t, done, g.Flush(g.s))
 		p := g.Subscribe(g.s)
 		assert.True(t, g.Ready(p))
@@ -788,12 +788,12 @@ func TestPartialWrites(t *testing.T) {
 			return g.BlockingWriteAndFlush(g.s, []byte(text))
 		},
 		"splice": func(g *guest, text string) host.Result {
-			in := g.NewInput(host.Behavior{}, strings.NewReader(text))
+			in := g.NewInput(host.Plan{}, strings.NewReader(text))
 			defer g.DropInput(in)
 			return g.Splice(g.s, in, 100)
 		},
 		"blocking-splice": func(g *guest, text string) host.Result {
-			in := g.NewInput(host.Behavior{}, strings.NewReader(text))
+			in := g.NewInput(host.Plan{}, strings.NewReader(text))
 			defer g.DropInput(in)
 			return g.BlockingSplice(g.s, in, 100)
 		},
@@ -815,9 +815,8 @@ func TestPartialWrites(t *testing.T) {
 			{3, host.Fault{Closed: true, Lost: true}, true, []string{"one", "con"}},
 		} {
 			t.Run(fmt.Sprintf("%s/%d %v", name, c.partial, c.hold), func(t *testing.T) {
-				c.fault.Partial, c.fault.Then = c.partial, host.ThenWorks
-				g := newGuest(host.Plan{Traits: host.Traits{Hold: c.hold},
-					Faults: []host.PlannedFault{{At: host.AtWrite, Call: 2, Fault: c.fault}}})
+				c.fault.At, c.fault.Call, c.fault.Partial, c.fault.Then = host.AtWrite, 2, c.partial, host.ThenWorks
+				g := newGuest(host.Plan{Hold: c.hold, Faults: []host.Fault{c.fault}})
 				g.put(t, "one")
 				if r := write(g, "content"); c.fault.Closed {
 					assert.Equal(t, closed, r)
@@ -832,8 +831,8 @@ func TestPartialWrites(t *testing.T) {
 		}
 	}
 	t.Run("count", func(t *testing.T) {
-		g := newGuest(host.Plan{Capacity: 9, Faults: []host.PlannedFault{
-			{At: host.AtWrite, Call: 1, Fault: host.Fault{Partial: 4, Then: host.ThenWorks}}}})
+		g := newGuest(host.Plan{Capacity: 9, Faults: []host.Fault{
+			{At: host.AtWrite, Call: 1, Partial: 4, Then: host.ThenWorks}}})
 		other := g.SameSink(g.s)
 		g.CheckWrite(other)
 		textOf(t, g, writes["write"](g, "content"))
@@ -843,17 +842,17 @@ func TestPartialWrites(t *testing.T) {
 	})
 	t.Run("to a sink that fails", func(t *testing.T) {
 		g := newGuest(host.Plan{})
-		g.s = g.NewStream(host.Plan{Traits: host.Traits{Hold: true}, Faults: []host.PlannedFault{
-			{At: host.AtWrite, Call: 2, Fault: host.Fault{Partial: 4, Text: "oops"}}}}.Behavior(), iotestErr{})
+		g.s = g.NewStream(host.Plan{Hold: true, Faults: []host.Fault{
+			{At: host.AtWrite, Call: 2, Partial: 4, Text: "oops"}}}, iotestErr{})
 		g.put(t, "held")
 		assert.Equal(t, "oops", textOf(t, g, writes["write"](g, "content")))
 	})
 }
 
 func TestFaultsStrikeWhenPlanned(t *testing.T) {
-	g := newGuest(host.Plan{Permits: []uint64{4}, Faults: []host.PlannedFault{
+	g := newGuest(host.Plan{Permits: []uint64{4}, Faults: []host.Fault{
 		{At: host.AtWrite, Call: 2, Bytes: 100}, // never: too few bytes by then
-		{At: host.AtWrite, Bytes: 8, Fault: host.Fault{Text: "at byte 8"}},
+		{At: host.AtWrite, Bytes: 8, Text: "at byte 8"},
 	}})
 	g.put(t, "1234")
 	g.put(t, "5678")
@@ -863,7 +862,7 @@ func TestFaultsStrikeWhenPlanned(t *testing.T) {
 }
 
 func TestCapacity(t *testing.T) {
-	g := newGuest(host.Plan{Permits: []uint64{4}, Capacity: 6, Traits: host.Traits{Hold: true}})
+	g := newGuest(host.Plan{Permits: []uint64{4}, Capacity: 6, Hold: true})
 	g.put(t, "1234")
 	g.permit(t, 2)
 	assert.Equal(t, done, g.Write(g.s, []byte("56")))
@@ -874,7 +873,7 @@ func TestCapacity(t *testing.T) {
 }
 
 func TestFlush(t *testing.T) {
-	g := newGuest(host.Plan{FlushWaits: []int{2}, Traits: host.Traits{Hold: true}})
+	g := newGuest(host.Plan{FlushWaits: []int{2}, Hold: true})
 	g.put(t, "held ")
 	g.put(t, "back")
 	assert.Equal(t, done, g.Flush(g.s))
@@ -890,7 +889,7 @@ func TestFlush(t *testing.T) {
 
 func TestHeldBytesAreLost(t *testing.T) {
 	t.Run("when the last handle goes", func(t *testing.T) {
-		g := newGuest(host.Plan{FlushWaits: []int{1}, Traits: host.Traits{Hold: true}})
+		g := newGuest(host.Plan{FlushWaits: []int{1}, Hold: true})
 		other := g.SameSink(g.s)
 		g.put(t, "lost")
 		g.Flush(g.s)
@@ -899,7 +898,7 @@ func TestHeldBytesAreLost(t *testing.T) {
 		assert.Empty(t, g.out.String())
 	})
 	t.Run("not when there is another", func(t *testing.T) {
-		g := newGuest(host.Plan{Traits: host.Traits{Hold: true}})
+		g := newGuest(host.Plan{Hold: true})
 		other := g.SameSink(g.s)
 		g.put(t, "kept")
 		g.DropStream(g.s)
@@ -907,21 +906,21 @@ func TestHeldBytesAreLost(t *testing.T) {
 		assert.Equal(t, "kept", g.out.String())
 	})
 	t.Run("when the stream fails", func(t *testing.T) {
-		g := newGuest(host.Plan{Faults: []host.PlannedFault{{At: host.AtFlush}}, Traits: host.Traits{Hold: true}})
+		g := newGuest(host.Plan{Faults: []host.Fault{{At: host.AtFlush}}, Hold: true})
 		g.put(t, "lost")
 		textOf(t, g, g.Flush(g.s))
 		g.DropStream(g.s)
 		assert.Empty(t, g.out.String())
 	})
 	t.Run("when the flush fails", func(t *testing.T) {
-		g := newGuest(host.Plan{Faults: []host.PlannedFault{{At: host.AtFlushed}}, Traits: host.Traits{Hold: true}})
+		g := newGuest(host.Plan{Faults: []host.Fault{{At: host.AtFlushed}}, Hold: true})
 		g.put(t, "lost")
 		assert.Equal(t, done, g.Flush(g.s))
 		textOf(t, g, g.CheckWrite(g.s))
 		assert.Empty(t, g.out.String())
 	})
 	t.Run("not when it closes", func(t *testing.T) {
-		g := newGuest(host.Plan{Faults: []host.PlannedFault{{At: host.AtFlushed, Fault: host.Fault{Closed: true}}}, Traits: host.Traits{Hold: true}})
+		g := newGuest(host.Plan{Faults: []host.Fault{{At: host.AtFlushed, Closed: true}}, Hold: true})
 		g.put(t, "kept")
 		assert.Equal(t, done, g.Flush(g.s))
 		assert.Equal(t, closed, g.CheckWrite(g.s))
@@ -932,15 +931,15 @@ func TestHeldBytesAreLost(t *testing.T) {
 // A stream may close and lose what it holds, at any point, also where it was accepted and
 // the guest's flush had begun.
 func TestStreamThatClosesAndLoses(t *testing.T) {
-	for at, end := range map[host.Point]func(g *guest) host.Result{
+	for at, end := range map[string]func(g *guest) host.Result{
 		host.AtCheckWrite: func(g *guest) host.Result { return g.CheckWrite(g.s) },
 		host.AtWrite:      func(g *guest) host.Result { g.CheckWrite(g.s); return g.Write(g.s, []byte("more")) },
 		host.AtFlush:      func(g *guest) host.Result { return g.Flush(g.s) },
 		host.AtFlushed:    func(g *guest) host.Result { g.Flush(g.s); g.wait(); return g.CheckWrite(g.s) },
 	} {
 		for _, lost := range []bool{false, true} {
-			g := newGuest(host.Plan{FlushWaits: []int{0, 1}, Traits: host.Traits{Hold: true},
-				Faults: []host.PlannedFault{{At: at, Bytes: 8, Fault: host.Fault{Closed: true, Lost: lost}}}})
+			g := newGuest(host.Plan{FlushWaits: []int{0, 1}, Hold: true,
+				Faults: []host.Fault{{At: at, Bytes: 8, Closed: true, Lost: lost}}})
 			g.put(t, "kept")
 			if at != host.AtFlushed {
 				g.Flush(g.s)
@@ -966,7 +965,7 @@ func TestStreamThatClosesAndLoses(t *testing.T) {
 func TestPremature(t *testing.T) {
 	clock := new(host.VirtualClock)
 	g := newGuestWith(host.Options{Clock: clock}, host.Plan{Permits: []uint64{0, 5}, FlushWaits: []int{1},
-		Traits: host.Traits{Premature: true, Delay: time.Second}})
+		Premature: true, Delay: time.Second})
 	g.permit(t, 0)
 	p := g.Subscribe(g.s)
 	for range 3 {
@@ -991,7 +990,7 @@ func TestPremature(t *testing.T) {
 }
 
 func TestPollablesAreLevelTriggered(t *testing.T) {
-	g := newGuest(host.Plan{FlushWaits: []int{1}, Traits: host.Traits{Delay: time.Second}})
+	g := newGuest(host.Plan{FlushWaits: []int{1}, Delay: time.Second})
 	early := g.Subscribe(g.s)
 	assert.True(t, g.Ready(early))
 	assert.True(t, g.Ready(early), "and stays so")
@@ -1006,7 +1005,7 @@ func TestPollablesAreLevelTriggered(t *testing.T) {
 }
 
 func TestLatch(t *testing.T) {
-	g := newGuest(host.Plan{FlushWaits: []int{1}, Traits: host.Traits{Delay: time.Second, Latch: true}})
+	g := newGuest(host.Plan{FlushWaits: []int{1}, Delay: time.Second, Latch: true})
 	p := g.Subscribe(g.s)
 	g.Block(p)
 	assert.Equal(t, done, g.Flush(g.s))
@@ -1022,7 +1021,7 @@ func TestLatch(t *testing.T) {
 }
 
 func TestNeverReady(t *testing.T) {
-	g := newGuest(host.Plan{Traits: host.Traits{NeverReady: true}})
+	g := newGuest(host.Plan{NeverReady: true})
 	p := g.Subscribe(g.s)
 	assert.False(t, g.Ready(p))
 	g.Block(p)
@@ -1033,7 +1032,7 @@ func TestNeverReady(t *testing.T) {
 }
 
 func TestDelay(t *testing.T) {
-	g := newGuest(host.Plan{Permits: []uint64{0, 0, 1}, FlushWaits: []int{2}, Traits: host.Traits{Delay: time.Minute}})
+	g := newGuest(host.Plan{Permits: []uint64{0, 0, 1}, FlushWaits: []int{2}, Delay: time.Minute})
 	g.permit(t, 0)
 	g.wait()
 	g.permit(t, 0)
@@ -1047,7 +1046,7 @@ func TestDelay(t *testing.T) {
 
 // What Wasmtime 21 and 22 do: a wait with a clock survives, one without hangs.
 func TestLostWakeupIsFoundByAClock(t *testing.T) {
-	g := newGuest(host.Plan{FlushWaits: []int{1}, Traits: host.Traits{LoseWakeups: true, Delay: time.Second}})
+	g := newGuest(host.Plan{FlushWaits: []int{1}, LoseWakeups: true, Delay: time.Second})
 	assert.Equal(t, done, g.Flush(g.s))
 	stream, timer := g.Subscribe(g.s), g.SubscribeDuration(uint64(400*time.Millisecond))
 	assert.Equal(t, []uint32{1}, g.Poll([]uint32{stream, timer}))
@@ -1069,7 +1068,7 @@ func TestLostWakeupIsFoundByAClock(t *testing.T) {
 }
 
 func TestBlockingFunctions(t *testing.T) {
-	hard := host.Plan{Permits: []uint64{0, 3, 0, 0, 2}, FlushWaits: []int{1}, Traits: host.Traits{Hold: true, Delay: time.Second}}
+	hard := host.Plan{Permits: []uint64{0, 3, 0, 0, 2}, FlushWaits: []int{1}, Hold: true, Delay: time.Second}
 	t.Run("write", func(t *testing.T) {
 		g := newGuest(hard)
 		assert.Equal(t, done, g.BlockingWriteAndFlush(g.s, []byte("abcdefgh")))
@@ -1097,23 +1096,23 @@ func TestBlockingFunctions(t *testing.T) {
 		assert.Equal(t, done, g.BlockingWriteAndFlush(g.s, []byte("x")))
 	})
 	t.Run("flush", func(t *testing.T) {
-		g := newGuest(host.Plan{FlushWaits: []int{3}, Traits: host.Traits{Hold: true}})
+		g := newGuest(host.Plan{FlushWaits: []int{3}, Hold: true})
 		g.put(t, "text")
 		assert.Equal(t, done, g.BlockingFlush(g.s))
 		assert.Equal(t, "text", g.out.String())
 	})
 	t.Run("flush that fails", func(t *testing.T) {
-		g := newGuest(host.Plan{FlushWaits: []int{1}, Faults: []host.PlannedFault{{At: host.AtFlushed, Fault: host.Fault{Text: "late"}}}})
+		g := newGuest(host.Plan{FlushWaits: []int{1}, Faults: []host.Fault{{At: host.AtFlushed, Text: "late"}}})
 		assert.Equal(t, "late", textOf(t, g, g.BlockingFlush(g.s)))
 	})
 	t.Run("write that fails", func(t *testing.T) {
-		g := newGuest(host.Plan{Permits: []uint64{2}, Faults: []host.PlannedFault{{At: host.AtWrite, Call: 2, Fault: host.Fault{Text: "second"}}}})
+		g := newGuest(host.Plan{Permits: []uint64{2}, Faults: []host.Fault{{At: host.AtWrite, Call: 2, Text: "second"}}})
 		assert.Equal(t, "second", textOf(t, g, g.BlockingWriteAndFlush(g.s, []byte("four"))))
 		assert.Equal(t, "fo", g.out.String())
 	})
 	t.Run("write that closes by its own flush", func(t *testing.T) {
-		for _, at := range []host.Point{host.AtFlush, host.AtFlushed} {
-			g := newGuest(host.Plan{Faults: []host.PlannedFault{{At: at, Fault: host.Fault{Closed: true}}}})
+		for _, at := range []string{host.AtFlush, host.AtFlushed} {
+			g := newGuest(host.Plan{Faults: []host.Fault{{At: at, Closed: true}}})
 			assert.Equal(t, done, g.BlockingWriteAndFlush(g.s, []byte("last")))
 			assert.Equal(t, closed, g.BlockingWriteAndFlush(g.s, []byte("more")))
 			assert.Equal(t, closed, g.BlockingFlush(g.s))
@@ -1171,7 +1170,7 @@ func TestSinkThatFails(t *testing.T) {
 		}
 		open := func(p host.Plan) *guest {
 			g := newGuest(host.Plan{})
-			g.s = g.NewStream(p.Behavior(), writerFunc(func([]byte) (int, error) { return c.n, c.err }))
+			g.s = g.NewStream(p, writerFunc(func([]byte) (int, error) { return c.n, c.err }))
 			return g
 		}
 		t.Run(c.name+"/write", func(t *testing.T) {
@@ -1184,7 +1183,7 @@ func TestSinkThatFails(t *testing.T) {
 			check(t, g, g.BlockingWriteAndFlush(g.s, []byte("text")))
 		})
 		t.Run(c.name+"/flush", func(t *testing.T) {
-			g := open(host.Plan{FlushWaits: []int{1}, Traits: host.Traits{Hold: true}})
+			g := open(host.Plan{FlushWaits: []int{1}, Hold: true})
 			g.put(t, "text")
 			g.put(t, "more")
 			assert.Equal(t, done, g.Flush(g.s))
@@ -1200,7 +1199,7 @@ func TestSinkThatFails(t *testing.T) {
 // the stream is closed.
 func TestSinkThatFailsAsTheStreamCloses(t *testing.T) {
 	g := newGuest(host.Plan{})
-	g.s = g.NewStream(host.Plan{Capacity: 4, Traits: host.Traits{Hold: true}}.Behavior(), iotestErr{})
+	g.s = g.NewStream(host.Plan{Capacity: 4, Hold: true}, iotestErr{})
 	g.put(t, "full")
 	assert.Equal(t, closed, g.CheckWrite(g.s))
 	assert.Equal(t, closed, g.CheckWrite(g.s))
@@ -1212,7 +1211,7 @@ func (iotestErr) Write([]byte) (int, error) { return 0, errors.New("broken") }
 
 func TestSinkThatPanics(t *testing.T) {
 	g := newGuest(host.Plan{})
-	s := g.NewStream(host.Behavior{}, writerFunc(func([]byte) (int, error) { panic("sink") }))
+	s := g.NewStream(host.Plan{}, writerFunc(func([]byte) (int, error) { panic("sink") }))
 	g.CheckWrite(s)
 	assert.PanicsWithValue(t, "sink", func() { g.Write(s, []byte("x")) })
 	g.put(t, "not locked")
@@ -1232,8 +1231,8 @@ func TestStandardStreams(t *testing.T) {
 	assert.Zero(t, h.GetTerminalStderr())
 
 	var out, errs records
-	h.SetStdio(host.Stdout, host.Behavior{}, &out, true)
-	h.SetStdio(host.Stderr, host.Plan{Traits: host.Traits{Hold: true}}.Behavior(), &errs, false)
+	h.SetStdio(host.Stdout, host.Plan{Terminal: true}, &out)
+	h.SetStdio(host.Stderr, host.Plan{Hold: true}, &errs)
 	a, b := h.GetStdout(), h.GetStdout()
 	assert.NotEqual(t, a, b)
 	for _, s := range []uint32{a, b} {
@@ -1343,8 +1342,8 @@ func TestOnCall(t *testing.T) {
 }
 
 func TestLive(t *testing.T) {
-	g := newGuest(host.Plan{Faults: []host.PlannedFault{{At: host.AtFlush}}})
-	g.SetStdio(host.Stderr, host.Behavior{}, io.Discard, true)
+	g := newGuest(host.Plan{Faults: []host.Fault{{At: host.AtFlush}}})
+	g.SetStdio(host.Stderr, host.Plan{Terminal: true}, io.Discard)
 	g.Subscribe(g.s)
 	g.Flush(g.s)
 	g.GetTerminalStderr()
@@ -1464,14 +1463,25 @@ func TestNamed(t *testing.T) {
 	assert.EqualError(t, err, `no host is known as "toaster" (there are `+strings.Join(host.Names(), ", ")+")")
 }
 
-func TestPointOf(t *testing.T) {
-	for want, name := range []string{"check-write", "write", "flush", "flushed"} {
-		at, err := host.PointOf(name)
-		require.NoError(t, err)
-		assert.EqualValues(t, want, at)
+// A plan that makes no sense is told apart when it is made.
+func TestCheck(t *testing.T) {
+	fault := func(f host.Fault) host.Plan { return host.Plan{Faults: []host.Fault{{At: "write"}, f}} }
+	for want, p := range map[string]host.Plan{
+		"an output stream has no End": {End: host.EndSilent},
+		`no such point to fail at: "splice" (there are check-write, write, flush, flushed)`: fault(host.Fault{At: "splice"}),
+		`no such point to fail at: "read" (there are check-write, write, flush, flushed)`:   fault(host.Fault{At: "read"}),
+		"no such Then: 3":                               fault(host.Fault{At: "flush", Then: 3}),
+		"there is no call -1":                           fault(host.Fault{At: "flush", Call: -1}),
+		`only a write delivers a part, and not "flush"`: fault(host.Fault{At: "flush", Partial: 1}),
+		"a flush cannot take -2 waits":                  {FlushWaits: []int{1, -2}},
+		"a delay of -1ns is negative":                   {Delay: -1},
+	} {
+		assert.EqualError(t, host.CheckOutput(p), want)
 	}
-	_, err := host.PointOf("splice")
-	assert.EqualError(t, err, `no such point to fail at: "splice" (there are check-write, write, flush, flushed)`)
+	assert.NoError(t, host.CheckOutput(fault(host.Fault{At: "flushed", Call: 2, Then: host.ThenWorks})))
+	assert.EqualError(t, host.CheckInput(host.Plan{End: 3}), "no such End: 3")
+	assert.EqualError(t, host.CheckInput(host.Plan{Faults: []host.Fault{{At: "write"}}}), `no such point to fail at: "write" (there are read)`)
+	assert.NoError(t, host.CheckInput(host.Plan{End: host.EndSilent, Faults: []host.Fault{{At: "read"}}}))
 }
 
 // A drop may wait until what was written has been taken.
@@ -1489,11 +1499,11 @@ func TestDropWaits(t *testing.T) {
 			g.Flush(g.s)
 		}, delay},
 		{"after a splice", host.Plan{}, func(t *testing.T, g *guest) {
-			in := g.NewInput(host.Behavior{}, strings.NewReader("text"))
+			in := g.NewInput(host.Plan{}, strings.NewReader("text"))
 			require.Equal(t, moves(4), g.Splice(g.s, in, 9))
 		}, delay},
-		{"after a part of a write", host.Plan{Faults: []host.PlannedFault{
-			{At: host.AtWrite, Call: 1, Fault: host.Fault{Partial: 1, Then: host.ThenWorks}}}}, func(t *testing.T, g *guest) {
+		{"after a part of a write", host.Plan{Faults: []host.Fault{
+			{At: host.AtWrite, Call: 1, Partial: 1, Then: host.ThenWorks}}}, func(t *testing.T, g *guest) {
 			g.CheckWrite(g.s)
 			textOf(t, g, g.Write(g.s, []byte("text")))
 		}, delay},
@@ -1514,7 +1524,7 @@ func TestDropWaits(t *testing.T) {
 			g.permit(t, 5)
 		}, 0},
 		{"of a stream that is not busy", host.Plan{Permits: []uint64{5}}, func(t *testing.T, g *guest) { g.put(t, "text") }, 0},
-		{"of a stream that fails", host.Plan{Faults: []host.PlannedFault{{At: host.AtFlush}}}, func(t *testing.T, g *guest) {
+		{"of a stream that fails", host.Plan{Faults: []host.Fault{{At: host.AtFlush}}}, func(t *testing.T, g *guest) {
 			g.put(t, "text")
 			textOf(t, g, g.Flush(g.s))
 		}, 0},
@@ -1545,7 +1555,7 @@ func TestDropWaits(t *testing.T) {
 		})
 	}
 	t.Run("for ever", func(t *testing.T) {
-		g := newGuest(host.Plan{Permits: []uint64{5, 0}, Traits: host.Traits{DropWaits: true, Delay: 1<<63 - 1}})
+		g := newGuest(host.Plan{Permits: []uint64{5, 0}, DropWaits: true, Delay: 1<<63 - 1})
 		g.Block(g.SubscribeDuration(1))
 		g.put(t, "text")
 		trap := trapOf(t, func() { g.DropStream(g.s) })
@@ -1558,7 +1568,7 @@ func TestDropWaits(t *testing.T) {
 			slept++
 			assert.Empty(t, g.Live())
 			assert.Zero(t, g.Count(host.OpDropStream))
-		})}, host.Plan{Permits: []uint64{5, 0}, Traits: host.Traits{DropWaits: true, Delay: delay}})
+		})}, host.Plan{Permits: []uint64{5, 0}, DropWaits: true, Delay: delay})
 		g.put(t, "text")
 		g.DropStream(g.s)
 		assert.Positive(t, slept)
@@ -1567,7 +1577,7 @@ func TestDropWaits(t *testing.T) {
 
 // The longest Delay is for ever, whenever the wait began. A clock ends the wait for both.
 func TestDelayForEver(t *testing.T) {
-	g := newGuest(host.Plan{Permits: []uint64{0, 5}, Traits: host.Traits{Delay: 1<<63 - 1}})
+	g := newGuest(host.Plan{Permits: []uint64{0, 5}, Delay: 1<<63 - 1})
 	g.Block(g.SubscribeDuration(1))
 	g.permit(t, 0)
 	p := g.Subscribe(g.s)
@@ -1605,7 +1615,7 @@ func TestHoldLine(t *testing.T) {
 		{[]string{"1", short + "\n"}, []string{"1", short + "\n"}, ""},
 		{[]string{"1", long + "\n2"}, []string{"1", long + "\n"}, "2"},
 	} {
-		g := newGuest(host.Plan{Traits: host.Traits{HoldLine: true}})
+		g := newGuest(host.Plan{HoldLine: true})
 		for _, text := range c.writes {
 			g.put(t, text)
 		}
@@ -1619,19 +1629,19 @@ func TestHoldLine(t *testing.T) {
 		assert.Len(t, g.out.got, len(c.want))
 	}
 	t.Run("splice", func(t *testing.T) {
-		r := newReader(host.Plan{Traits: host.Traits{HoldLine: true}}, host.Plan{}, strings.NewReader("one\ntwo"))
+		r := newReader(host.Plan{HoldLine: true}, host.Plan{}, strings.NewReader("one\ntwo"))
 		r.splice(t, 9, 7)
 		assert.Equal(t, "one\n", r.out.String())
 	})
 	t.Run("Hold goes before it", func(t *testing.T) {
-		g := newGuest(host.Plan{Traits: host.Traits{HoldLine: true, Hold: true}})
+		g := newGuest(host.Plan{HoldLine: true, Hold: true})
 		g.put(t, "one\n")
 		assert.Empty(t, g.out.got)
 	})
 	t.Run("drop", func(t *testing.T) {
 		g := newGuest(host.Plan{})
-		plan := host.Plan{Traits: host.Traits{HoldLine: true}}
-		g.SetStdio(host.Stdout, plan.Behavior(), &g.out, false)
+		plan := host.Plan{HoldLine: true}
+		g.SetStdio(host.Stdout, plan, &g.out)
 		for _, text := range []string{"one", "two\nthree"} {
 			s := g.GetStdout()
 			g.CheckWrite(s)
@@ -1652,8 +1662,8 @@ func TestHoldLine(t *testing.T) {
 			}
 			return g.out.Write(p)
 		})
-		plan := host.Plan{Traits: host.Traits{HoldLine: true, WorksAgain: true}}
-		g.s = g.NewStream(plan.Behavior(), out)
+		plan := host.Plan{HoldLine: true, WorksAgain: true}
+		g.s = g.NewStream(plan, out)
 		for _, flush := range []func(uint32) host.Result{g.Flush, g.BlockingFlush} {
 			g.put(t, "lost")
 			assert.Equal(t, "disk full", textOf(t, g, flush(g.s)))
@@ -1674,7 +1684,7 @@ func TestWorksAgain(t *testing.T) {
 			plan, nameErr := host.Named(name)
 			require.NoError(t, nameErr)
 			g := newGuest(host.Plan{})
-			g.s = g.NewStream(plan.Behavior(), writerFunc(func(p []byte) (int, error) {
+			g.s = g.NewStream(plan, writerFunc(func(p []byte) (int, error) {
 				if bytes.Contains(p, []byte("fail")) {
 					return 0, err
 				}
@@ -1703,7 +1713,7 @@ func TestWorksAgain(t *testing.T) {
 // Many goroutines on one host, each with a handle of its own on the same stream.
 func TestConcurrentUse(t *testing.T) {
 	const goroutines, rounds = 8, 200
-	g := newGuest(host.Plan{Permits: []uint64{1 << 20}, FlushWaits: []int{0, 1}, Traits: host.Traits{Hold: true, Delay: time.Millisecond}})
+	g := newGuest(host.Plan{Permits: []uint64{1 << 20}, FlushWaits: []int{0, 1}, Hold: true, Delay: time.Millisecond})
 	var wg sync.WaitGroup
 	for i := range goroutines {
 		s := g.SameSink(g.s)
@@ -1751,7 +1761,7 @@ func TestPollableDroppedDuringTheWait(t *testing.T) {
 
 // A guest that never flushes does not use up the memory of its host.
 func TestHeldBytesAreBounded(t *testing.T) {
-	g := newGuest(host.Plan{Permits: []uint64{1 << 30}, Traits: host.Traits{Hold: true}})
+	g := newGuest(host.Plan{Permits: []uint64{1 << 30}, Hold: true})
 	much := make([]byte, 128<<20)
 	for range 2 {
 		g.CheckWrite(g.s)

@@ -20,8 +20,8 @@ type input struct {
 	children int
 }
 
-func (h *Host) newSource(b Behavior, in io.Reader) *source {
-	s := &source{flow: h.newFlow(b), in: in}
+func (h *Host) newSource(p Plan, in io.Reader) *source {
+	s := &source{flow: h.newFlow(p), in: in}
 	if f, ok := in.(*Feed); ok {
 		s.Background = true
 		s.arrived = func() <-chan struct{} {
@@ -58,13 +58,13 @@ func (s *source) findsEnd(n uint64) bool { return n > 0 || s.End == EndKnown }
 // tellsEnd reports whether an operation on n bytes reports what was found.
 func (s *source) tellsEnd(n uint64) bool { return n > 0 || s.End != EndSilent }
 
-// NewInput returns the handle of a new input stream that behaves as b says and has the bytes
+// NewInput returns the handle of a new input stream that behaves as p says and has the bytes
 // of in. It closes where in ends and fails where in does, which [End] lets the guest see.
 // Bytes that a [Feed] does not have yet make the guest wait.
-func (h *Host) NewInput(b Behavior, in io.Reader) uint32 {
+func (h *Host) NewInput(p Plan, in io.Reader) uint32 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.add(&input{source: h.newSource(b, in)})
+	return h.add(&input{source: h.newSource(p, in)})
 }
 
 // maxRead is how many bytes a read returns at most, so that a guest cannot use up the memory

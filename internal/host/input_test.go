@@ -24,10 +24,10 @@ type reader struct {
 }
 
 func newReader(out, in host.Plan, content io.Reader) *reader {
-	return newReaderWith(host.Options{Clock: new(host.VirtualClock)}, out, in.Behavior(), content)
+	return newReaderWith(host.Options{Clock: new(host.VirtualClock)}, out, in, content)
 }
 
-func newReaderWith(o host.Options, out host.Plan, in host.Behavior, content io.Reader) *reader {
+func newReaderWith(o host.Options, out host.Plan, in host.Plan, content io.Reader) *reader {
 	g := newGuestWith(o, out)
 	return &reader{g, g.NewInput(in, content)}
 }
@@ -72,7 +72,7 @@ var inputOps = map[string]func(r *reader) host.Result{
 }
 
 // lossy is a plan of which a wake-up is lost.
-var lossy = host.Plan{Permits: []uint64{0, 9}, Traits: host.Traits{LoseWakeups: true, Delay: time.Second}}
+var lossy = host.Plan{Permits: []uint64{0, 9}, LoseWakeups: true, Delay: time.Second}
 
 // What the contract forbids of input streams, as in forbidden.
 var forbiddenInput = []struct {
@@ -148,7 +148,7 @@ var forbiddenInput = []struct {
 	{
 		name: "spinning on a skip that never says that the stream has ended",
 		host: "Wasmtime, standard input, where it never ends",
-		in:   host.Plan{Traits: host.Traits{End: host.EndSilent}},
+		in:   host.Plan{End: host.EndSilent},
 		guest: func(t *testing.T, r *reader) {
 			r.read(t, 7, "content")
 			for require.Equal(t, closed, r.Skip(r.in, 1)); ; {
@@ -161,7 +161,7 @@ var forbiddenInput = []struct {
 	{
 		name: "spinning on ready",
 		host: "jco in a browser, where it never ends",
-		in:   host.Plan{Permits: []uint64{0, 5}, Traits: host.Traits{Delay: time.Second}},
+		in:   host.Plan{Permits: []uint64{0, 5}, Delay: time.Second},
 		guest: func(t *testing.T, r *reader) {
 			r.read(t, 1, "")
 			for p := r.SubscribeInput(r.in); !r.Ready(p); {
@@ -173,7 +173,7 @@ var forbiddenInput = []struct {
 	{
 		name: "spinning on a stream that is never ready when asked",
 		host: "jco in a browser, where it never ends",
-		in:   host.Plan{Traits: host.Traits{NeverReady: true}},
+		in:   host.Plan{NeverReady: true},
 		guest: func(_ *testing.T, r *reader) {
 			for p := r.SubscribeInput(r.in); !r.Ready(p); {
 			}
@@ -388,7 +388,7 @@ var forbiddenInput = []struct {
 		name:    "failure with a full table",
 		host:    "Wasmtime with -S max-resources",
 		options: host.Options{Handles: 2},
-		in:      host.Plan{Faults: []host.PlannedFault{{At: host.AtRead}}},
+		in:      host.Plan{Faults: []host.Fault{{At: host.AtRead}}},
 		guest:   func(_ *testing.T, r *reader) { r.Read(r.in, 1) },
 		reason:  "the handle table is full: all 2 handles are live",
 		call:    "input-stream(2).read(1) = trap",
@@ -399,7 +399,7 @@ func TestForbiddenOfInput(t *testing.T) {
 	for _, c := range forbiddenInput {
 		t.Run(c.name, func(t *testing.T) {
 			c.options.Clock = new(host.VirtualClock)
-			r := newReaderWith(c.options, c.out, c.in.Behavior(), strings.NewReader("content"))
+			r := newReaderWith(c.options, c.out, c.in, strings.NewReader("content"))
 			assert.NotEmpty(t, c.host, "a trap of the model has a host behind it")
 			trap := trapOf(t, func() { c.guest(t, r) })
 			assert.Equal(t, c.reason, trap.Reason)
@@ -452,14 +452,14 @@ func TestSpuriousWakeupsOfInput(t *testing.T) {
 }
 
 func TestBackgroundInputNeedsNoWait(t *testing.T) {
-	r := newText(host.Plan{Permits: []uint64{0, 0, 7}, Traits: host.Traits{Background: true}}, "abc")
+	r := newText(host.Plan{Permits: []uint64{0, 0, 7}, Background: true}, "abc")
 	r.read(t, 5, "")
 	r.read(t, 5, "")
 	r.read(t, 5, "abc")
 
 	clock := new(host.VirtualClock)
-	in := host.Plan{Permits: []uint64{0, 7}, Traits: host.Traits{Background: true, Delay: time.Second}}
-	r = newReaderWith(host.Options{Clock: clock}, host.Plan{}, in.Behavior(), strings.NewReader("abc"))
+	in := host.Plan{Permits: []uint64{0, 7}, Background: true, Delay: time.Second}
+	r = newReaderWith(host.Options{Clock: clock}, host.Plan{}, in, strings.NewReader("abc"))
 	for range 200_000 { // may spin
 		r.read(t, 5, "")
 	}
@@ -470,7 +470,7 @@ func TestBackgroundInputNeedsNoWait(t *testing.T) {
 // Bytes that the guest gets show that it does not spin.
 func TestInputThatGetsOnIsNoSpin(t *testing.T) {
 	r := newText(host.Plan{Permits: []uint64{0, 5}}, "never read")
-	r.SetStdin(host.Behavior{}, strings.NewReader("content"))
+	r.SetStdin(host.Plan{}, strings.NewReader("content"))
 	stdin := r.GetStdin()
 	for range 3 {
 		for range 60_000 {
@@ -481,7 +481,7 @@ func TestInputThatGetsOnIsNoSpin(t *testing.T) {
 }
 
 func TestDelayOfInput(t *testing.T) {
-	r := newText(host.Plan{Permits: []uint64{0, 0, 1}, Traits: host.Traits{Delay: time.Minute}}, "ab")
+	r := newText(host.Plan{Permits: []uint64{0, 0, 1}, Delay: time.Minute}, "ab")
 	r.read(t, 1, "")
 	early := r.SubscribeInput(r.in)
 	assert.False(t, r.Ready(early))
@@ -501,7 +501,7 @@ func TestDelayOfInput(t *testing.T) {
 }
 
 func TestLatchOfInput(t *testing.T) {
-	r := newText(host.Plan{Permits: []uint64{0, 1}, Traits: host.Traits{Latch: true, Delay: time.Second}}, "ab")
+	r := newText(host.Plan{Permits: []uint64{0, 1}, Latch: true, Delay: time.Second}, "ab")
 	p := r.SubscribeInput(r.in)
 	r.Block(p)
 	r.read(t, 1, "")
@@ -516,7 +516,7 @@ func TestLatchOfInput(t *testing.T) {
 }
 
 func TestNeverReadyOfInput(t *testing.T) {
-	r := newText(host.Plan{Traits: host.Traits{NeverReady: true}}, "a")
+	r := newText(host.Plan{NeverReady: true}, "a")
 	p := r.SubscribeInput(r.in)
 	assert.False(t, r.Ready(p))
 	r.Block(p)
@@ -527,8 +527,8 @@ func TestNeverReadyOfInput(t *testing.T) {
 
 func TestPrematureInput(t *testing.T) {
 	clock := new(host.VirtualClock)
-	in := host.Plan{Permits: []uint64{0, 5}, Traits: host.Traits{Premature: true, Delay: time.Second}}
-	r := newReaderWith(host.Options{Clock: clock}, host.Plan{}, in.Behavior(), strings.NewReader("hello"))
+	in := host.Plan{Permits: []uint64{0, 5}, Premature: true, Delay: time.Second}
+	r := newReaderWith(host.Options{Clock: clock}, host.Plan{}, in, strings.NewReader("hello"))
 	r.read(t, 5, "")
 	p := r.SubscribeInput(r.in)
 	for range 3 {
@@ -671,7 +671,7 @@ func TestEnds(t *testing.T) {
 		} {
 			for how, op := range inputOps {
 				t.Run(name+"/"+kind+"/"+how, func(t *testing.T) {
-					in := host.Plan{Traits: host.Traits{End: end}}
+					in := host.Plan{End: end}
 					if kind == "of a capacity" {
 						in.Capacity = uint64(len("content"))
 					}
@@ -703,7 +703,7 @@ func TestEnds(t *testing.T) {
 			}
 		}
 		t.Run(name+"/failure", func(t *testing.T) {
-			plan := host.Plan{Traits: host.Traits{End: end}}
+			plan := host.Plan{End: end}
 			r := newReader(host.Plan{}, plan, iotest.DataErrReader(io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(errors.New("broken")))))
 			r.read(t, 3, "abc")
 			var result host.Result
@@ -721,8 +721,8 @@ func TestEnds(t *testing.T) {
 			}
 		})
 		t.Run(name+"/planned failure", func(t *testing.T) {
-			plan := host.Plan{Traits: host.Traits{End: end}, Faults: []host.PlannedFault{
-				{At: host.AtRead, Call: 2, Fault: host.Fault{Text: "oops", Then: host.ThenAgain}}}}
+			plan := host.Plan{End: end, Faults: []host.Fault{
+				{At: host.AtRead, Call: 2, Text: "oops", Then: host.ThenAgain}}}
 			r := newText(plan, "content")
 			r.read(t, 1, "c")
 			if end == host.EndKnown {
@@ -750,8 +750,8 @@ func TestEndIsSeenAhead(t *testing.T) {
 		sizes = append(sizes, len(p))
 		return content.Read(p)
 	})
-	r := newReader(host.Plan{}, host.Plan{Permits: []uint64{4, 0, 20}, Faults: []host.PlannedFault{
-		{At: host.AtRead, Bytes: 9, Fault: host.Fault{Text: "at byte 9"}}}}, in)
+	r := newReader(host.Plan{}, host.Plan{Permits: []uint64{4, 0, 20}, Faults: []host.Fault{
+		{At: host.AtRead, Bytes: 9, Text: "at byte 9"}}}, in)
 	r.read(t, 0, "")
 	assert.Equal(t, moves(0), r.Skip(r.in, 0))
 	assert.Equal(t, []int{4}, sizes)
@@ -792,7 +792,7 @@ func TestEndIsSeenAheadOfAFeed(t *testing.T) {
 // An operation on nothing waits as any other does.
 func TestEndIsWaitedFor(t *testing.T) {
 	for _, end := range []host.End{host.EndKnown, host.EndWhenRead, host.EndSilent} {
-		r := newText(host.Plan{Permits: []uint64{7, 0}, Traits: host.Traits{End: end, Delay: time.Second}}, "content")
+		r := newText(host.Plan{Permits: []uint64{7, 0}, End: end, Delay: time.Second}, "content")
 		r.read(t, 9, "content")
 		r.read(t, 0, "")
 		r.read(t, 0, "")
@@ -855,7 +855,8 @@ func TestReaderThatPanics(t *testing.T) {
 
 func TestPlannedFaultsOfInput(t *testing.T) {
 	plan := func(f host.Fault) host.Plan {
-		return host.Plan{Faults: []host.PlannedFault{{At: host.AtRead, Call: 2, Fault: f}}}
+		f.At, f.Call = host.AtRead, 2
+		return host.Plan{Faults: []host.Fault{f}}
 	}
 	for name, op := range inputOps {
 		t.Run(name, func(t *testing.T) {
@@ -898,10 +899,10 @@ func TestPlannedFaultsOfInput(t *testing.T) {
 		})
 	}
 	t.Run("when so many bytes were read", func(t *testing.T) {
-		r := newText(host.Plan{Faults: []host.PlannedFault{
+		r := newText(host.Plan{Faults: []host.Fault{
 			{At: host.AtRead, Call: 2, Bytes: 100}, // never: too few bytes by then
 			{At: host.AtWrite},                     // never: it is for output
-			{At: host.AtRead, Bytes: 5, Fault: host.Fault{Text: "at byte 5"}},
+			{At: host.AtRead, Bytes: 5, Text: "at byte 5"},
 		}}, "content")
 		r.read(t, 2, "co")
 		assert.Equal(t, moves(2), r.Skip(r.in, 2))
@@ -959,7 +960,7 @@ func TestSkip(t *testing.T) {
 }
 
 func TestBlockingReadAndSkip(t *testing.T) {
-	in := host.Plan{Permits: []uint64{0, 3, 0, 0, 2}, Traits: host.Traits{Delay: time.Second}}
+	in := host.Plan{Permits: []uint64{0, 3, 0, 0, 2}, Delay: time.Second}
 	r := newText(in, "abcdefg")
 	p, result := r.BlockingRead(r.in, 2)
 	assert.Equal(t, done, result)
@@ -991,31 +992,28 @@ func (s tracedScript) Permit(moved uint64) uint64 {
 	return n
 }
 
-func (s tracedScript) Fault(at host.Point, call int, moved uint64) *host.Fault {
-	point := [...]string{"check-write", "write", "flush", "flushed", "read"}[at]
-	*s.asked = append(*s.asked, fmt.Sprintf("%s %s %d after %d", s.name, point, call, moved))
+func (s tracedScript) Fault(at string, call int, moved uint64) *host.Fault {
+	*s.asked = append(*s.asked, fmt.Sprintf("%s %s %d after %d", s.name, at, call, moved))
 	return s.Script.Fault(at, call, moved)
 }
 
 // traced returns a reader and the questions to the scripts of its two streams.
 func traced(out, in host.Plan, content string) (*reader, *[]string) {
 	asked := new([]string)
-	behavior := func(name string, p host.Plan) host.Behavior {
-		b := p.Behavior()
-		b.Script = tracedScript{b.Script, name, asked}
-		return b
+	plan := func(name string, p host.Plan) host.Plan {
+		return host.Scripted(p, tracedScript{host.ScriptOf(p), name, asked})
 	}
 	g := newGuest(host.Plan{})
 	g.DropStream(g.s)
-	g.s = g.NewStream(behavior("out", out), &g.out)
-	return &reader{g, g.NewInput(behavior("in", in), strings.NewReader(content))}, asked
+	g.s = g.NewStream(plan("out", out), &g.out)
+	return &reader{g, g.NewInput(plan("in", in), strings.NewReader(content))}, asked
 }
 
 // Splice is check-write, read and write, in that order, and each only if the one before has
 // something for it.
 func TestSpliceGoesByItsParts(t *testing.T) {
-	faultAt := func(at host.Point) host.Plan {
-		return host.Plan{Faults: []host.PlannedFault{{At: at, Fault: host.Fault{Closed: true}}}}
+	faultAt := func(at string) host.Plan {
+		return host.Plan{Faults: []host.Fault{{At: at, Closed: true}}}
 	}
 	for _, c := range []struct {
 		name    string
@@ -1144,8 +1142,8 @@ func TestPermitHoldsForSplice(t *testing.T) {
 		r.permit(t, 0)
 	})
 	t.Run("that fails", func(t *testing.T) {
-		r := newReader(host.Plan{Permits: []uint64{3, 0, 5}, Faults: []host.PlannedFault{
-			{At: host.AtWrite, Call: 1, Fault: host.Fault{Then: host.ThenWorks}}}}, host.Plan{}, strings.NewReader("content"))
+		r := newReader(host.Plan{Permits: []uint64{3, 0, 5}, Faults: []host.Fault{
+			{At: host.AtWrite, Call: 1, Then: host.ThenWorks}}}, host.Plan{}, strings.NewReader("content"))
 		r.permit(t, 3)
 		textOf(t, r.guest, r.Splice(r.s, r.in, 9))
 		r.permit(t, 0)
@@ -1181,7 +1179,7 @@ func TestSpliceToABusyHost(t *testing.T) {
 
 // Nothing is read while a flush is under way, and what is moved is held as what is written is.
 func TestSpliceDuringAFlush(t *testing.T) {
-	out := host.Plan{FlushWaits: []int{2}, Traits: host.Traits{Hold: true}}
+	out := host.Plan{FlushWaits: []int{2}, Hold: true}
 	r := newReader(out, host.Plan{}, strings.NewReader("content"))
 	r.splice(t, 3, 3)
 	require.Equal(t, done, r.Flush(r.s))
@@ -1199,7 +1197,8 @@ func TestSpliceDuringAFlush(t *testing.T) {
 
 func TestSpliceLosesBytesIfTheWriteFails(t *testing.T) {
 	fails := func(f host.Fault) host.Plan {
-		return host.Plan{Permits: []uint64{3}, Faults: []host.PlannedFault{{At: host.AtWrite, Call: 2, Fault: f}}}
+		f.At, f.Call = host.AtWrite, 2
+		return host.Plan{Permits: []uint64{3}, Faults: []host.Fault{f}}
 	}
 	splices := map[string]func(r *reader) host.Result{
 		"splice":          func(r *reader) host.Result { return r.Splice(r.s, r.in, 9) },
@@ -1222,7 +1221,7 @@ func TestSpliceLosesBytesIfTheWriteFails(t *testing.T) {
 			assert.Equal(t, []string{"abc"}, r.out.got)
 
 			r = newReader(host.Plan{}, host.Plan{}, strings.NewReader("abc"))
-			r.s = r.NewStream(host.Behavior{}, writerFunc(func([]byte) (int, error) { return 0, errors.New("disk full") }))
+			r.s = r.NewStream(host.Plan{}, writerFunc(func([]byte) (int, error) { return 0, errors.New("disk full") }))
 			assert.Equal(t, "disk full", textOf(t, r.guest, splice(r)))
 			assert.Equal(t, closed, splice(r))
 			assert.Equal(t, closed, inputOps["read"](r), "its last bytes were lost")
@@ -1241,7 +1240,7 @@ func TestSpliceToAStreamThatFills(t *testing.T) {
 
 func TestBlockingSplice(t *testing.T) {
 	slow := func(permits ...uint64) host.Plan {
-		return host.Plan{Permits: permits, Traits: host.Traits{Delay: time.Second}}
+		return host.Plan{Permits: permits, Delay: time.Second}
 	}
 	t.Run("waits for both", func(t *testing.T) {
 		r := newReader(slow(0, 4), slow(0, 0, 3), strings.NewReader("content"))
@@ -1256,7 +1255,7 @@ func TestBlockingSplice(t *testing.T) {
 		assert.EqualValues(t, time.Second, r.Now(), "for the output alone")
 	})
 	t.Run("waits for a flush", func(t *testing.T) {
-		out := host.Plan{FlushWaits: []int{2}, Traits: host.Traits{Hold: true, Delay: time.Second}}
+		out := host.Plan{FlushWaits: []int{2}, Hold: true, Delay: time.Second}
 		r := newReader(out, host.Plan{}, strings.NewReader("content"))
 		r.splice(t, 3, 3)
 		require.Equal(t, done, r.Flush(r.s))
@@ -1271,7 +1270,7 @@ func TestBlockingSplice(t *testing.T) {
 	})
 	t.Run("to a stream that fails while it waits", func(t *testing.T) {
 		out := slow(0, 4)
-		out.Faults = []host.PlannedFault{{At: host.AtCheckWrite, Call: 2, Fault: host.Fault{Text: "oops"}}}
+		out.Faults = []host.Fault{{At: host.AtCheckWrite, Call: 2, Text: "oops"}}
 		r := newReader(out, slow(0, 3), strings.NewReader("content"))
 		assert.Equal(t, "oops", textOf(t, r.guest, r.BlockingSplice(r.s, r.in, 9)))
 		r.read(t, 9, "") // nothing was asked of the input
@@ -1280,7 +1279,7 @@ func TestBlockingSplice(t *testing.T) {
 	})
 	t.Run("from a stream that fails while it waits", func(t *testing.T) {
 		in := slow(0, 3)
-		in.Faults = []host.PlannedFault{{At: host.AtRead, Call: 2, Fault: host.Fault{Text: "oops"}}}
+		in.Faults = []host.Fault{{At: host.AtRead, Call: 2, Text: "oops"}}
 		r := newReader(host.Plan{}, in, strings.NewReader("content"))
 		assert.Equal(t, "oops", textOf(t, r.guest, r.BlockingSplice(r.s, r.in, 9)))
 		assert.Equal(t, closed, r.BlockingSplice(r.s, r.in, 9))
@@ -1296,7 +1295,7 @@ func TestStandardInput(t *testing.T) {
 	assert.Equal(t, closed, result, "empty until it is set")
 	h.DropInput(empty)
 
-	h.SetStdin(host.Plan{Permits: []uint64{5, 0}}.Behavior(), strings.NewReader("one two three"))
+	h.SetStdin(host.Plan{Permits: []uint64{5, 0}}, strings.NewReader("one two three"))
 	a, b := h.GetStdin(), h.GetStdin()
 	assert.NotEqual(t, a, b)
 	pollable := h.SubscribeInput(b)
@@ -1354,7 +1353,7 @@ func TestConcurrentReads(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := newGuest(host.Plan{})
-			g.SetStdin(host.Plan{Permits: []uint64{7, 0}, Traits: host.Traits{Delay: time.Millisecond}}.Behavior(), in)
+			g.SetStdin(host.Plan{Permits: []uint64{7, 0}, Delay: time.Millisecond}, in)
 			var mu sync.Mutex
 			var got []byte
 			var wg sync.WaitGroup
@@ -1534,7 +1533,7 @@ func TestFeedWakes(t *testing.T) {
 				sleeps = append(sleeps, d)
 				typed.Write([]byte("typed"))
 			})
-			r := newReaderWith(host.Options{Clock: clock}, host.Plan{}, host.Behavior{}, host.NewFeed(in))
+			r := newReaderWith(host.Options{Clock: clock}, host.Plan{}, host.Plan{}, host.NewFeed(in))
 			assert.Equal(t, "typed", wait(r))
 			assert.Equal(t, []time.Duration{never}, sleeps)
 			assert.Equal(t, []string{"output-stream(1)", "input-stream(2)"}, r.Live())
@@ -1548,7 +1547,7 @@ func TestFeedWakes(t *testing.T) {
 func TestFeedAndClock(t *testing.T) {
 	in, typed := io.Pipe()
 	defer typed.Close()
-	r := newReaderWith(host.Options{Clock: new(host.VirtualClock)}, host.Plan{}, host.Behavior{}, host.NewFeed(in))
+	r := newReaderWith(host.Options{Clock: new(host.VirtualClock)}, host.Plan{}, host.Plan{}, host.NewFeed(in))
 	stdin := r.SubscribeInput(r.in)
 	for range 3 {
 		timer := r.SubscribeDuration(uint64(time.Second))
@@ -1579,7 +1578,7 @@ func TestFeedWakesBeforeTheClock(t *testing.T) {
 		sleeps = append(sleeps, d)
 		typed.Write([]byte("typed"))
 	})
-	r := newReaderWith(host.Options{Clock: clock}, host.Plan{}, host.Behavior{}, host.NewFeed(in))
+	r := newReaderWith(host.Options{Clock: clock}, host.Plan{}, host.Plan{}, host.NewFeed(in))
 	stdin, timer := r.SubscribeInput(r.in), r.SubscribeDuration(uint64(time.Hour))
 	assert.Equal(t, []uint32{0}, r.Poll([]uint32{stdin, timer}))
 	assert.Equal(t, []time.Duration{time.Hour}, sleeps)
@@ -1588,7 +1587,7 @@ func TestFeedWakesBeforeTheClock(t *testing.T) {
 	h := host.New(host.Options{}) // on the wall clock
 	again, retyped := io.Pipe()
 	defer retyped.Close()
-	h.SetStdin(host.Behavior{}, host.NewFeed(again))
+	h.SetStdin(host.Plan{}, host.NewFeed(again))
 	stdin, timer = h.SubscribeInput(h.GetStdin()), h.SubscribeDuration(uint64(time.Hour))
 	go retyped.Write([]byte("typed"))
 	assert.Equal(t, []uint32{0}, h.Poll([]uint32{stdin, timer}))
@@ -1606,7 +1605,7 @@ func TestInputReadsWhenTheGuestWantsBytes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			in := newTerminal()
 			h := host.New(host.Options{Clock: new(host.VirtualClock)})
-			h.SetStdin(host.Behavior{}, host.NewFeed(in))
+			h.SetStdin(host.Plan{}, host.NewFeed(in))
 			s := h.GetStdin()
 			h.DropPollable(h.SubscribeInput(s))
 			h.DropInput(h.GetStdin())
@@ -1633,8 +1632,8 @@ func TestFeedWithAPlan(t *testing.T) {
 	in, typed := io.Pipe()
 	defer typed.Close()
 	plan := host.Plan{Permits: []uint64{0, 2},
-		Faults: []host.PlannedFault{{At: host.AtRead, Bytes: 4, Fault: host.Fault{Text: "at byte 4"}}}}
-	r := newReaderWith(host.Options{Clock: new(host.VirtualClock)}, host.Plan{}, plan.Behavior(), host.NewFeed(in))
+		Faults: []host.Fault{{At: host.AtRead, Bytes: 4, Text: "at byte 4"}}}
+	r := newReaderWith(host.Options{Clock: new(host.VirtualClock)}, host.Plan{}, plan, host.NewFeed(in))
 	for range 200_000 {
 		r.read(t, 9, "")
 	}
@@ -1654,7 +1653,7 @@ func TestFeedWithAPlan(t *testing.T) {
 func TestFeedThatLosesWakeups(t *testing.T) {
 	in, typed := io.Pipe()
 	defer typed.Close()
-	lossy := host.Plan{Traits: host.Traits{LoseWakeups: true}}.Behavior()
+	lossy := host.Plan{LoseWakeups: true}
 	for name, wait := range map[string]func(r *reader){
 		"block":         (*reader).waitForInput,
 		"blocking-read": func(r *reader) { r.BlockingRead(r.in, 1) },

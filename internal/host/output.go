@@ -29,8 +29,8 @@ type stream struct {
 	children int
 }
 
-func (h *Host) newSink(b Behavior, out io.Writer) *sink {
-	return &sink{flow: h.newFlow(b), out: out}
+func (h *Host) newSink(p Plan, out io.Writer) *sink {
+	return &sink{flow: h.newFlow(p), out: out}
 }
 
 // open returns what another handle of the sink stands for.
@@ -191,7 +191,7 @@ func (s *sink) drain() {
 }
 
 // reach counts a call that comes to a point, and returns the failure that the call reports.
-func (s *sink) reach(at Point) *Fault {
+func (s *sink) reach(at string) *Fault {
 	s.strike(s.faultAt(at))
 	return s.report()
 }
@@ -334,7 +334,7 @@ func (s *sink) startFlush() *Fault {
 		}
 	}
 	s.flushing = true
-	s.stall(s.Script.FlushWaits())
+	s.stall(s.script.FlushWaits())
 	if s.waitsLeft == 0 {
 		s.endFlush()
 	}
@@ -345,7 +345,7 @@ func (s *sink) startFlush() *Fault {
 func (s *sink) endFlush() {
 	s.flushing = false
 	s.calls[AtFlushed]++
-	if f := s.Script.Fault(AtFlushed, s.calls[AtFlushed], s.moved); f != nil {
+	if f := s.script.Fault(AtFlushed, s.calls[AtFlushed], s.moved); f != nil {
 		s.strike(f)
 		return
 	}

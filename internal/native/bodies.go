@@ -21,7 +21,7 @@ func init() {
 		file **os.File
 	}{{host.Stdout, &os.Stdout}, {host.Stderr, &os.Stderr}} {
 		h := host.New(host.Options{}) // one for each, so that neither waits for the other
-		h.SetStdio(f.fd, host.Behavior{}, file{f.file}, host.IsTerminal(*f.file))
+		h.SetStdio(f.fd, host.Plan{Terminal: host.IsTerminal(*f.file)}, file{f.file})
 		base, err := Expose(h)
 		if err != nil {
 			panic(err)

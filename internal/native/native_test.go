@@ -35,7 +35,7 @@ func newGuest(p host.Plan) *guest {
 
 func newGuestWith(o host.Options, p host.Plan) *guest {
 	g := &guest{Host: host.New(o)}
-	g.s = g.NewStream(p.Behavior(), &g.out)
+	g.s = g.NewStream(p, &g.out)
 	return g
 }
 
@@ -104,7 +104,7 @@ func TestBindings(t *testing.T) {
 }
 
 func TestBindingsPassErrorsOn(t *testing.T) {
-	g := newGuest(host.Plan{Faults: []host.PlannedFault{{At: host.AtFlush}}})
+	g := newGuest(host.Plan{Faults: []host.Fault{{At: host.AtFlush}}})
 	s := expose(t, g)
 	_, e, isErr := s.Flush().Result()
 	require.True(t, isErr)
@@ -120,7 +120,7 @@ func TestBindingsPassErrorsOn(t *testing.T) {
 
 // exposeInput returns an input stream of the guest whose output stream s is.
 func exposeInput(g *guest, s streams.OutputStream, p host.Plan, content string) streams.InputStream {
-	return streams.InputStream(uint32(s)&^g.s | g.NewInput(p.Behavior(), strings.NewReader(content)))
+	return streams.InputStream(uint32(s)&^g.s | g.NewInput(p, strings.NewReader(content)))
 }
 
 func TestBindingsOfInput(t *testing.T) {
@@ -166,7 +166,7 @@ func TestBindingsOfInputPassErrorsOn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := newGuest(host.Plan{})
 			s := expose(t, g)
-			fails := host.Plan{Faults: []host.PlannedFault{{At: host.AtRead, Fault: host.Fault{Text: "oops"}}}}
+			fails := host.Plan{Faults: []host.Fault{{At: host.AtRead, Text: "oops"}}}
 			in := exposeInput(g, s, fails, "content")
 			result := op(s, in)
 			require.True(t, result.IsErr())
@@ -231,7 +231,7 @@ func TestBindingsOfTerminalsAndClocks(t *testing.T) {
 	live := g.Live()
 	option := terminalstdout.GetTerminalStdout()
 	assert.Nil(t, option.Some())
-	g.SetTerminal(host.Stdout, true)
+	g.SetStdio(host.Stdout, host.Plan{Terminal: true}, io.Discard)
 	option = terminalstdout.GetTerminalStdout()
 	require.NotNil(t, option.Some())
 	option.Some().ResourceDrop()
@@ -313,7 +313,7 @@ func TestSwapStandard(t *testing.T) {
 }
 
 func TestTextOf(t *testing.T) {
-	g := newGuest(host.Plan{Faults: []host.PlannedFault{{At: host.AtFlush, Fault: host.Fault{Text: "disk full"}}}})
+	g := newGuest(host.Plan{Faults: []host.Fault{{At: host.AtFlush, Text: "disk full"}}})
 	s := expose(t, g)
 	_, e, _ := s.Flush().Result()
 	failure := e.LastOperationFailed()
@@ -325,7 +325,7 @@ func TestTextOf(t *testing.T) {
 
 // Interrupt ends each Block of the host, and no other.
 func TestInterrupt(t *testing.T) {
-	slow := host.Plan{Permits: []uint64{0, 5}, Traits: host.Traits{Delay: time.Hour}}
+	slow := host.Plan{Permits: []uint64{0, 5}, Delay: time.Hour}
 	synctest.Test(t, func(t *testing.T) {
 		g, other := newGuestWith(host.Options{}, slow), newGuestWith(host.Options{}, slow)
 		s, apart := expose(t, g), expose(t, other)
@@ -386,7 +386,7 @@ func TestInterruptOfAFeed(t *testing.T) {
 		g := newGuestWith(host.Options{}, host.Plan{})
 		s := expose(t, g)
 		r, w := io.Pipe()
-		in := streams.InputStream(uint32(s)&^g.s | g.NewInput(host.Behavior{}, host.NewFeed(r)))
+		in := streams.InputStream(uint32(s)&^g.s | g.NewInput(host.Plan{}, host.NewFeed(r)))
 		p := in.Subscribe()
 		go func() {
 			time.Sleep(time.Second)
@@ -424,7 +424,7 @@ func TestInterruptWhileASinkBlocks(t *testing.T) {
 		g := newGuestWith(host.Options{}, host.Plan{})
 		s := uint32(expose(t, g))
 		writing, written := make(chan struct{}), make(chan struct{})
-		slow := g.NewStream(host.Behavior{}, writerFunc(func(p []byte) (int, error) {
+		slow := g.NewStream(host.Plan{}, writerFunc(func(p []byte) (int, error) {
 			close(writing)
 			<-written
 			return len(p), nil
@@ -439,7 +439,7 @@ func TestInterruptWhileASinkBlocks(t *testing.T) {
 
 // A wait that never ends is a hang though it could be interrupted.
 func TestInterruptDoesNotHideAHang(t *testing.T) {
-	g := newGuest(host.Plan{Permits: []uint64{0, 5}, Traits: host.Traits{LoseWakeups: true, Delay: time.Hour}})
+	g := newGuest(host.Plan{Permits: []uint64{0, 5}, LoseWakeups: true, Delay: time.Hour})
 	s := expose(t, g)
 	g.permit(t, 0)
 	p := s.Subscribe()
@@ -450,7 +450,7 @@ func TestInterruptDoesNotHideAHang(t *testing.T) {
 
 // Interrupts and waits may come at any time.
 func TestInterruptAtAnyTime(t *testing.T) {
-	g := newGuestWith(host.Options{}, host.Plan{Permits: []uint64{0, 5}, Traits: host.Traits{Delay: time.Microsecond}})
+	g := newGuestWith(host.Options{}, host.Plan{Permits: []uint64{0, 5}, Delay: time.Microsecond})
 	s := expose(t, g)
 	done := make(chan struct{})
 	go func() {
