@@ -65,7 +65,7 @@ func TestBufWriterSizesAndWrites(t *testing.T) {
 			require.NoError(t, b.Flush())
 			require.Zero(t, b.Buffered())
 			require.True(t, bytes.Equal(data, s.Bytes()), "size %d, chunk %d", size, chunk)
-			require.Equal(t, 1, count(s, "flush"))
+			require.Equal(t, 1, s.Count("flush"))
 		}
 	}
 }
@@ -129,7 +129,7 @@ func TestBufWriterPassesLargeWritesOn(t *testing.T) {
 	assert.Equal(t, 65, n)
 	assert.Equal(t, []string{string(p)}, s.Records(), "one write, not copied first")
 	assert.Zero(t, b.Buffered())
-	assert.Zero(t, count(s, "flush"))
+	assert.Zero(t, s.Count("flush"))
 }
 
 func TestBufWriterPassesOnWhatWouldFillIt(t *testing.T) {
@@ -243,7 +243,7 @@ func TestBufWriterReadFrom(t *testing.T) {
 		n, err := b.ReadFrom(iotest.HalfReader(struct{ io.Reader }{bytes.NewReader(p)}))
 		require.NoError(t, err)
 		assert.EqualValues(t, len(p), n)
-		assert.Zero(t, count(s, "flush"))
+		assert.Zero(t, s.Count("flush"))
 		require.NoError(t, b.Flush())
 		assert.True(t, bytes.Equal(append([]byte(">"), p...), s.Bytes()))
 
@@ -279,7 +279,7 @@ func TestBufWriterLineMode(t *testing.T) {
 			assert.Equal(t, step.out, s.String(), "step %d", i)
 			assert.Equal(t, step.left, b.Buffered(), "step %d", i)
 		}
-		assert.Equal(t, 5, count(s, "flush"), "one for each write with a line end")
+		assert.Equal(t, 5, s.Count("flush"), "one for each write with a line end")
 	})
 }
 

@@ -44,7 +44,7 @@ func TestDeadlineEndsAWrite(t *testing.T) {
 		assertTimeout(t, err)
 		assert.Equal(t, 4, n)
 		assert.Equal(t, time.Second, time.Since(start), "neither sooner nor later")
-		assert.Less(t, count(s, "pollable.ready"), 250, "pauses grow")
+		assert.Less(t, s.Count("pollable.ready"), 250, "pauses grow")
 
 		n, err = w.WriteString("efghi")
 		assertTimeout(t, err)
@@ -132,7 +132,7 @@ func TestDeadlineThatIsNotReached(t *testing.T) {
 				require.NoError(t, err)
 				assert.Equal(t, 20, n)
 				assert.True(t, bytes.Equal(p, s.Bytes()))
-				assert.Zero(t, count(s, "pollable.block"), "a wait that has an end is not left to the host")
+				assert.Zero(t, s.Count("pollable.block"), "a wait that has an end is not left to the host")
 			})
 		})
 	}
@@ -165,7 +165,7 @@ func TestDeadlineThatHasPassedFlushesNothing(t *testing.T) {
 		assert.EqualValues(t, 9, n, "what was read, of which the Writer keeps what it could not write")
 		assertTimeout(t, w.Flush())
 		assertTimeout(t, w.Close())
-		assert.Zero(t, count(s, "flush"))
+		assert.Zero(t, s.Count("flush"))
 		assert.Equal(t, "drop", callsOf(s)[len(s.Calls())-1])
 	})
 }
@@ -281,7 +281,7 @@ func TestDeadlineInCenturies(t *testing.T) {
 			require.NoError(t, w.SetWriteDeadline(later))
 			_, err := w.WriteString("xyz")
 			require.NoError(t, err)
-			assert.Zero(t, count(s, "pollable.block"))
+			assert.Zero(t, s.Count("pollable.block"))
 
 			start := time.Now()
 			go func() {
@@ -459,7 +459,7 @@ func TestBufWriterLinesBypassAnEmptyBuffer(t *testing.T) {
 			b.SetWriteDeadline(time.Time{})
 			write(t, b, text[n:])
 			assert.Equal(t, text, s.String())
-			assert.Equal(t, 1, count(s, "flush"))
+			assert.Equal(t, 1, s.Count("flush"))
 		})
 	}
 }
@@ -539,9 +539,9 @@ func TestCloseAfterATimeoutFlushesAgain(t *testing.T) {
 				w.SetWriteDeadline(time.Now().Add(time.Second))
 				assertTimeout(t, c.call(w))
 				w.SetWriteDeadline(time.Time{})
-				before := count(s, "flush")
+				before := s.Count("flush")
 				require.NoError(t, w.Close())
-				assert.Equal(t, 1, count(s, "flush")-before)
+				assert.Equal(t, 1, s.Count("flush")-before)
 				taken := 0
 				for _, record := range s.Records() {
 					taken += len(record)

@@ -248,10 +248,10 @@ func TestOthersRunBeforeAWait(t *testing.T) {
 	_, err := w.Write(pattern(1 << 20))
 	require.NoError(t, err)
 	seen := make(chan int, 1)
-	go func() { seen <- count(s, "subscribe") }()
+	go func() { seen <- s.Count("subscribe") }()
 	_, err = w.WriteString("x")
 	require.NoError(t, err)
-	assert.Equal(t, waits, count(s, "subscribe"))
+	assert.Equal(t, waits, s.Count("subscribe"))
 	// The scheduler may, once in 61 times, resume the goroutine that has just yielded, and it
 	// may stop the other one in its turn. So that one has several.
 	assert.Less(t, <-seen, waits)

@@ -117,7 +117,7 @@ func TestSpliceFromASourceThatStopsFlushesWhatItMoved(t *testing.T) {
 			assert.EqualValues(t, 4, moved)
 			assert.ErrorIs(t, err, io.ErrNoProgress)
 			assert.Equal(t, "abcd", e.String())
-			assert.Equal(t, 1, countOf(e.Calls(), ".flush"))
+			assert.Equal(t, 1, e.Count("flush"))
 			e.wantError(t, err, "read", "input stream is ready, but has no bytes", false)
 		})
 	}
@@ -406,9 +406,9 @@ func TestCloseOfAStandardStreamFlushesOnce(t *testing.T) {
 				s := c.set(t, wasiotest.Plan{Hold: true, FlushWaits: []int{1}})
 				w := c.get()
 				before.call(w)
-				flushes := count(s, "flush")
+				flushes := s.Count("flush")
 				require.NoError(t, w.Close())
-				assert.Equal(t, before.flushes, count(s, "flush")-flushes, "of the first Close")
+				assert.Equal(t, before.flushes, s.Count("flush")-flushes, "of the first Close")
 				calls := len(s.Calls())
 				for range 3 {
 					require.NoError(t, w.Close())
@@ -417,7 +417,7 @@ func TestCloseOfAStandardStreamFlushesOnce(t *testing.T) {
 				_, err := w.WriteString("still open")
 				require.NoError(t, err)
 				require.NoError(t, w.Close())
-				assert.Equal(t, before.flushes+1, count(s, "flush")-flushes)
+				assert.Equal(t, before.flushes+1, s.Count("flush")-flushes)
 				assert.True(t, strings.HasSuffix(s.String(), "still open"))
 			})
 		}
@@ -785,7 +785,7 @@ func TestRecheckSetDuringAWaitWithoutLimit(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				e := newEcho(t, c.out, c.in, strings.NewReader("abcdefgh"))
 				b := wasio.NewBufWriterSize(e.w, 16)
-				looks := func() int { return countOf(e.Calls(), ".ready") }
+				looks := func() int { return e.Count("pollable.ready") }
 				call := start(func() { assert.NoError(t, c.call(e, b)) })
 				time.Sleep(time.Minute)
 				require.False(t, call())

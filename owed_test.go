@@ -60,7 +60,7 @@ func TestOwedFlushIsSettledByAny(t *testing.T) {
 			assert.Empty(t, s.Bytes())
 			require.NoError(t, f.flush(b, other, w))
 			assert.GreaterOrEqual(t, len(s.Bytes()), 100)
-			assert.Equal(t, 1, count(s, "flush"))
+			assert.Equal(t, 1, s.Count("flush"))
 			before := len(s.Calls())
 			require.NoError(t, b.Flush())
 			require.NoError(t, other.Flush())
@@ -112,7 +112,7 @@ func TestFlushIsOwedUntilMade(t *testing.T) {
 					default:
 						write(b)
 					}
-					assert.Zero(t, count(s, "flush"))
+					assert.Zero(t, s.Count("flush"))
 					switch settle {
 					case "b.Flush":
 						require.NoError(t, b.Flush())
@@ -123,7 +123,7 @@ func TestFlushIsOwedUntilMade(t *testing.T) {
 					case "b.Close":
 						require.NoError(t, b.Close())
 					}
-					assert.Equal(t, 1, count(s, "flush"))
+					assert.Equal(t, 1, s.Count("flush"))
 					assert.GreaterOrEqual(t, len(s.Bytes()), 100)
 				})
 			})
@@ -217,18 +217,18 @@ func TestWhatIsKnownOfFlushesIsForgotten(t *testing.T) {
 				s := wasiotest.NewStream(t, wasiotest.Plan{})
 				w := wasio.NewWriter(s.Handle())
 				c.before(t, w)
-				before := count(s, "flush")
+				before := s.Count("flush")
 				require.NoError(t, w.Close())
-				assert.Equal(t, c.flushes, count(s, "flush")-before)
+				assert.Equal(t, c.flushes, s.Count("flush")-before)
 			})
 		})
 		t.Run(name+"/then Flush", func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w, s := newWriter(t, wasiotest.Plan{})
 				c.before(t, w)
-				before := count(s, "flush")
+				before := s.Count("flush")
 				require.NoError(t, w.Flush())
-				assert.Equal(t, 1, count(s, "flush")-before)
+				assert.Equal(t, 1, s.Count("flush")-before)
 			})
 		})
 	}
@@ -241,7 +241,7 @@ func TestReadFromReturnsTheFirstError(t *testing.T) {
 	n, err := w.ReadFrom(readerFunc(func(p []byte) (int, error) { return copy(p, "so far"), broken }))
 	assert.EqualValues(t, 6, n)
 	assert.Same(t, broken, err)
-	assert.Equal(t, 1, count(s, "flush"))
+	assert.Equal(t, 1, s.Count("flush"))
 	flushed := w.Flush() // the error of the flush, which sticks
 	assert.ErrorContains(t, flushed, "last operation failed")
 	n, err = w.ReadFrom(iotest.ErrReader(broken))
@@ -280,8 +280,8 @@ func TestBufWriterCloseReturnsTheFirstError(t *testing.T) {
 	t.Run("of the Writer", func(t *testing.T) {
 		b, s := newBufWriter(t, 16, wasiotest.Plan{Faults: []wasiotest.Fault{{At: "flush"}}})
 		assert.ErrorContains(t, b.Close(), "wasio: flush: last operation failed")
-		assert.Equal(t, 1, count(s, "flush"))
-		assert.Equal(t, 1, count(s, "drop"))
+		assert.Equal(t, 1, s.Count("flush"))
+		assert.Equal(t, 1, s.Count("drop"))
 	})
 	t.Run("of both", func(t *testing.T) {
 		var b *wasio.BufWriter
@@ -296,7 +296,7 @@ func TestBufWriterCloseReturnsTheFirstError(t *testing.T) {
 		t.Run("the second", func(t *testing.T) { // the Writer is as new, and b is not
 			s := wasiotest.SetStdout(t, wasiotest.Plan{Faults: []wasiotest.Fault{{At: "flush"}}})
 			assert.Same(t, first, b.Close())
-			assert.Equal(t, 1, count(s, "flush"), "the Writer is closed all the same")
+			assert.Equal(t, 1, s.Count("flush"), "the Writer is closed all the same")
 		})
 	})
 }

@@ -367,8 +367,8 @@ func TestBufWriterReadFromInLineMode(t *testing.T) {
 		require.NoError(t, err)
 		assert.EqualValues(t, len("no end now\nand then\nsome\nmore\nend"), n)
 		assert.Equal(t, 3, b.Buffered())
-		assert.Equal(t, 3, count(s, "flush"))
-		assert.Equal(t, 3, count(s, "write"))
+		assert.Equal(t, 3, s.Count("flush"))
+		assert.Equal(t, 3, s.Count("write"))
 	})
 }
 
@@ -388,7 +388,7 @@ func TestBufWriterReadFromStopsAtAnError(t *testing.T) {
 		require.ErrorAs(t, err, new(*wasio.Error), name)
 		assert.EqualValues(t, 5, n, "in the buffer, or with the host")
 		assert.Equal(t, 1, reads)
-		assert.Equal(t, 1, count(s, "error.drop"))
+		assert.Equal(t, 1, s.Count("error.drop"))
 		_, again := b.ReadFrom(readerFunc(func([]byte) (int, error) {
 			t.Error("Read after an error")
 			return 0, io.EOF

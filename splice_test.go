@@ -110,7 +110,7 @@ func TestCopyThatSplices(t *testing.T) {
 	assert.NoError(t, err)
 	assert.EqualValues(t, 5, n)
 	assert.Equal(t, 1, countOf(e.Calls(), "= 5"))
-	assert.Zero(t, countOf(e.Calls(), ".write"))
+	assert.Zero(t, e.Count("write"))
 	var other strings.Builder
 	n, err = io.Copy(&other, Source{strings.NewReader("elsewhere"), 0})
 	assert.NoError(t, err)
@@ -181,7 +181,7 @@ func TestSpliceOfAnEmptySource(t *testing.T) {
 	moved, err := e.splice(t, -1)
 	assert.NoError(t, err)
 	assert.Zero(t, moved)
-	assert.Equal(t, 1, countOf(e.Calls(), ".flush"))
+	assert.Equal(t, 1, e.Count("flush"))
 }
 
 func countOf(calls []string, part string) (n int) {
@@ -205,7 +205,7 @@ func TestSpliceFromASourceThatEndsEarly(t *testing.T) {
 			assert.NoError(t, err, "the end is no error")
 			assert.EqualValues(t, 3, moved)
 			assert.Equal(t, "abc", e.String())
-			assert.Equal(t, 1, countOf(e.Calls(), ".flush"))
+			assert.Equal(t, 1, e.Count("flush"))
 			moved, err = e.splice(t, 10)
 			assert.NoError(t, err)
 			assert.Zero(t, moved, "it has ended")
@@ -253,7 +253,7 @@ func TestSpliceFromASourceThatFails(t *testing.T) {
 		e.wantError(t, err, "read", "disk gone", false)
 		assert.NotZero(t, reason)
 		assert.NotErrorIs(t, err, io.ErrClosedPipe)
-		assert.Equal(t, 1, countOf(e.Calls(), ".flush"), "what was moved is flushed")
+		assert.Equal(t, 1, e.Count("flush"), "what was moved is flushed")
 		_, err = e.w.Write([]byte("!"))
 		assert.NoError(t, err)
 		assert.Equal(t, "abcd!", e.String())
@@ -307,7 +307,7 @@ func TestSpliceToAWriterThatFails(t *testing.T) {
 			moved, err := e.splice(t, -1)
 			assert.Equal(t, c.n, moved)
 			e.wantError(t, err, c.op, "last operation failed", true)
-			assert.Zero(t, countOf(e.Calls(), ".flush")-b2i(c.n == 6), "no flush after the failure")
+			assert.Zero(t, e.Count("flush")-b2i(c.n == 6), "no flush after the failure")
 		})
 	}
 }

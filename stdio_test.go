@@ -245,7 +245,7 @@ func TestTieFlushesFirst(t *testing.T) {
 		fmt.Fprint(tied, "message")
 	}
 	assert.Equal(t, []string{"one|message", "onetwo|message", "onetwo|message"}, out)
-	assert.Equal(t, 2, count(s, "flush"), "and not where there is nothing to flush")
+	assert.Equal(t, 2, s.Count("flush"), "and not where there is nothing to flush")
 }
 
 // writerFunc is a function that implements io.Writer.

@@ -43,16 +43,6 @@ func callsOf(s *wasiotest.Stream) []string {
 	return calls
 }
 
-// count returns how often a function of a stream was called.
-func count(s *wasiotest.Stream, function string) (n int) {
-	for _, c := range callsOf(s) {
-		if c == function || strings.HasPrefix(c, function+"(") || strings.HasPrefix(c, function+" ") {
-			n++
-		}
-	}
-	return n
-}
-
 // wait is the calls that one wait makes.
 var wait = []string{"subscribe = pollable", "pollable.block", "pollable.drop"}
 
@@ -246,7 +236,7 @@ func TestReadFromFlushes(t *testing.T) {
 				n, err := w.ReadFrom(c.r)
 				require.NoError(t, err)
 				assert.Len(t, s.Bytes(), int(n), "all is flushed")
-				assert.Equal(t, c.flushes, count(s, "flush"))
+				assert.Equal(t, c.flushes, s.Count("flush"))
 			})
 		})
 	}
@@ -340,7 +330,7 @@ func TestCloseDoesNotFlushTwice(t *testing.T) {
 		_, err := way.write(w, []byte("flushed"))
 		require.NoError(t, err)
 		require.NoError(t, w.Close())
-		assert.Equal(t, 1, count(s, "flush"), way.name)
+		assert.Equal(t, 1, s.Count("flush"), way.name)
 	}
 	s := wasiotest.NewStream(t, wasiotest.Plan{})
 	b := wasio.NewBufWriterSize(wasio.NewWriter(s.Handle()), 16)

@@ -335,3 +335,13 @@ func (s *Stream) Calls() []string {
 	}
 	return lines
 }
+
+// Count returns how often a function of the host was called: of an output stream by its name,
+// such as "flush", and any other as Calls writes it, but without handles, such as "pollable.block".
+// It panics if there is no such function.
+func (s *Stream) Count(function string) int {
+	if !strings.Contains(function, ".") {
+		function = "output-stream." + function
+	}
+	return int(s.host.Count(host.Op(function)))
+}

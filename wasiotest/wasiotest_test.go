@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -1114,5 +1116,46 @@ func TestInputTraps(t *testing.T) {
 		})
 		require.Len(t, f.errors, 1)
 		assert.Contains(t, f.errors[0], "wasiotest: wasi host: trap: "+want+"\n")
+	}
+}
+
+// TestCount checks that Count tells functions of the same name apart, and counts more calls than
+// Calls remembers.
+func TestCount(t *testing.T) {
+	s := wasiotest.NewStream(t, wasiotest.Plan{})
+	for range 1 << 16 {
+		open(s).CheckWrite()
+	}
+	p := open(s).Subscribe()
+	p.Block()
+	p.ResourceDrop()
+	in := s.NewInput(t, wasiotest.Plan{}, strings.NewReader(""))
+	in.Drop()
+	assert.Equal(t, 1<<16, s.Count("check-write"))
+	assert.Equal(t, []int{1, 0, 1, 1, 0}, []int{s.Count("subscribe"), s.Count("input-stream.subscribe"),
+		s.Count("pollable.drop"), s.Count("input-stream.drop"), s.Count("drop")})
+	drop(s)
+	assert.Equal(t, 1, s.Count("drop"))
+	assert.PanicsWithValue(t, `wasi host: no function "output-stream.fluhs"`, func() { s.Count("fluhs") })
+}
+
+// The doc comments of the aliases list the fields of the types behind them.
+func TestFieldsAreDocumented(t *testing.T) {
+	source, err := os.ReadFile("wasiotest.go")
+	require.NoError(t, err)
+	for name, typ := range map[string]reflect.Type{"Plan": reflect.TypeFor[wasiotest.Plan](), "Fault": reflect.TypeFor[wasiotest.Fault]()} {
+		doc, _, found := strings.Cut(string(source), "\ntype "+name+" = host."+name+"\n")
+		require.True(t, found)
+		doc = doc[strings.LastIndex(doc, "\n\n"):]
+		var listed, fields []string
+		for _, m := range regexp.MustCompile(`(?m)^//\t(\w+) +([\w.\[\]]+) +//`).FindAllStringSubmatch(doc, -1) {
+			listed = append(listed, m[1]+" "+m[2])
+		}
+		for _, f := range reflect.VisibleFields(typ) {
+			if f.IsExported() {
+				fields = append(fields, f.Name+" "+strings.ReplaceAll(f.Type.String(), "host.", ""))
+			}
+		}
+		assert.Equal(t, fields, listed, name)
 	}
 }

@@ -2,6 +2,7 @@ package host
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -47,6 +48,15 @@ const (
 	OpFdWrite                     Op = "fd.fd_write" // of preview 1; Handle is the file descriptor
 	OpOther                       Op = "wasi.call"   // a function that is not the model's
 )
+
+var ops = []Op{
+	OpGetStdin, OpGetStdout, OpGetStderr, OpRead, OpBlockingRead, OpSkip, OpBlockingSkip,
+	OpSubscribeInput, OpDropInput, OpCheckWrite, OpWrite, OpWriteZeroes, OpFlush,
+	OpBlockingWriteAndFlush, OpBlockingWriteZeroesAndFlush, OpBlockingFlush, OpSplice,
+	OpBlockingSplice, OpSubscribe, OpDropStream, OpReady, OpBlock, OpPoll, OpDropPollable,
+	OpDebugString, OpDropError, OpGetTerminalStdout, OpGetTerminalStderr, OpDropTerminal, OpNow,
+	OpSubscribeDuration, OpSubscribeInstant, OpFdWrite, OpOther,
+}
 
 // String returns the name of the function in the WIT.
 func (op Op) String() string {
@@ -209,10 +219,13 @@ func (h *Host) Calls() []Call {
 	return h.remembered()
 }
 
-// Count returns how often a function was called.
+// Count returns how often a function was called. It panics if there is no such function.
 func (h *Host) Count(op Op) uint64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if !slices.Contains(ops, op) {
+		panic(fmt.Sprintf("wasi host: no function %q", string(op)))
+	}
 	return h.counts[op]
 }
 
