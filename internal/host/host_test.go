@@ -112,55 +112,44 @@ var forbidden = []struct {
 	call    string // the last one
 }{
 	{
-		name:   "write without a permit",
-		host:   "Wasmtime 48, TCP",
+		name: "write without a permit", host: "Wasmtime 48, TCP",
 		guest:  func(_ *testing.T, g *guest) { g.Write(g.s, []byte("x")) },
-		reason: "write of 1 bytes without a permit: check-write must come right before it",
-		call:   "output-stream(1).write(1) = trap",
+		reason: "write of 1 bytes without a permit: check-write must come right before it", call: "output-stream(1).write(1) = trap",
 	},
 	{
-		name:   "write of nothing without a permit",
-		host:   "the letter of the WIT; known hosts accept it",
+		name: "write of nothing without a permit", host: "the letter of the WIT; known hosts accept it",
 		guest:  func(_ *testing.T, g *guest) { g.Write(g.s, nil) },
-		reason: "write of 0 bytes without a permit: check-write must come right before it",
-		call:   "output-stream(1).write(0) = trap",
+		reason: "write of 0 bytes without a permit: check-write must come right before it", call: "output-stream(1).write(0) = trap",
 	},
 	{
-		name: "write on a permit of nothing",
-		host: `Wasmtime, AsyncWriteStream: "write exceeded budget"`,
+		name: "write on a permit of nothing", host: `Wasmtime, AsyncWriteStream: "write exceeded budget"`,
 		plan: host.Plan{Permits: []uint64{0, 5}},
 		guest: func(t *testing.T, g *guest) {
 			g.permit(t, 0)
 			g.Write(g.s, []byte("x"))
 		},
-		reason: "write of 1 bytes without a permit: check-write must come right before it",
-		call:   "output-stream(1).write(1) = trap",
+		reason: "write of 1 bytes without a permit: check-write must come right before it", call: "output-stream(1).write(1) = trap",
 	},
 	{
-		name: "write beyond the permit by one",
-		host: `Wasmtime, AsyncWriteStream: "write exceeded budget"`,
+		name: "write beyond the permit by one", host: `Wasmtime, AsyncWriteStream: "write exceeded budget"`,
 		plan: host.Plan{Permits: []uint64{5}},
 		guest: func(t *testing.T, g *guest) {
 			g.permit(t, 5)
 			g.Write(g.s, []byte("sixsix"))
 		},
-		reason: "write of 6 bytes on a permit of 5",
-		call:   "output-stream(1).write(6) = trap",
+		reason: "write of 6 bytes on a permit of 5", call: "output-stream(1).write(6) = trap",
 	},
 	{
-		name: "write-zeroes beyond the permit by one",
-		host: `Wasmtime, AsyncWriteStream: "write exceeded budget"`,
+		name: "write-zeroes beyond the permit by one", host: `Wasmtime, AsyncWriteStream: "write exceeded budget"`,
 		plan: host.Plan{Permits: []uint64{5}},
 		guest: func(t *testing.T, g *guest) {
 			g.permit(t, 5)
 			g.WriteZeroes(g.s, 6)
 		},
-		reason: "write of 6 bytes on a permit of 5",
-		call:   "output-stream(1).write-zeroes(6) = trap",
+		reason: "write of 6 bytes on a permit of 5", call: "output-stream(1).write-zeroes(6) = trap",
 	},
 	{
-		name: "the newest permit governs",
-		host: "Wasmtime, AsyncWriteStream, whose budget other handles share",
+		name: "the newest permit governs", host: "Wasmtime, AsyncWriteStream, whose budget other handles share",
 		plan: host.Plan{Permits: []uint64{5, 3}},
 		guest: func(t *testing.T, g *guest) {
 			other := g.SameSink(g.s)
@@ -170,34 +159,28 @@ var forbidden = []struct {
 			g.permit(t, 3)
 			g.Write(g.s, []byte("four"))
 		},
-		reason: "write of 4 bytes on a permit of 3",
-		call:   "output-stream(1).write(4) = trap",
+		reason: "write of 4 bytes on a permit of 3", call: "output-stream(1).write(4) = trap",
 	},
 	{
-		name: "two writes on one permit",
-		host: "Wasmtime, files, and TCP from 48 on",
+		name: "two writes on one permit", host: "Wasmtime, files, and TCP from 48 on",
 		guest: func(t *testing.T, g *guest) {
 			g.put(t, "one")
 			g.Write(g.s, []byte("two"))
 		},
-		reason: "write of 3 bytes without a permit: check-write must come right before it",
-		call:   "output-stream(1).write(3) = trap",
+		reason: "write of 3 bytes without a permit: check-write must come right before it", call: "output-stream(1).write(3) = trap",
 	},
 	{
-		name: "write on a permit that a failed write has used",
-		host: "Wasmtime 48, TCP",
+		name: "write on a permit that a failed write has used", host: "Wasmtime 48, TCP",
 		plan: host.Plan{Faults: []host.Fault{{At: host.AtWrite, Call: 1, Then: host.ThenWorks}}},
 		guest: func(t *testing.T, g *guest) {
 			require.Equal(t, host.Permit, g.CheckWrite(g.s).Kind)
 			textOf(t, g, g.Write(g.s, []byte("one")))
 			g.Write(g.s, []byte("one"))
 		},
-		reason: "write of 3 bytes without a permit: check-write must come right before it",
-		call:   "output-stream(1).write(3) = trap",
+		reason: "write of 3 bytes without a permit: check-write must come right before it", call: "output-stream(1).write(3) = trap",
 	},
 	{
-		name: "write on a permit that another handle's write has voided",
-		host: "Wasmtime, AsyncStdoutStream",
+		name: "write on a permit that another handle's write has voided", host: "Wasmtime, AsyncStdoutStream",
 		guest: func(t *testing.T, g *guest) {
 			other := g.SameSink(g.s)
 			g.permit(t, 1<<20)
@@ -205,260 +188,135 @@ var forbidden = []struct {
 			require.Equal(t, done, g.Write(other, []byte("first")))
 			g.Write(g.s, []byte("second"))
 		},
-		reason: "write of 6 bytes on a permit that a write or flush in between has used up",
-		call:   "output-stream(1).write(6) = trap",
+		reason: "write of 6 bytes on a permit that a write or flush in between has used up", call: "output-stream(1).write(6) = trap",
 	},
 	{
-		name: "write on a permit that another handle's flush has voided",
-		host: "Wasmtime, AsyncStdoutStream",
+		name: "write on a permit that another handle's flush has voided", host: "Wasmtime, AsyncStdoutStream",
 		guest: func(t *testing.T, g *guest) {
 			other := g.SameSink(g.s)
 			g.permit(t, 1<<20)
 			require.Equal(t, done, g.Flush(other))
 			g.Write(g.s, []byte("second"))
 		},
-		reason: "write of 6 bytes on a permit that a write or flush in between has used up",
-		call:   "output-stream(1).write(6) = trap",
+		reason: "write of 6 bytes on a permit that a write or flush in between has used up", call: "output-stream(1).write(6) = trap",
 	},
 	{
-		name: "write on a permit that a blocking write has voided",
-		host: "Wasmtime 48, TCP",
+		name: "write on a permit that a blocking write has voided", host: "Wasmtime 48, TCP",
 		guest: func(t *testing.T, g *guest) {
 			g.permit(t, 1<<20)
 			require.Equal(t, done, g.BlockingWriteAndFlush(g.s, []byte("first")))
 			g.Write(g.s, []byte("second"))
 		},
-		reason: "write of 6 bytes on a permit that a write or flush in between has used up",
-		call:   "output-stream(1).write(6) = trap",
+		reason: "write of 6 bytes on a permit that a write or flush in between has used up", call: "output-stream(1).write(6) = trap",
 	},
 	{
-		name: "write during a flush",
-		host: `Wasmtime, AsyncWriteStream: "write not permitted while flush pending"`,
+		name: "write during a flush", host: `Wasmtime, AsyncWriteStream: "write not permitted while flush pending"`,
 		plan: host.Plan{FlushWaits: []int{1}},
 		guest: func(t *testing.T, g *guest) {
 			g.permit(t, 1<<20)
 			require.Equal(t, done, g.Flush(g.s))
 			g.Write(g.s, []byte("x"))
 		},
-		reason: "write while a flush is under way",
-		call:   "output-stream(1).write(1) = trap",
+		reason: "write while a flush is under way", call: "output-stream(1).write(1) = trap",
 	},
 	{
-		name: "write after the wait for a flush, but before check-write",
-		host: "Wasmtime, AsyncWriteStream",
+		name: "write after the wait for a flush, but before check-write", host: "Wasmtime, AsyncWriteStream",
 		plan: host.Plan{FlushWaits: []int{1}},
 		guest: func(t *testing.T, g *guest) {
 			require.Equal(t, done, g.Flush(g.s))
 			g.wait()
 			g.Write(g.s, []byte("x"))
 		},
-		reason: "write while a flush is under way",
-		call:   "output-stream(1).write(1) = trap",
+		reason: "write while a flush is under way", call: "output-stream(1).write(1) = trap",
 	},
 	{
-		name: "write of more than an engine carries",
-		host: "Wasmtime from 43 on, which carries 128 MiB in a call",
+		name: "write of more than an engine carries", host: "Wasmtime from 43 on, which carries 128 MiB in a call",
 		plan: host.Plan{Permits: []uint64{1 << 40}},
 		guest: func(t *testing.T, g *guest) {
 			g.permit(t, 1<<40)
 			g.WriteZeroes(g.s, 128<<20+1)
 		},
-		reason: "write of 134217729 bytes in one call; 134217728 is the most",
-		call:   "output-stream(1).write-zeroes(134217729) = trap",
+		reason: "write of 134217729 bytes in one call; 134217728 is the most", call: "output-stream(1).write-zeroes(134217729) = trap",
 	},
 	{
-		name:   "blocking-write-and-flush of more than 4096 bytes",
-		host:   "Wasmtime, as the WIT says",
+		name: "blocking-write-and-flush of more than 4096 bytes", host: "Wasmtime, as the WIT says",
 		guest:  func(_ *testing.T, g *guest) { g.BlockingWriteAndFlush(g.s, make([]byte, 4097)) },
-		reason: "blocking-write-and-flush of 4097 bytes; 4096 is the most",
-		call:   "output-stream(1).blocking-write-and-flush(4097) = trap",
+		reason: "blocking-write-and-flush of 4097 bytes; 4096 is the most", call: "output-stream(1).blocking-write-and-flush(4097) = trap",
 	},
 	{
-		name:   "blocking-write-zeroes-and-flush of more than 4096 bytes",
-		host:   "Wasmtime, as the WIT says",
+		name: "blocking-write-zeroes-and-flush of more than 4096 bytes", host: "Wasmtime, as the WIT says",
 		guest:  func(_ *testing.T, g *guest) { g.BlockingWriteZeroesAndFlush(g.s, 1<<40) },
-		reason: "blocking-write-zeroes-and-flush of 1099511627776 bytes; 4096 is the most",
-		call:   "output-stream(1).blocking-write-zeroes-and-flush(1099511627776) = trap",
+		reason: "blocking-write-zeroes-and-flush of 1099511627776 bytes; 4096 is the most", call: "output-stream(1).blocking-write-zeroes-and-flush(1099511627776) = trap",
 	},
 	{
-		name: "blocking-flush on a stream that is ready and permits nothing",
-		host: "Wasmtime, after eleven rounds",
+		name: "blocking-flush on a stream that is ready and permits nothing", host: "Wasmtime, after eleven rounds",
 		plan: host.Plan{Permits: []uint64{0}},
 		guest: func(_ *testing.T, g *guest) {
 			g.BlockingFlush(g.s)
 		},
-		reason: "the stream is ready but permits nothing",
-		call:   "output-stream(1).blocking-flush = trap",
+		reason: "the stream is ready but permits nothing", call: "output-stream(1).blocking-flush = trap",
 	},
 	{
-		name: "stream dropped with a live pollable",
-		host: `Wasmtime, and jco for files: "resource has children"`,
-		guest: func(_ *testing.T, g *guest) {
-			g.DropPollable(g.Subscribe(g.s))
-			g.Subscribe(g.s)
-			g.Subscribe(g.s)
-			g.DropStream(g.s)
-		},
-		reason: "output-stream dropped while it has live pollables: 2",
-		call:   "output-stream(1).drop = trap",
-	},
-	{
-		name:   "unknown handle",
-		host:   "every host: the component model",
+		name: "unknown handle", host: "every host: the component model",
 		guest:  func(_ *testing.T, g *guest) { g.CheckWrite(77) },
-		reason: "handle 77 is unknown, or was dropped",
-		call:   "output-stream(77).check-write = trap",
+		reason: "handle 77 is unknown, or was dropped", call: "output-stream(77).check-write = trap",
 	},
 	{
-		name: "dropped stream used again",
-		host: "every host: the component model",
+		name: "dropped stream used again", host: "every host: the component model",
 		guest: func(_ *testing.T, g *guest) {
 			g.DropStream(g.s)
 			g.Flush(g.s)
 		},
-		reason: "handle 1 is unknown, or was dropped",
-		call:   "output-stream(1).flush = trap",
+		reason: "handle 1 is unknown, or was dropped", call: "output-stream(1).flush = trap",
 	},
 	{
-		name: "dropped pollable used again, though there is a new one",
-		host: "every host: the component model",
-		guest: func(_ *testing.T, g *guest) {
-			p := g.Subscribe(g.s)
-			g.DropPollable(p)
-			g.Subscribe(g.s)
-			g.Block(p)
-		},
-		reason: "handle 2 is unknown, or was dropped",
-		call:   "pollable(2).block = trap",
-	},
-	{
-		name: "error dropped twice",
-		host: "every host: the component model",
+		name: "error dropped twice", host: "every host: the component model",
 		plan: host.Plan{Faults: []host.Fault{{At: host.AtFlush}}},
 		guest: func(t *testing.T, g *guest) {
 			r := g.Flush(g.s)
 			textOf(t, g, r)
 			g.DropError(uint32(r.Value))
 		},
-		reason: "handle 2 is unknown, or was dropped",
-		call:   "error(2).drop = trap",
+		reason: "handle 2 is unknown, or was dropped", call: "error(2).drop = trap",
 	},
 	{
-		name:    "subscribe with a full table",
-		host:    "Wasmtime with -S max-resources",
-		options: host.Options{Handles: 3},
-		guest: func(_ *testing.T, g *guest) {
-			g.Subscribe(g.s)
-			g.GetStdout()
-			g.Subscribe(g.s)
-		},
-		reason: "the handle table is full: all 3 handles are live",
-		call:   "output-stream(1).subscribe = trap",
-	},
-	{
-		name:    "failure with a full table",
-		host:    "Wasmtime with -S max-resources",
-		options: host.Options{Handles: 1},
-		plan:    host.Plan{Faults: []host.Fault{{At: host.AtFlush}}},
-		guest:   func(_ *testing.T, g *guest) { g.Flush(g.s) },
-		reason:  "the handle table is full: all 1 handles are live",
-		call:    "output-stream(1).flush = trap",
-	},
-	{
-		name:   "poll of nothing",
-		host:   "Wasmtime, as the WIT says",
+		name: "poll of nothing", host: "Wasmtime, as the WIT says",
 		guest:  func(_ *testing.T, g *guest) { g.Poll(nil) },
-		reason: "poll of an empty list",
-		call:   "poll.poll(0 pollables) = trap",
+		reason: "poll of an empty list", call: "poll.poll(0 pollables) = trap",
 	},
 	{
-		name: "poll of a pollable that was dropped",
-		host: "every host: the component model",
+		name: "poll of a pollable that was dropped", host: "every host: the component model",
 		guest: func(_ *testing.T, g *guest) {
 			p := g.Subscribe(g.s)
 			q := g.Subscribe(g.s)
 			g.DropPollable(p)
 			g.Poll([]uint32{q, p})
 		},
-		reason: "handle 2 is unknown, or was dropped",
-		call:   "poll.poll(2 pollables) = trap",
+		reason: "handle 2 is unknown, or was dropped", call: "poll.poll(2 pollables) = trap",
 	},
 	{
-		name: "spinning on check-write",
-		host: "Wasmtime, files, where it never ends",
-		plan: host.Plan{Permits: []uint64{0, 5}},
-		guest: func(_ *testing.T, g *guest) {
-			for g.CheckWrite(g.s).Value == 0 {
-			}
-		},
-		reason: "the guest spins: it asked 100000 times in a row without waiting on a pollable",
-		call:   "output-stream(1).check-write = trap",
-	},
-	{
-		name: "spinning on ready",
-		host: "jco in a browser, where it never ends",
-		plan: host.Plan{Permits: []uint64{0, 5}, Delay: time.Second},
-		guest: func(t *testing.T, g *guest) {
-			g.permit(t, 0)
-			for p := g.Subscribe(g.s); !g.Ready(p); {
-			}
-		},
-		reason: "the guest spins: it asked 100000 times in a row without waiting on a pollable",
-		call:   "pollable(2).ready = trap",
-	},
-	{
-		name: "wait alone for a wake-up that is lost",
-		host: "Wasmtime 21 and 22, AsyncStdoutStream, where it never ends",
-		plan: host.Plan{FlushWaits: []int{1}, LoseWakeups: true, Delay: time.Second},
-		guest: func(t *testing.T, g *guest) {
-			require.Equal(t, done, g.Flush(g.s))
-			g.wait()
-		},
-		reason: "the guest hangs: it waits for a wake-up that never comes",
-		call:   "pollable(2).block = trap",
-	},
-	{
-		name: "poll of pollables whose wake-ups are all lost",
-		host: "Wasmtime 21 and 22, AsyncStdoutStream, where it never ends",
-		plan: host.Plan{FlushWaits: []int{1}, LoseWakeups: true, Delay: time.Second},
-		guest: func(t *testing.T, g *guest) {
-			require.Equal(t, done, g.Flush(g.s))
-			g.Poll([]uint32{g.Subscribe(g.s), g.Subscribe(g.s)})
-		},
-		reason: "the guest hangs: it waits for a wake-up that never comes",
-		call:   "poll.poll(2 pollables) = trap",
-	},
-	{
-		name:   "blocking function whose wake-up is lost",
-		host:   "Wasmtime 21 and 22, AsyncStdoutStream, where it never ends",
+		name: "blocking function whose wake-up is lost", host: "Wasmtime 21 and 22, AsyncStdoutStream, where it never ends",
 		plan:   host.Plan{FlushWaits: []int{1}, LoseWakeups: true, Delay: time.Second},
 		guest:  func(_ *testing.T, g *guest) { g.BlockingWriteAndFlush(g.s, []byte("issue 8781")) },
-		reason: "the guest hangs: it waits for a wake-up that never comes",
-		call:   "output-stream(1).blocking-write-and-flush(10) = trap",
+		reason: hangs, call: "output-stream(1).blocking-write-and-flush(10) = trap",
 	},
 	{
-		name:   "wait for a time that never comes",
-		host:   "every host, where it never ends",
+		name: "wait for a time that never comes", host: "every host, where it never ends",
 		guest:  func(_ *testing.T, g *guest) { g.Block(g.SubscribeDuration(1<<64 - 1)) },
-		reason: "the guest hangs: it waits for a wake-up that never comes",
-		call:   "pollable(2).block = trap",
+		reason: hangs, call: "pollable(2).block = trap",
 	},
 	{
-		name: "wait later for an instant that never comes",
-		host: "every host, where it never ends",
+		name: "wait later for an instant that never comes", host: "every host, where it never ends",
 		guest: func(_ *testing.T, g *guest) {
 			g.Block(g.SubscribeDuration(5))
 			g.Poll([]uint32{g.SubscribeInstant(1<<63 - 1)})
 		},
-		reason: "the guest hangs: it waits for a wake-up that never comes",
-		call:   "poll.poll(1 pollables) = trap",
+		reason: hangs, call: "poll.poll(1 pollables) = trap",
 	},
 	{
-		name:   "arguments that are wrong before the function is reached",
-		host:   "every host: the canonical ABI",
+		name: "arguments that are wrong before the function is reached", host: "every host: the canonical ABI",
 		guest:  func(_ *testing.T, g *guest) { g.Violate(host.OpPoll, "pointer %#x", 255) },
-		reason: "pointer 0xff",
-		call:   "poll.poll(0 pollables) = trap",
+		reason: "pointer 0xff", call: "poll.poll(0 pollables) = trap",
 	},
 }
 
@@ -585,20 +443,6 @@ func TestWriteOfNothingOnAPermitUsesItUp(t *testing.T) {
 	trapOf(t, func() { g.Write(g.s, nil) })
 }
 
-func TestPermitsGoRound(t *testing.T) {
-	g := newGuest(host.Plan{Permits: []uint64{2, 0, 0, 1}})
-	for range 3 {
-		g.put(t, "ab")
-		g.permit(t, 0)
-		g.permit(t, 0) // no progress without a wait
-		g.wait()
-		g.permit(t, 0) // the second 0: a spurious wake-up
-		g.wait()
-		g.put(t, "c")
-	}
-	assert.Equal(t, "abcabcabc", g.out.String())
-}
-
 // A permit holds until a write, a flush or a failure, whoever asks for it and how often.
 func TestPermitHolds(t *testing.T) {
 	oops := host.Plan{Faults: []host.Fault{{At: host.AtWrite, Call: 1, Then: host.ThenWorks}}}
@@ -635,28 +479,6 @@ func TestPermitHolds(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestBackgroundNeedsNoWait(t *testing.T) {
-	g := newGuest(host.Plan{Permits: []uint64{0, 0, 7}, FlushWaits: []int{2}, Background: true})
-	for _, n := range []uint64{0, 0, 7} {
-		g.permit(t, n)
-	}
-	assert.Equal(t, done, g.Flush(g.s))
-	for _, n := range []uint64{0, 0, 0, 0, 7} { // the flush, and then the permits
-		g.permit(t, n)
-	}
-}
-
-func TestBackgroundTakesItsTime(t *testing.T) {
-	clock := new(host.VirtualClock)
-	g := newGuestWith(host.Options{Clock: clock},
-		host.Plan{Permits: []uint64{0, 7}, Background: true, Delay: time.Second})
-	for range 200_000 { // may spin
-		g.permit(t, 0)
-	}
-	clock.Sleep(time.Second, nil, nil)
-	g.permit(t, 7)
 }
 
 func TestNewestOfSharedPermits(t *testing.T) {
@@ -704,34 +526,6 @@ func TestFailureIsReportedOnceThenClosed(t *testing.T) {
 			assert.True(t, g.Ready(g.Subscribe(g.s)), "a stream that is closed is always ready")
 		})
 	}
-}
-
-func TestWhatFollowsAFailure(t *testing.T) {
-	fault := func(then host.Then) host.Plan {
-		return host.Plan{Faults: []host.Fault{{At: host.AtCheckWrite, Call: 2, Text: "oops", Then: then}}}
-	}
-	t.Run("closed", func(t *testing.T) {
-		g := newGuest(fault(host.ThenClosed))
-		g.permit(t, 1<<20)
-		textOf(t, g, g.CheckWrite(g.s))
-		assert.Equal(t, closed, g.CheckWrite(g.s))
-	})
-	t.Run("again", func(t *testing.T) {
-		g := newGuest(fault(host.ThenAgain))
-		g.permit(t, 1<<20)
-		for range 5 {
-			assert.Equal(t, "oops", textOf(t, g, g.CheckWrite(g.s)))
-			assert.Equal(t, "oops", textOf(t, g, g.Flush(g.s)))
-		}
-		assert.Len(t, g.Live(), 1)
-	})
-	t.Run("works", func(t *testing.T) {
-		g := newGuest(fault(host.ThenWorks))
-		g.permit(t, 1<<20)
-		textOf(t, g, g.CheckWrite(g.s))
-		g.put(t, "fine")
-		assert.Equal(t, "fine", g.out.String())
-	})
 }
 
 // A stream may report closed once and then work again, as standard output of Wasmtime 48 does.
@@ -849,29 +643,6 @@ func TestPartialWrites(t *testing.T) {
 	})
 }
 
-func TestFaultsStrikeWhenPlanned(t *testing.T) {
-	g := newGuest(host.Plan{Permits: []uint64{4}, Faults: []host.Fault{
-		{At: host.AtWrite, Call: 2, Bytes: 100}, // never: too few bytes by then
-		{At: host.AtWrite, Bytes: 8, Text: "at byte 8"},
-	}})
-	g.put(t, "1234")
-	g.put(t, "5678")
-	g.permit(t, 4)
-	assert.Equal(t, "at byte 8", textOf(t, g, g.Write(g.s, []byte("9"))))
-	assert.Equal(t, "12345678", g.out.String())
-}
-
-func TestCapacity(t *testing.T) {
-	g := newGuest(host.Plan{Permits: []uint64{4}, Capacity: 6, Hold: true})
-	g.put(t, "1234")
-	g.permit(t, 2)
-	assert.Equal(t, done, g.Write(g.s, []byte("56")))
-	assert.Empty(t, g.out.String())
-	assert.Equal(t, closed, g.CheckWrite(g.s))
-	assert.Equal(t, []string{"1234", "56"}, g.out.got, "what it took is out")
-	assert.Equal(t, closed, g.Flush(g.s))
-}
-
 func TestFlush(t *testing.T) {
 	g := newGuest(host.Plan{FlushWaits: []int{2}, Hold: true})
 	g.put(t, "held ")
@@ -959,112 +730,6 @@ func TestStreamThatClosesAndLoses(t *testing.T) {
 			assert.Equal(t, want, g.out.String())
 		}
 	}
-}
-
-// A stream may call its pollables ready before it permits anything.
-func TestPremature(t *testing.T) {
-	clock := new(host.VirtualClock)
-	g := newGuestWith(host.Options{Clock: clock}, host.Plan{Permits: []uint64{0, 5}, FlushWaits: []int{1},
-		Premature: true, Delay: time.Second})
-	g.permit(t, 0)
-	p := g.Subscribe(g.s)
-	for range 3 {
-		assert.True(t, g.Ready(p))
-		g.Block(p)
-		assert.Equal(t, []uint32{0}, g.Poll([]uint32{p, g.SubscribeDuration(1 << 40)}))
-		g.permit(t, 0)
-	}
-	assert.Zero(t, clock.Now(), "no wait took any time")
-	clock.Sleep(time.Second-1, nil, nil)
-	g.permit(t, 0)
-	clock.Sleep(1, nil, nil)
-	g.permit(t, 5)
-	assert.Equal(t, done, g.Write(g.s, []byte("five!")))
-	assert.Equal(t, done, g.Flush(g.s))
-	g.Block(p)
-	g.permit(t, 0)
-	assert.Equal(t, time.Second, clock.Now())
-	for range 200_000 {
-		g.CheckWrite(g.s) // no spin: it makes progress by itself
-	}
-}
-
-func TestPollablesAreLevelTriggered(t *testing.T) {
-	g := newGuest(host.Plan{FlushWaits: []int{1}, Delay: time.Second})
-	early := g.Subscribe(g.s)
-	assert.True(t, g.Ready(early))
-	assert.True(t, g.Ready(early), "and stays so")
-	assert.Equal(t, done, g.Flush(g.s))
-	late := g.Subscribe(g.s)
-	assert.False(t, g.Ready(early), "and no more")
-	assert.False(t, g.Ready(late))
-	g.Block(late)
-	assert.True(t, g.Ready(early))
-	assert.Equal(t, []uint32{0, 1, 2}, g.Poll([]uint32{late, early, late}))
-	assert.EqualValues(t, time.Second, g.Now())
-}
-
-func TestLatch(t *testing.T) {
-	g := newGuest(host.Plan{FlushWaits: []int{1}, Delay: time.Second, Latch: true})
-	p := g.Subscribe(g.s)
-	g.Block(p)
-	assert.Equal(t, done, g.Flush(g.s))
-	assert.True(t, g.Ready(p), "stuck")
-	g.Block(p)
-	g.permit(t, 0)
-	g.Poll([]uint32{p})
-	g.permit(t, 0)
-	fresh := g.Subscribe(g.s)
-	assert.False(t, g.Ready(fresh))
-	g.Block(fresh)
-	g.permit(t, 1<<20)
-}
-
-func TestNeverReady(t *testing.T) {
-	g := newGuest(host.Plan{NeverReady: true})
-	p := g.Subscribe(g.s)
-	assert.False(t, g.Ready(p))
-	g.Block(p)
-	assert.Equal(t, []uint32{0}, g.Poll([]uint32{p}))
-	assert.False(t, g.Ready(p))
-	timer := g.SubscribeDuration(0)
-	assert.True(t, g.Ready(timer), "that is no pollable of the stream")
-}
-
-func TestDelay(t *testing.T) {
-	g := newGuest(host.Plan{Permits: []uint64{0, 0, 1}, FlushWaits: []int{2}, Delay: time.Minute})
-	g.permit(t, 0)
-	g.wait()
-	g.permit(t, 0)
-	g.wait()
-	g.permit(t, 1)
-	assert.EqualValues(t, 2*time.Minute, g.Now())
-	assert.Equal(t, done, g.BlockingFlush(g.s)) // two waits of its own, and the two of the permit
-	assert.EqualValues(t, 6*time.Minute, g.Now())
-	assert.Equal(t, 4*time.Minute, g.Calls()[len(g.Calls())-2].Took)
-}
-
-// What Wasmtime 21 and 22 do: a wait with a clock survives, one without hangs.
-func TestLostWakeupIsFoundByAClock(t *testing.T) {
-	g := newGuest(host.Plan{FlushWaits: []int{1}, LoseWakeups: true, Delay: time.Second})
-	assert.Equal(t, done, g.Flush(g.s))
-	stream, timer := g.Subscribe(g.s), g.SubscribeDuration(uint64(400*time.Millisecond))
-	assert.Equal(t, []uint32{1}, g.Poll([]uint32{stream, timer}))
-	again := g.SubscribeDuration(uint64(700 * time.Millisecond))
-	assert.Equal(t, []uint32{0, 1}, g.Poll([]uint32{stream, again}), "looked at, since the clock woke the guest")
-	g.permit(t, 1<<20)
-
-	t.Run("or by asking", func(t *testing.T) {
-		assert.Equal(t, done, g.Flush(g.s))
-		assert.False(t, g.Ready(stream))
-		g.Block(g.SubscribeDuration(uint64(time.Second)))
-		assert.True(t, g.Ready(stream))
-		g.Block(stream)
-	})
-	t.Run("or if it was ready before", func(t *testing.T) {
-		g.permit(t, 1<<20)
-		g.wait()
-	})
 }
 
 func TestBlockingFunctions(t *testing.T) {
@@ -1559,7 +1224,7 @@ func TestDropWaits(t *testing.T) {
 		g.Block(g.SubscribeDuration(1))
 		g.put(t, "text")
 		trap := trapOf(t, func() { g.DropStream(g.s) })
-		assert.Equal(t, "the guest hangs: it waits for a wake-up that never comes", trap.Reason)
+		assert.Equal(t, hangs, trap.Reason)
 	})
 	t.Run("while others go on", func(t *testing.T) {
 		var g *guest
@@ -1573,19 +1238,6 @@ func TestDropWaits(t *testing.T) {
 		g.DropStream(g.s)
 		assert.Positive(t, slept)
 	})
-}
-
-// The longest Delay is for ever, whenever the wait began. A clock ends the wait for both.
-func TestDelayForEver(t *testing.T) {
-	g := newGuest(host.Plan{Permits: []uint64{0, 5}, Delay: 1<<63 - 1})
-	g.Block(g.SubscribeDuration(1))
-	g.permit(t, 0)
-	p := g.Subscribe(g.s)
-	assert.False(t, g.Ready(p))
-	assert.Equal(t, []uint32{1}, g.Poll([]uint32{p, g.SubscribeDuration(uint64(time.Hour))}))
-	g.permit(t, 0)
-	trap := trapOf(t, func() { g.Block(p) })
-	assert.Equal(t, "the guest hangs: it waits for a wake-up that never comes", trap.Reason)
 }
 
 // A stream with HoldLine holds an incomplete line and no more.
