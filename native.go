@@ -18,7 +18,7 @@ func init() {
 		}
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.err, w.state, w.waits, w.rest, w.reason = nil, fresh, waits{}, nil, nil
+		w.condition = condition{}
 		w.deadline.Store(0)
 		w.recheck.Store(0)
 		before = w.handle.Swap(handle)

@@ -28,12 +28,8 @@ const maxPiece = 64 << 20
 //
 // The zero Writer is a closed one.
 type Writer struct {
-	mu     platform.Mutex // guards the fields below; locked after the mu of a BufWriter
-	err    error          // the first error that sticks; state is owed or ended then
-	state  state
-	waits  waits  // since the last permit
-	rest   []byte // what a ReadFrom has read and, at a deadline, not written
-	reason func(err uint32) error
+	mu platform.Mutex // guards condition; locked after the mu of a BufWriter
+	condition
 
 	// The setters of deadlines read these without mu: they must not wait for the call
 	// that they are meant to end.
@@ -42,6 +38,15 @@ type Writer struct {
 	recheck  platform.Int64  // the longest that a wait may last; 0 is platform.DefaultRecheck
 
 	standard standard // nil unless it is standard output or standard error
+}
+
+// condition is what a new Writer begins without.
+type condition struct {
+	err    error // the first that sticks; state is owed or ended then
+	state  state
+	waits  waits  // since the last permit
+	rest   []byte // what a ReadFrom has read and, at a deadline, not written
+	reason func(err uint32) error
 }
 
 // A state says what is known of the flushes of a stream.
