@@ -86,10 +86,7 @@ func (h *Host) read(op Op, handle uint32, n uint64) ([]byte, Result) {
 	defer h.end(&c)
 	c.Arg = n
 	p, fault := lookup[*input](h, handle).take(n, c.Waits())
-	if !h.failed(&c, fault) {
-		c.done()
-	}
-	return p, c.result()
+	return p, h.result(&c, fault)
 }
 
 // Skip is input-stream.skip.
@@ -104,10 +101,8 @@ func (h *Host) skip(op Op, handle uint32, n uint64) Result {
 	c := h.begin(op, handle)
 	defer h.end(&c)
 	c.Arg = n
-	if p, fault := lookup[*input](h, handle).take(n, c.Waits()); !h.failed(&c, fault) {
-		c.Result, c.Value = Permit, uint64(len(p))
-	}
-	return c.result()
+	p, fault := lookup[*input](h, handle).take(n, c.Waits())
+	return h.count(&c, uint64(len(p)), fault)
 }
 
 // Splice is output-stream.splice: check-write, a read of as many bytes as that permits, and a
@@ -135,10 +130,7 @@ func (h *Host) splice(op Op, handle, from uint32, n uint64) Result {
 	if fault == nil && len(p) > 0 {
 		fault = s.accept(p)
 	}
-	if !h.failed(&c, fault) {
-		c.Result, c.Value = Permit, uint64(len(p))
-	}
-	return c.result()
+	return h.count(&c, uint64(len(p)), fault)
 }
 
 // take takes up to n bytes of those that are there, and waits for some if it waits. It returns

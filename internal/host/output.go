@@ -53,11 +53,8 @@ func (h *Host) CheckWrite(handle uint32) Result {
 	s := lookup[*stream](h, handle)
 	s.permit = 0
 	permit, fault := s.ask(false)
-	if !h.failed(&c, fault) {
-		s.permit, s.epoch = permit, s.sink.epoch
-		c.Result, c.Value = Permit, permit
-	}
-	return c.result()
+	s.permit, s.epoch = permit, s.sink.epoch
+	return h.count(&c, permit, fault)
 }
 
 // Write is output-stream.write.
@@ -91,20 +88,14 @@ func (h *Host) write(op Op, handle uint32, n uint64, contents []byte) Result {
 		contents = make([]byte, n)
 	}
 	s.permit = 0 // it is for one write, whatever comes of that
-	if !h.failed(&c, s.accept(contents)) {
-		c.done()
-	}
-	return c.result()
+	return h.result(&c, s.accept(contents))
 }
 
 // Flush is output-stream.flush.
 func (h *Host) Flush(handle uint32) Result {
 	c := h.begin(OpFlush, handle)
 	defer h.end(&c)
-	if !h.failed(&c, lookup[*stream](h, handle).startFlush()) {
-		c.done()
-	}
-	return c.result()
+	return h.result(&c, lookup[*stream](h, handle).startFlush())
 }
 
 // BlockingWriteAndFlush is output-stream.blocking-write-and-flush. More than 4096
@@ -135,25 +126,23 @@ func (h *Host) blockingWrite(op Op, handle uint32, n uint64, contents []byte) Re
 		if fault == nil {
 			fault = s.accept(piece)
 		}
-		if h.failed(&c, fault) {
-			return c.result()
+		if fault != nil {
+			return h.result(&c, fault)
 		}
 		rest = rest[len(piece):]
 	}
-	if !h.failed(&c, s.blockingFlush()) || c.Result == Closed {
-		c.done() // what the write and its own flush bring about is success (WIT 0.2.7)
+	fault := s.blockingFlush()
+	if fault != nil && fault.Closed {
+		fault = nil // what the write and its own flush bring about is success (WIT 0.2.7)
 	}
-	return c.result()
+	return h.result(&c, fault)
 }
 
 // BlockingFlush is output-stream.blocking-flush.
 func (h *Host) BlockingFlush(handle uint32) Result {
 	c := h.begin(OpBlockingFlush, handle)
 	defer h.end(&c)
-	if !h.failed(&c, lookup[*stream](h, handle).blockingFlush()) {
-		c.done()
-	}
-	return c.result()
+	return h.result(&c, lookup[*stream](h, handle).blockingFlush())
 }
 
 // Subscribe is output-stream.subscribe.

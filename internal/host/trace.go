@@ -195,8 +195,6 @@ func (c *Call) made() string {
 	}
 }
 
-func (c *Call) result() Result { return Result{c.Result, c.Value} }
-
 func (c *Call) done() { c.Result = Done }
 
 func (c *Call) handle(h uint32) uint32 {
@@ -310,15 +308,24 @@ func (h *Host) remembered() []Call {
 // fail ends the guest: the end of the call under way makes a record of the trap.
 func fail(format string, args ...any) { panic(&Trap{Reason: fmt.Sprintf(format, args...)}) }
 
-// failed sets the result of a call that reports a failure, and reports whether there is one.
-func (h *Host) failed(c *Call, f *Fault) bool {
+// result sets the result of a fallible call that returns nothing, and returns it.
+func (h *Host) result(c *Call, f *Fault) Result {
 	switch {
 	case f == nil:
-		return false
+		c.done()
 	case f.Closed:
 		c.Result = Closed
 	default:
 		c.Result, c.Value = LastOperationFailed, uint64(h.add(&failure{f.Text}))
 	}
-	return true
+	return Result{c.Result, c.Value}
+}
+
+// count is result for a call that returns a number of bytes.
+func (h *Host) count(c *Call, n uint64, f *Fault) Result {
+	if f != nil {
+		return h.result(c, f)
+	}
+	c.Result, c.Value = Permit, n
+	return Result{c.Result, c.Value}
 }
