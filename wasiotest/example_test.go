@@ -30,6 +30,8 @@ type exampleT struct {
 	cleanups []func()
 }
 
+func (e *exampleT) Name() string { return "Example" }
+
 func (e *exampleT) Cleanup(f func()) { e.cleanups = append(e.cleanups, f) }
 
 // Helper is the first method called in each example.

@@ -16,6 +16,7 @@ package wasiotest
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"slices"
@@ -191,6 +192,10 @@ func newStream(t testing.TB, plan Plan) (*Stream, error) {
 	s.host.SetStdio(host.Stderr, Plan{Terminal: plan.Terminal}, io.Discard)
 	s.handle = s.base | s.host.NewStream(plan, &s.sink)
 	t.Cleanup(func() {
+		if s.host.EndWaits() { // what waits must find the host once more
+			t.Errorf("wasiotest: a Write is still waiting")
+			return
+		}
 		native.Withdraw(s.base)
 		if trap := s.host.Trapped(); trap != nil {
 			t.Errorf("wasiotest: %v", trap)
@@ -223,26 +228,36 @@ func SetStderr(t testing.TB, plan Plan) *Stream {
 	return setStandard(t, host.Stderr, plan)
 }
 
-// inUse notes which standard streams a test has set.
-var inUse [2]atomic.Bool
+// users are the tests that have set the standard streams.
+var users [2]atomic.Pointer[string]
 
 func setStandard(t testing.TB, fd int, plan Plan) *Stream {
 	t.Helper()
-	used := &inUse[fd-1]
-	if !used.CompareAndSwap(false, true) {
-		t.Fatal("wasiotest: another test that runs now has set the stream")
+	user, name := &users[fd-1], t.Name()
+	if !user.CompareAndSwap(nil, &name) {
+		switch other := *user.Load(); {
+		case other == name:
+			t.Fatal("wasiotest: this test has set the stream before")
+		case strings.HasPrefix(name, other+"/"):
+			t.Fatal("wasiotest: " + other + ", which this test is part of, has set the stream")
+		default:
+			t.Fatal("wasiotest: " + other + ", which runs now, has set the stream")
+		}
 	}
 	s, err := newStream(t, plan)
 	if err != nil {
-		used.Store(false)
+		user.Store(nil)
 		t.Fatal("wasiotest:", err)
 	}
 	handle := native.SwapWriter(fd, s.handle)
 	base := native.SwapStandard(fd, s.base)
 	t.Cleanup(func() { // before that of newStream
+		if s.host.EndWaits() { // or SwapWriter would wait for it
+			t.Errorf("wasiotest: a Write is still waiting")
+		}
 		native.SwapWriter(fd, handle)
 		native.SwapStandard(fd, base)
-		used.Store(false)
+		user.Store(nil)
 		if live := s.host.Live(); s.host.Trapped() == nil && slices.Equal(live, []string{"output-stream(1)"}) {
 			s.host.DropStream(s.handle &^ s.base) // which Close of the Writer does not do
 		}
@@ -276,6 +291,9 @@ type Input struct {
 func (s *Stream) NewInput(t testing.TB, plan Plan, in io.Reader) *Input {
 	t.Helper()
 	err := host.CheckInput(plan)
+	if err == nil && in == nil {
+		err = errors.New("NewInput needs a reader")
+	}
 	if err != nil {
 		t.Fatal("wasiotest:", err)
 	}

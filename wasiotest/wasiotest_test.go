@@ -25,12 +25,14 @@ import (
 // fakeT is a test that records its failures.
 type fakeT struct {
 	testing.TB // panics at anything else, as it is nil
+	name       string
 	errors     []string
 	fatal      string
 	cleanups   []func()
 }
 
 func (f *fakeT) Helper()           {}
+func (f *fakeT) Name() string      { return f.name }
 func (f *fakeT) Cleanup(fn func()) { f.cleanups = append(f.cleanups, fn) }
 
 func (f *fakeT) Errorf(format string, args ...any) {
@@ -151,6 +153,10 @@ func TestStreamOfATestThatIsOver(t *testing.T) {
 	var f fakeT
 	var s streams.OutputStream
 	f.run(func(t testing.TB) { s = open(wasiotest.NewStream(t, wasiotest.Plan{})) })
+	for range 4000 { // of as many other tests none has the handle
+		var f fakeT
+		f.run(func(t testing.TB) { assert.NotEqual(t, s, open(wasiotest.NewStream(t, wasiotest.Plan{}))) })
+	}
 	assert.PanicsWithError(t, "wasi host: trap: a handle of a host that is gone", func() { s.CheckWrite() })
 }
 
@@ -719,10 +725,16 @@ func TestSetStdoutTwiceAtOnceIsFatal(t *testing.T) {
 	for i, c := range standardStreams {
 		t.Run(c.name, func(t *testing.T) {
 			s := c.set(t, wasiotest.Plan{})
-			var f fakeT
-			f.run(func(t testing.TB) { c.set(t, wasiotest.Plan{}) })
-			assert.Equal(t, "wasiotest: another test that runs now has set the stream", f.fatal)
-			assert.Empty(t, f.cleanups)
+			for name, want := range map[string]string{
+				t.Name():          "wasiotest: this test has set the stream before",
+				t.Name() + "/sub": "wasiotest: " + t.Name() + ", which this test is part of, has set the stream",
+				t.Name() + "ward": "wasiotest: " + t.Name() + ", which runs now, has set the stream",
+			} {
+				f := fakeT{name: name}
+				f.run(func(t testing.TB) { c.set(t, wasiotest.Plan{}) })
+				assert.Equal(t, want, f.fatal)
+				assert.Empty(t, f.cleanups)
+			}
 			io.WriteString(c.get(), "x")
 			assert.Equal(t, "x", s.String(), "it is the first one's")
 			standardStreams[1-i].set(t, wasiotest.Plan{})
@@ -1158,4 +1170,67 @@ func TestFieldsAreDocumented(t *testing.T) {
 		}
 		assert.Equal(t, fields, listed, name)
 	}
+}
+
+// A goroutine that the code under test left behind waits for the stream when the test ends. It
+// gets an error, and the test does not hang.
+func TestWaitThatOutlastsTheTest(t *testing.T) {
+	slow := wasiotest.Plan{Permits: []uint64{0, 1}, Delay: 1000 * time.Hour}
+	for name, c := range map[string]struct {
+		plan wasiotest.Plan
+		call func(w *wasio.Writer) error
+		want error
+	}{
+		"Write": {slow, func(w *wasio.Writer) error { _, err := w.Write([]byte("x")); return err }, io.ErrClosedPipe},
+		"Flush": {wasiotest.Plan{FlushWaits: []int{1}, Delay: time.Hour}, (*wasio.Writer).Flush, nil},
+	} {
+		for _, standard := range []bool{true, false} {
+			t.Run(fmt.Sprint(name, " ", standard), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var f fakeT
+					result := make(chan error, 1)
+					start := time.Now()
+					f.run(func(t testing.TB) {
+						var w *wasio.Writer
+						if standard {
+							wasiotest.SetStdout(t, c.plan)
+							w = wasio.Stdout()
+						} else {
+							w = wasio.NewWriter(wasiotest.NewStream(t, c.plan).Handle())
+						}
+						go func() { result <- c.call(w) }()
+						synctest.Wait()
+					})
+					assert.Equal(t, []string{"wasiotest: a Write is still waiting"}, f.errors)
+					if err := <-result; c.want != nil {
+						assert.ErrorIs(t, err, c.want)
+					}
+					assert.Zero(t, time.Since(start))
+				})
+			})
+		}
+	}
+	t.Run("drop", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			var f fakeT
+			dropped := make(chan bool)
+			f.run(func(t testing.TB) {
+				s := wasiotest.NewStream(t, wasiotest.Plan{DropWaits: true, Permits: []uint64{5, 0}, Delay: time.Hour})
+				open(s).CheckWrite()
+				open(s).Write(listOf("taken"))
+				go func() { drop(s); close(dropped) }()
+				synctest.Wait()
+			})
+			assert.Equal(t, []string{"wasiotest: a Write is still waiting"}, f.errors)
+			<-dropped
+		})
+	})
+}
+
+func TestNewInputWithoutAReaderIsFatal(t *testing.T) {
+	s := wasiotest.NewStream(t, wasiotest.Plan{})
+	var f fakeT
+	f.run(func(t testing.TB) { s.NewInput(t, wasiotest.Plan{}, nil) })
+	assert.Equal(t, "wasiotest: NewInput needs a reader", f.fatal)
+	drop(s)
 }

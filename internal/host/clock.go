@@ -2,6 +2,7 @@ package host
 
 import (
 	"math"
+	"slices"
 	"sync"
 	"time"
 )
@@ -64,22 +65,85 @@ const never time.Duration = math.MaxInt64
 // the lock of the host, which guards the other fields.
 type hostClock struct {
 	Clock
-	mu    *sync.Mutex // of the host
-	spins int         // how often the guest has asked in vain since it last waited
-	spun  time.Duration
+	mu         *sync.Mutex // of the host
+	spins      int         // how often the guest has asked in vain since it last waited
+	spun       time.Duration
+	sleeps     int // how many calls wait now
+	interrupts interrupts
 }
 
 const hangs = "the guest hangs: it waits for a wake-up that never comes"
 
-// pass lets time go by without the lock: d, or less if a channel is closed before that.
-func (c *hostClock) pass(d time.Duration, wake, interrupt <-chan struct{}) {
+// pass lets time go by without the lock: d, or less if wake is closed before that, or if there
+// is another interrupt than the first since ones.
+func (c *hostClock) pass(d time.Duration, wake <-chan struct{}, since uint64) (interrupted bool) {
 	if d == never && wake == nil {
 		fail(hangs)
 	}
 	c.spins = 0
+	c.sleeps++
+	interrupt := c.interrupts.await(since)
 	c.mu.Unlock()
-	defer c.mu.Lock()
+	defer func() {
+		c.mu.Lock()
+		c.sleeps--
+		interrupted = c.interrupts.stop(interrupt)
+	}()
 	c.Sleep(d, wake, interrupt)
+	return
+}
+
+// interrupts are those of a host, and the calls that one ends. They have a lock of their own, as a
+// sink may block while it is written to.
+type interrupts struct {
+	mu    sync.Mutex
+	n     uint64
+	wakes []chan struct{}
+}
+
+func (i *interrupts) count() uint64 {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.n
+}
+
+// await returns a channel that the next interrupt after the first since ones closes. The goroutine
+// that waits makes it: only a channel of its testing/synctest bubble lets time pass.
+func (i *interrupts) await(since uint64) chan struct{} {
+	wake := make(chan struct{})
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if since != i.n {
+		close(wake)
+	} else {
+		i.wakes = append(i.wakes, wake)
+	}
+	return wake
+}
+
+// stop ends what await began, and reports whether there was an interrupt.
+func (i *interrupts) stop(wake chan struct{}) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	at := slices.Index(i.wakes, wake)
+	if at >= 0 {
+		i.wakes = slices.Delete(i.wakes, at, at+1)
+	}
+	return at < 0
+}
+
+// Interrupt makes every call of Block that waits, or will wait on a pollable that was made
+// before, return at once, as after a spurious wake-up.
+func (h *Host) Interrupt() {
+	i := &h.clock.interrupts
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.n++
+	for _, wake := range i.wakes {
+		close(wake)
+	}
+	clear(i.wakes)
+	i.wakes = i.wakes[:0]
 }
 
 // A guest spins if it asks more than maxSpins times without waiting. One that pauses in between,

@@ -125,12 +125,13 @@ func (f *flow) remaining() time.Duration {
 
 // wait passes time, as a blocking function does, until the stream is ready as far as is known now.
 func (f *flow) wait() {
-	arrival := f.arrival() // before the rest, as bytes may arrive in between
-	if d := f.remaining(); d > 0 {
-		if f.losesWakeup() {
+	for interrupted := true; interrupted; {
+		arrival := f.arrival() // before the rest, as bytes may arrive in between
+		d := f.remaining()
+		if d > 0 && f.losesWakeup() {
 			fail(hangs)
 		}
-		f.clock.pass(d, arrival, nil)
+		interrupted = d > 0 && f.clock.pass(d, arrival, f.clock.interrupts.count())
 	}
 	f.waited = true
 }

@@ -49,8 +49,6 @@ type Host struct {
 	counts  map[Op]uint64
 	trap    *Trap // the first
 	current Call  // what OnCall sees: c itself would have to live on the heap
-
-	interrupts interrupts
 }
 
 type (
@@ -92,6 +90,26 @@ func (h *Host) SameSink(handle uint32) uint32 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.add(lookup[*stream](h, handle).sink.open())
+}
+
+// EndWaits closes all streams if a call of the guest still waits, so that it returns. It reports
+// whether there was one.
+func (h *Host) EndWaits() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.clock.sleeps == 0 {
+		return false
+	}
+	for _, r := range h.table {
+		switch r := r.(type) {
+		case *stream:
+			r.strike(&Fault{Closed: true})
+		case *input:
+			r.strike(&Fault{Closed: true})
+		}
+	}
+	h.Interrupt()
+	return true
 }
 
 // Live lists what is in the table, in the form that [Call.String] uses, sorted by

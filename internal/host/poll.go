@@ -1,10 +1,6 @@
 package host
 
-import (
-	"slices"
-	"sync"
-	"time"
-)
+import "time"
 
 // pollable waits for a stream, or for a time where there is none.
 type pollable struct {
@@ -25,7 +21,7 @@ func (h *Host) newPollable() *pollable {
 	} else {
 		p = new(pollable)
 	}
-	*p = pollable{clock: &h.clock, since: h.interrupts.count()}
+	*p = pollable{clock: &h.clock, since: h.clock.interrupts.count()}
 	return p
 }
 
@@ -99,64 +95,12 @@ func (h *Host) Block(handle uint32) {
 			p.tell()
 			break
 		}
-		pass := func(interrupt <-chan struct{}) { h.clock.pass(d, arrival, interrupt) }
-		if h.interrupts.during(p.since, pass) {
-			p.since = h.interrupts.count()
+		if h.clock.pass(d, arrival, p.since) {
+			p.since = h.clock.interrupts.count()
 			break
 		}
 	}
 	c.done()
-}
-
-// Interrupt makes every call of Block that waits, or will wait on a pollable that was made
-// before, return at once, as after a spurious wake-up.
-func (h *Host) Interrupt() {
-	i := &h.interrupts
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.n++
-	for _, wake := range i.wakes {
-		close(wake)
-	}
-	clear(i.wakes)
-	i.wakes = i.wakes[:0]
-}
-
-// interrupts are those of a host, and the calls of Block that wait for one. They have a lock of
-// their own, as a sink may block while it is written to.
-type interrupts struct {
-	mu    sync.Mutex
-	n     uint64
-	wakes []chan struct{}
-}
-
-func (i *interrupts) count() uint64 {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return i.n
-}
-
-// during calls f with a channel that the first interrupt after so many ones closes, and reports
-// whether there was one.
-func (i *interrupts) during(since uint64, f func(interrupt <-chan struct{})) (came bool) {
-	wake := make(chan struct{}) // here: only a channel of its testing/synctest bubble lets time pass
-	i.mu.Lock()
-	if since != i.n {
-		close(wake)
-	} else {
-		i.wakes = append(i.wakes, wake)
-	}
-	i.mu.Unlock()
-	defer func() {
-		i.mu.Lock()
-		defer i.mu.Unlock()
-		at := slices.Index(i.wakes, wake)
-		if came = at < 0; !came {
-			i.wakes = slices.Delete(i.wakes, at, at+1)
-		}
-	}()
-	f(wake)
-	return
 }
 
 // Poll is poll.poll: it waits until one of the pollables is ready and returns the
@@ -189,7 +133,7 @@ func (h *Host) Poll(handles []uint32) (ready []uint32) {
 			c.done()
 			return ready
 		}
-		h.clock.pass(first, arrival, nil)
+		h.clock.pass(first, arrival, h.clock.interrupts.count())
 	}
 }
 

@@ -21,6 +21,7 @@ var clock = host.New(host.Options{})
 
 var (
 	exposed   [maxHosts]atomic.Pointer[host.Host]
+	lately    atomic.Uint32    // goes round, so that a host that is gone leaves its place empty for long
 	standards [2]atomic.Uint32 // the bases of the hosts of standard output and error
 )
 
@@ -31,9 +32,9 @@ func Expose(h *host.Host) (base uint32, err error) {
 	if runtime.GOARCH == "wasm" {
 		return 0, errors.New("a guest has its streams from its own host; this works on other platforms")
 	}
-	for i := 1; i < maxHosts; i++ {
-		if exposed[i].CompareAndSwap(nil, h) {
-			return uint32(i) * (host.MaxHandle + 1), nil
+	for range maxHosts - 1 {
+		if i := 1 + lately.Add(1)%(maxHosts-1); exposed[i].CompareAndSwap(nil, h) {
+			return i * (host.MaxHandle + 1), nil
 		}
 	}
 	return 0, fmt.Errorf("%d streams are in use at once, which is the most", maxHosts-1-len(standards))
