@@ -5,7 +5,7 @@
 // which one forbids it, is a [Trap], reported with the calls that led to it: a write
 // without a permit or beyond it, a second write on one permit, a write during a
 // flush, a stream dropped before its pollables, a handle that is not there. A guest
-// that would wait for ever is a trap too, so that a hang is seen at once.
+// that would wait forever is a trap too, so that a hang is seen at once.
 //
 // Where the contract leaves a choice to the host, a [Plan] or a [Script] makes it. There is one
 // model and it has several faces: the bodies of the generated imports on every
