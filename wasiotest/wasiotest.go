@@ -35,12 +35,12 @@ import (
 // never fails. Its fields are:
 //
 //	Permits     []uint64      // the answers of check-write, in turn and from the start again; 0: wait
-//	FlushWaits  []int         // how often the guest must wait for each flush
+//	FlushWaits  []int         // how often the guest must wait for each flush, likewise
 //	Delay       time.Duration // how long each wait takes
 //	Faults      []Fault       // the failures
 //	Capacity    uint64        // closes after so many bytes; 0: never
 //	End         End           // which operations find the end of an input stream
-//	Hold        bool          // loses what is not flushed
+//	Hold        bool          // keeps what was written until a flush
 //	HoldLine    bool          // keeps an incomplete line until a newline or a flush
 //	DropWaits   bool          // the drop waits until all is taken
 //	WorksAgain  bool          // an error of what it writes to does not stick
@@ -50,7 +50,7 @@ import (
 //	Premature   bool          // a pollable is ready before the Delay is over
 //	LoseWakeups bool          // a wait on the pollable alone hangs (Wasmtime issue 8781)
 //	LoseAt      int           // only this wait does, counted from 1; 0: each
-//	Terminal    bool          // the stream of SetStdout is a terminal
+//	Terminal    bool          // it is a terminal, if it is a standard stream
 //	Handles     int           // how many handles may be live at once; 0: any number
 //
 // A 0 in Permits makes the guest wait on a pollable and ask again; a 0 after a 0 is a spurious
@@ -59,6 +59,14 @@ import (
 //
 // Inside a [testing/synctest] bubble a Delay is no time at all. A wait of the longest duration
 // never ends, which is a trap unless the guest waits for a time, too.
+//
+// What Hold and HoldLine keep is lost if the stream is dropped before a flush, or fails. HoldLine
+// keeps less than 1024 bytes, as standard output of Wasmtime does; Hold goes before it. DropWaits
+// is like TCP sockets of Wasmtime: the drop waits until check-write would permit something again.
+//
+// Without Background a guest that only asks check-write again never gets on, as on files of
+// Wasmtime. Premature and LoseWakeups imply it. LoseWakeups takes a Delay to matter: a stream that
+// is ready when the wait begins wakes the guest. With NeverReady, block works.
 type Plan = host.Plan
 
 // An End says which operations on an input stream find that it has ended, or that it has
