@@ -29,3 +29,11 @@ func init() {
 		return before
 	}
 }
+
+// transfer is transferLocked with the lock, which it unlocks even if the model of a host
+// panics because of a call that it does not allow.
+func (w *Writer) transfer(p []byte, flush bool) (n int, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.transferLocked(p, flush)
+}

@@ -40,7 +40,7 @@ type Writer struct {
 	standard standard // nil unless it is standard output or standard error
 }
 
-// condition is what a new Writer begins without.
+// A condition is what calls leave behind for later ones.
 type condition struct {
 	err    error // the first that sticks; state is owed or ended then
 	state  state
@@ -215,13 +215,6 @@ func (w *Writer) SetReason(reason func(err uint32) error) {
 	w.reason = reason
 }
 
-// transfer is transferLocked with the lock.
-func (w *Writer) transfer(p []byte, flush bool) (n int, err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.transferLocked(p, flush)
-}
-
 // transferLocked is the protocol. It hands p to the host, piece by piece as the host
 // permits, and then has the host flush if flush is set. What is rarely needed is in other
 // functions: with TinyGo, a function pays at each call for all pointers that it may hold.
@@ -256,7 +249,8 @@ func (w *Writer) transferLocked(p []byte, flush bool) (n int, err error) {
 			return n, w.failLocked("write", e)
 		}
 		n += size
-		w.state, w.waits = owed, waits{}
+		w.state = owed
+		w.progressLocked()
 		if yield(size) && n < len(p) && w.overdue() {
 			return n, timeout()
 		}
@@ -277,7 +271,8 @@ func (w *Writer) transferLocked(p []byte, flush bool) (n int, err error) {
 			return n, w.failFlushLocked("check-write", e)
 		}
 		if permit > 0 {
-			w.state, w.waits = flushed, waits{}
+			w.state = flushed
+			w.progressLocked()
 			return n, nil
 		}
 		if reason := w.waitLocked(stream.Subscribe(), &w.waits); reason != nil {
