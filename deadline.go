@@ -33,7 +33,7 @@ func (w *Writer) SetWriteDeadline(t time.Time) error {
 	}
 	deadline := int64(0)
 	if !t.IsZero() {
-		useLimits()
+		platform.UseLimits()
 		deadline = platform.Now() + int64(max(0, min(time.Until(t), century)))
 	}
 	w.deadline.Store(deadline)
@@ -54,7 +54,7 @@ func (w *Writer) SetRecheck(every time.Duration) {
 	if every <= 0 {
 		every = platform.Never
 	}
-	useLimits()
+	platform.UseLimits()
 	w.recheck.Store(int64(every))
 	platform.Interrupt(w.handle.Load())
 }

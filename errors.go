@@ -99,26 +99,14 @@ func (w *Writer) reasonOf(e streams.StreamError) (err error) {
 		err = w.reason(uint32(*failure))
 	}
 	if err == nil {
-		err = &cause{text: firstLine(platform.TextOf(*failure))}
+		text := ""
+		if platform.TextOf != nil {
+			text = platform.TextOf(uint32(*failure))
+		}
+		if text == "" {
+			text = "last operation failed"
+		}
+		err = &cause{text: text}
 	}
 	return err
-}
-
-// firstLine returns the first line of a host's text that is not empty, or a text of its own.
-// Wasmtime appends a backtrace if RUST_BACKTRACE is set.
-func firstLine(text string) string {
-	start := 0
-	for i := range len(text) {
-		if text[i] != '\n' && text[i] != '\r' {
-			continue
-		}
-		if i > start {
-			return text[start:i]
-		}
-		start = i + 1
-	}
-	if start == len(text) {
-		return "last operation failed"
-	}
-	return text[start:]
 }

@@ -180,9 +180,10 @@ func failSpliceLocked(w *Writer, src streams.InputStream, e streams.StreamError)
 
 // hasEnded reports whether src says that it has ended, for which a file must be waited for.
 func hasEnded(src streams.InputStream) bool {
+	platform.UseLimits()
 	for round := range maxAtOnce { // some 25 ms
 		p := src.Subscribe()
-		platform.AwaitWithin(p, platform.MaxPause, round)
+		platform.Await(p, platform.MaxPause, round)
 		p.ResourceDrop()
 		if _, e, failed := src.Skip(0).Result(); failed {
 			drop(e)

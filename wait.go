@@ -33,29 +33,40 @@ type waits struct {
 //go:noinline
 func (w *Writer) waitLocked(p poll.Pollable, since *waits) *cause {
 	runtime.Gosched() // now, since the host blocks the whole program
-	bound, ready, began := w.bound(), true, int64(0)
-	if since.n >= maxAtOnce {
+	deadline, began := w.deadline.Load(), int64(0)
+	if deadline != 0 || since.n >= maxAtOnce {
 		began = platform.Now() // never 0
 	}
-	if bound == platform.Never {
-		p.Block()
-	} else if platform.Bounded {
-		ready = platform.AwaitWithin(p, bound, since.n)
+	bound := int64(platform.Never)
+	if recheck := w.recheck.Load(); recheck != 0 {
+		bound = recheck
+	}
+	if deadline != 0 {
+		bound = min(bound, max(deadline-began, 1))
+	}
+	since.ready = true
+	if platform.Await != nil {
+		since.ready = platform.Await(p, bound, since.n)
 	} else {
-		ready = (*awaitLimited.Load())(p, bound, since.n)
+		p.Block()
 	}
 	p.ResourceDrop()
 	since.n++
-	since.ready = ready
-	if began != 0 && ready && platform.Now()-began < atOnce {
-		if since.paused >= maxPaused && w.deadline.Load() == 0 { // else the deadline decides
+	deadline = w.deadline.Load() // the wait may have ended as there is a new one
+	if began == 0 && deadline == 0 {
+		return nil
+	}
+	now := platform.Now()
+	if since.ready && since.n > maxAtOnce && now-began < atOnce {
+		if since.paused >= maxPaused && deadline == 0 { // else the deadline decides
 			return errStuck
 		}
 		d := min(max(since.paused, platform.MinPause), platform.MaxPause, bound)
 		since.paused += d
 		platform.Pause(d)
+		deadline, now = w.deadline.Load(), platform.Now()
 	}
-	if w.overdue() {
+	if deadline != 0 && deadline <= now {
 		*since = waits{}
 		return errTimeout
 	}
@@ -98,27 +109,6 @@ func letOthersRun() bool {
 	worked.Store(0)
 	runtime.Gosched()
 	return true
-}
-
-// awaitLimited is platform.AwaitWithin once a limit is set. A program that sets none does
-// not link it, nor import what it takes from the host, unless all its waits are bounded.
-var awaitLimited platform.Pointer[func(p poll.Pollable, bound int64, round int) (ready bool)]
-
-// useLimits makes waits heed a limit from now on.
-func useLimits() { awaitLimited.Store(&awaitWithin) }
-
-var awaitWithin = platform.AwaitWithin
-
-// bound returns how long a wait that begins now may last.
-func (w *Writer) bound() int64 {
-	bound := platform.DefaultRecheck
-	if recheck := w.recheck.Load(); recheck != 0 {
-		bound = recheck
-	}
-	if d := w.deadline.Load(); d != 0 {
-		bound = min(bound, max(d-platform.Now(), 1))
-	}
-	return bound
 }
 
 // overdue reports whether the deadline has passed.

@@ -1,41 +1,32 @@
-//go:build !tinygo.wasm
+//go:build wasm && !tinygo.wasm
 
 package platform
 
-import (
-	"time"
+import "github.com/wasio-dev/wasio/generated/wasi/io/poll"
 
-	"github.com/wasio-dev/wasio/generated/wasi/io/poll"
+// What only some programs need is behind variables, so that the others neither link it nor
+// import what it takes from the host.
+var (
+	// Await is nil unless the program has called UseLimits or UseHost: all waits are Block then.
+	Await func(p poll.Pollable, bound int64, round int) (ready bool)
+
+	// TextOf is nil unless the program has called UseHost.
+	TextOf func(err uint32) string
+
+	pollTwo func(p, clock poll.Pollable) (ready, fired bool)
 )
 
-// The Go toolchain refuses to import functions that return a list or a string, so poll is
-// not used here.
-
-const (
-	// DefaultRecheck is how long a wait lasts at most before a Writer looks at its stream
-	// again, unless the program says otherwise.
-	DefaultRecheck int64 = Never
-
-	// Bounded reports whether DefaultRecheck is a bound.
-	Bounded = false
-)
-
-// AwaitWithin reports whether p is ready. If not, it first pauses, for longer the more
-// rounds there were before, and at most for bound nanoseconds.
-func AwaitWithin(p poll.Pollable, bound int64, round int) (ready bool) {
-	if ready = p.Ready(); !ready {
-		Pause(min(MinPause<<min(round, 8), MaxPause, bound))
+// UseLimits must be called before a wait has a bound.
+func UseLimits() {
+	if Await == nil {
+		Await = awaitPausing
 	}
-	return ready
 }
 
-// Pause returns after d nanoseconds.
-func Pause(d int64) { time.Sleep(time.Duration(d)) }
-
-var start = time.Now()
-
-// Now returns the time of a clock that only goes forward, in nanoseconds, and never 0.
-func Now() int64 { return int64(time.Since(start)) + 1 }
-
-// CopyShort is copy into a dst that has room for src.
-func CopyShort(dst, src []byte) int { return copy(dst, src) }
+// UseHost makes waits exact and errors complete, with two functions of the host that return a
+// list and a string, which package componentize knows how to call: poll, for two pollables,
+// and to-debug-string.
+func UseHost(poll func(p, clock poll.Pollable) (ready, fired bool), toDebugString func(err uint32) string) {
+	Await, pollTwo = await, poll
+	TextOf = func(err uint32) string { return firstLine(toDebugString(err)) }
+}

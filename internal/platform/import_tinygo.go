@@ -6,7 +6,6 @@ import (
 	"unsafe"
 
 	monotonicclock "github.com/wasio-dev/wasio/generated/wasi/clocks/monotonic-clock"
-	ioerror "github.com/wasio-dev/wasio/generated/wasi/io/error"
 	"github.com/wasio-dev/wasio/generated/wasi/io/poll"
 	"go.bytecodealliance.org/cm"
 )
@@ -22,53 +21,29 @@ func pollList(in *poll.Pollable, n uint32, ready *cm.List[uint32])
 //go:noescape
 func toDebugString(e uint32, text *string)
 
-const (
-	minRecheck int64 = 2_000_000
+// Await waits until p is ready, or for bound nanoseconds at most, and reports whether p is
+// ready. It may return earlier. The waits since the stream last moved a byte were round.
+var Await = await
 
-	// DefaultRecheck is how long a wait lasts at most before a Writer looks at its stream
-	// again, unless the program says otherwise. The first wait lasts minRecheck at most.
-	DefaultRecheck = minRecheck << 2
+// TextOf returns the first line of the host's text for a failure.
+var TextOf = func(err uint32) string {
+	var text string
+	toDebugString(err, &text)
+	return firstLine(text)
+}
 
-	// Bounded reports whether DefaultRecheck is a bound.
-	Bounded = true
-)
+// UseLimits is for programs whose waits have a bound of their own accord.
+func UseLimits() {}
 
-// alarm is the pollable of a clock, or 0. All waits of the program share it until it
-// fires, so that most of them make no host call for it.
-var alarm poll.Pollable
-
-// AwaitWithin waits until p is ready, or for bound nanoseconds or DefaultRecheck at most,
-// and reports whether p is ready. When a clock wakes poll, it looks at p itself, even if
-// the host lost the wake-up.
-func AwaitWithin(p poll.Pollable, bound int64, round int) (ready bool) {
-	old := alarm != 0
-	if old && bound < DefaultRecheck {
-		alarm.ResourceDrop() // it may be too late
-		old = false
-	}
-	if !old {
-		alarm = subscribe(min(bound, minRecheck<<min(round, 2)))
-	}
-	both := [2]poll.Pollable{p, alarm}
+// pollTwo waits until p or clock is ready.
+func pollTwo(p, clock poll.Pollable) (ready, fired bool) {
+	both := [2]poll.Pollable{p, clock}
 	var indices cm.List[uint32]
 	pollList(&both[0], 2, &indices)
-	fired := false
 	for _, i := range indices.Slice() { // in no promised order
 		ready, fired = ready || i == 0, fired || i == 1
 	}
-	if fired {
-		alarm.ResourceDrop()
-		alarm = 0
-		if old && !ready { // it may have fired before p was there
-			return AwaitWithin(p, bound, round)
-		}
-	}
-	return ready
-}
-
-// subscribe returns the pollable of a clock that is ready after d nanoseconds.
-func subscribe(d int64) poll.Pollable {
-	return monotonicclock.SubscribeDuration(monotonicclock.Duration(d))
+	return ready, fired
 }
 
 // Pause returns after d nanoseconds.
@@ -80,13 +55,6 @@ func Pause(d int64) {
 
 // Now returns the time of a clock that only goes forward, in nanoseconds, and never 0.
 func Now() int64 { return int64(monotonicclock.Now()) + 1 }
-
-// TextOf returns the host's text for a failure.
-func TextOf(e ioerror.Error) string {
-	var text string
-	toDebugString(cm.Reinterpret[uint32](e), &text)
-	return text
-}
 
 // CopyShort is copy into a dst that has room for src. Copy is one instruction of
 // WebAssembly, for which Wasmtime leaves the guest: that takes some 15 ns, in which this

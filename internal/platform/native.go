@@ -6,9 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	ioerror "github.com/wasio-dev/wasio/generated/wasi/io/error"
 	"github.com/wasio-dev/wasio/internal/native"
-	"go.bytecodealliance.org/cm"
 )
 
 // These are what package sync/atomic calls them, for fields that are read without a lock.
@@ -87,7 +85,12 @@ func (m *Mutex) ParkAs(other *Mutex) {
 // Interrupt ends the waits that are under way for streams of the host of an output stream.
 func Interrupt(stream uint32) { native.Interrupt(stream) }
 
-// TextOf returns the host's text for a failure.
-func TextOf(e ioerror.Error) string {
-	return native.TextOf(cm.Reinterpret[uint32](e))
-}
+// Await waits until p is ready, or for bound nanoseconds at most, and reports whether p is
+// ready. It may return earlier. The waits since the stream last moved a byte were round.
+var Await = awaitPausing
+
+// TextOf returns the first line of the host's text for a failure.
+var TextOf = func(err uint32) string { return firstLine(native.TextOf(err)) }
+
+// UseLimits is for guests.
+func UseLimits() {}

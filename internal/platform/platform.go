@@ -9,3 +9,19 @@ const (
 
 	Never = 1<<63 - 1 // longer than any wait
 )
+
+// firstLine returns the first line of a host's text that is not empty, or "". Wasmtime appends
+// a backtrace if RUST_BACKTRACE is set.
+func firstLine(text string) string {
+	start := 0
+	for i := range len(text) {
+		if text[i] != '\n' && text[i] != '\r' {
+			continue
+		}
+		if i > start {
+			return text[start:i]
+		}
+		start = i + 1
+	}
+	return text[start:]
+}
