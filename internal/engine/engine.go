@@ -215,7 +215,10 @@ func goFunction(name string, f function, guest *Guest, inRealloc *bool) api.GoMo
 			g.memory = m
 		}
 		g.realloc = func(size, align uint32) (uint32, bool) {
-			realloc := mod.ExportedFunction("cabi_realloc")
+			realloc := mod.ExportedFunction("cabi_import_realloc") // as wit-component prefers it
+			if realloc == nil {
+				realloc = mod.ExportedFunction("cabi_realloc")
+			}
 			if realloc == nil || !isRealloc(realloc.Definition()) {
 				return 0, false
 			}
