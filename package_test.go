@@ -47,6 +47,8 @@ func TestImportsArePinned(t *testing.T) {
 		{".", "tinygo.wasm,module.std", own},
 		{"./internal/platform", "", append(both, "time")},
 		{"./internal/platform", "tinygo.wasm", append(both, "go.bytecodealliance.org/cm", "unsafe")},
+		{"./componentize", "", []string{generated + "io/poll", module + "internal/platform", "unsafe"}},
+		{"./componentize", "tinygo.wasm", nil},
 	} {
 		assert.ElementsMatch(t, c.want, goList(t, guest, "-tags", c.tags, "-f", `{{join .Imports "\n"}}`, c.pkg), c)
 	}

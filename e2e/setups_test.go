@@ -68,7 +68,7 @@ func failsMidway(t *testing.T, c *cell, p *process) func(*result) string {
 		}
 		assert.Zero(t, r.exit, "stderr: %s", r.stderr)
 		assert.Contains(t, report, fmt.Sprintf("ours=true closed=%t sticky=true", c.host == runPipe))
-		if c.toolchain == component.TinyGo || c.host == runPipe {
+		if c.toolchain != component.Go || c.host == runPipe {
 			assert.Contains(t, report, reason)
 		} else {
 			assert.Contains(t, report, "last operation failed")

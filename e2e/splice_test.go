@@ -241,10 +241,10 @@ func (c *spliceCell) noSource(t *testing.T) {
 }
 
 // failure checks that the guest has reported the error of an operation, or of one of several.
-// Compiled by Go, it knows no reason but closed. It returns how many bytes the guest has moved.
+// Compiled by plain Go, it knows no reason but closed. It returns how many bytes the guest has moved.
 func (c *spliceCell) failure(t *testing.T, r *result, op, reason string) (moved int) {
 	t.Helper()
-	if c.toolchain != component.TinyGo && reason != "stream closed by the host" {
+	if c.toolchain == component.Go && reason != "stream closed by the host" {
 		reason = "last operation failed"
 	}
 	assert.Zero(t, r.exit)

@@ -7,7 +7,10 @@ package main
 
 // A component links the package runtime wherever its bindings are from wit-bindgen. It has
 // cabi_realloc, without which the adapter and Go's allocator disagree about the memory.
-import _ "go.bytecodealliance.org/pkg/wit/runtime"
+import (
+	_ "github.com/wasio-dev/wasio/componentize"
+	_ "go.bytecodealliance.org/pkg/wit/runtime"
+)
 
 //go:wasmexport wasi:cli/run@0.2.0#run
 func exportRun() (failed int32) {

@@ -1,0 +1,1 @@
+// This file lets package componentize declare functions without a body.

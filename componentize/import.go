@@ -1,0 +1,84 @@
+//go:build wasip1 && !tinygo.wasm
+
+package componentize
+
+import (
+	"unsafe"
+
+	"github.com/wasio-dev/wasio/generated/wasi/io/poll"
+	"github.com/wasio-dev/wasio/internal/platform"
+)
+
+// The canonical ABI: for a result that is a list or a string, the host asks the program for
+// memory, once, by calling a function that the component names for it. Then it stores address
+// and length at ret, as two uint32. That function is the export cabi_import_realloc of the
+// core module, if there is one, and cabi_realloc if not (wit-component). Package runtime of
+// go.bytecodealliance.org/pkg/wit exports cabi_realloc only, and allocates there. If that starts
+// a garbage collection, it asks the host for the time, and the host traps: a program may not
+// call it while it asks for memory. What is allocated remains in memory, too.
+//
+// So while a call of this package is under way, memory for its result is in static variables:
+// nothing is allocated, and the host is not called. One call is under way at a time, since
+// the host blocks the program. All other requests are those of other bindings, and go to
+// package runtime.
+
+//go:wasmimport wasi:io/poll@0.2.0 poll
+func pollList(in unsafe.Pointer, n uint32, ret unsafe.Pointer)
+
+//go:wasmimport wasi:io/error@0.2.0 [method]error.to-debug-string
+func toDebugString(err uint32, ret unsafe.Pointer)
+
+//go:linkname cabiRealloc go.bytecodealliance.org/pkg/wit/runtime.cabiRealloc
+func cabiRealloc(old unsafe.Pointer, oldSize, align, size uintptr) unsafe.Pointer
+
+// Sbrk adds to the memory of the program, which the garbage collector knows nothing of.
+//
+//go:linkname sbrk runtime.sbrk
+func sbrk(size uintptr) unsafe.Pointer
+
+var (
+	asked bool // a call of this package is under way, and the host has asked for no memory yet
+	ret   struct{ address, length uint32 }
+	list  [2]poll.Pollable
+	small [4 << 10 / 8]uint64 // aligned for all types
+	room  = unsafe.Slice((*byte)(unsafe.Pointer(&small)), unsafe.Sizeof(small))
+)
+
+//go:nosplit
+//go:wasmexport cabi_import_realloc
+func cabiImportRealloc(old unsafe.Pointer, oldSize, align, size uintptr) unsafe.Pointer {
+	if !asked {
+		return cabiRealloc(old, oldSize, align, size)
+	}
+	asked = false
+	if size > uintptr(len(room)) {
+		room = unsafe.Slice((*byte)(sbrk(size)), size) // kept for the next text
+	}
+	return unsafe.Pointer(unsafe.SliceData(room))
+}
+
+func init() { platform.UseHost(pollTwo, textOf) }
+
+// pollTwo waits until p or clock is ready.
+func pollTwo(p, clock poll.Pollable) (ready, fired bool) {
+	list = [2]poll.Pollable{p, clock}
+	asked = true
+	pollList(unsafe.Pointer(&list), 2, unsafe.Pointer(&ret))
+	for _, i := range unsafe.Slice((*uint32)(result()), ret.length) { // in no promised order
+		ready, fired = ready || i == 0, fired || i == 1
+	}
+	return ready, fired
+}
+
+// textOf returns the host's text for a failure.
+func textOf(err uint32) string {
+	asked = true
+	toDebugString(err, unsafe.Pointer(&ret))
+	return string(unsafe.Slice((*byte)(result()), ret.length))
+}
+
+// result returns the address of the list or the string that a call has returned.
+func result() unsafe.Pointer {
+	asked = false // a host may ask for no memory if it has nothing to return
+	return unsafe.Pointer(unsafe.SliceData(room))
+}
