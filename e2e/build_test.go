@@ -22,11 +22,24 @@ type guest struct {
 	script   string // the component, transpiled by jco for Node
 }
 
-// builds holds the guests that were built so far. The mutex guards all fields.
+// A memo has the result of a function for each key, and calls the function once.
+type memo[T any] struct{ results sync.Map }
+
+func (m *memo[T]) get(key string, f func() (T, error)) (T, error) {
+	once, _ := m.results.LoadOrStore(key, sync.OnceValues(f))
+	return once.(func() (T, error))()
+}
+
+var (
+	guests     memo[*guest] // by package and toolchain
+	components memo[string] // their files, by package and toolchain
+	compiled   memo[string] // for the command wasmtime, by the file of the component
+)
+
+// builds holds the directory for all files of the tests, once there is one.
 var builds struct {
 	sync.Mutex
-	dir    string // a temporary directory for all files of the tests, once there is one
-	guests map[string]func() (*guest, error)
+	dir string
 }
 
 // tempPath returns the path of a file with this name in a new temporary directory.
@@ -55,50 +68,46 @@ func build(pkg string, toolchain component.Toolchain) (*guest, error) {
 
 // buildOnce is build for a package that build builds in a way of its own.
 func buildOnce(pkg string, toolchain component.Toolchain, build func(pkg string, toolchain component.Toolchain) (*guest, error)) (*guest, error) {
-	builds.Lock()
-	if builds.guests == nil {
-		builds.guests = make(map[string]func() (*guest, error))
-	}
-	key := pkg + " " + string(toolchain)
-	once, ok := builds.guests[key]
-	if !ok {
-		once = sync.OnceValues(func() (*guest, error) {
-			g, err := build(pkg, toolchain)
-			if err != nil {
-				err = fmt.Errorf("%s with %s: %w", pkg, toolchain, err)
-			}
-			return g, err
-		})
-		builds.guests[key] = once
-	}
-	builds.Unlock()
-	return once()
+	return guests.get(pkg+" "+string(toolchain), func() (*guest, error) {
+		g, err := build(pkg, toolchain)
+		if err != nil {
+			err = fmt.Errorf("%s with %s: %w", pkg, toolchain, err)
+		}
+		return g, err
+	})
+}
+
+// buildComponent builds the component of a package once per run of the tests.
+func buildComponent(pkg string, toolchain component.Toolchain) (wasm string, err error) {
+	return components.get(pkg+" "+string(toolchain), func() (string, error) {
+		wasm := tempPath(filepath.Base(pkg) + ".wasm")
+		return wasm, component.Build(toolchain, "", pkg, wasm)
+	})
 }
 
 // buildUncached does the work of build.
 func buildUncached(pkg string, toolchain component.Toolchain) (*guest, error) {
-	out := tempPath(filepath.Base(pkg))
-	g := &guest{native: out, wasm: out + ".wasm", compiled: out + ".compiled", today: out + ".cwasm"}
 	if toolchain == "" {
+		g := &guest{native: tempPath(filepath.Base(pkg))}
 		return g, component.Command("", nil, "go", "build", "-o", g.native, pkg)
 	}
-	if err := component.Build(toolchain, "", pkg, g.wasm); err != nil {
+	wasm, err := buildComponent(pkg, toolchain)
+	if err != nil {
 		return nil, err
 	}
+	g := &guest{wasm: wasm}
 	return g, g.prepare()
 }
 
 // prepare compiles the component for the hosts.
 func (g *guest) prepare() error {
+	g.compiled = g.wasm + ".compiled"
 	p := process{task: task{Compile: &compile{g.wasm, g.compiled}}, limit: time.Minute}
 	if r, err := p.run(); err != nil || r.exit != 0 {
 		return fmt.Errorf("wasmtime compile: %w: %s", err, r.stderr)
 	}
-	command, err := component.Wasmtime()
-	if err != nil {
-		return err
-	}
-	if err := component.Command("", nil, command, "compile", "-o", g.today, g.wasm); err != nil {
+	var err error
+	if g.today, err = compileForWasmtime(g.wasm); err != nil {
 		return err
 	}
 	// The command jco run transpiles the component, writes a script and runs it with
@@ -107,6 +116,19 @@ func (g *guest) prepare() error {
 	transpiled := filepath.Join(filepath.Dir(g.wasm), "jco")
 	g.script = filepath.Join(transpiled, "_run.js")
 	return component.Command("", nil, "node", jcoScript, "run", "--jco-dir", transpiled, "--jco-import", "setup.mjs", g.wasm)
+}
+
+// compileForWasmtime compiles a component for the command wasmtime, once per run of the tests,
+// since it takes seconds. It returns the path of the result.
+func compileForWasmtime(wasm string) (path string, err error) {
+	return compiled.get(wasm, func() (string, error) {
+		command, err := component.Wasmtime()
+		if err != nil {
+			return "", err
+		}
+		path := wasm + ".cwasm"
+		return path, component.Command("", nil, command, "compile", "-o", path, wasm)
+	})
 }
 
 // jcoScript is the script of the jco command.
@@ -139,6 +161,6 @@ func requireTools(t *testing.T, toolchain component.Toolchain) {
 		missing(fmt.Sprintf("needs the command wasmtime: %v", err))
 	}
 	if _, err := exec.LookPath("tinygo"); err != nil && toolchain == component.TinyGo {
-		missing("needs TinyGo: PATH=$(../.ci/tinygo):$PATH, or install TinyGo 0.41 and wasm-tools")
+		missing("needs TinyGo: PATH=$(../.ci/tinygo):$PATH, or install TinyGo 0.42 and wasm-tools")
 	}
 }

@@ -23,8 +23,8 @@ type prompt struct {
 // promptHosts returns the hosts of TestFair. Wasirun is the model.
 func promptHosts(t *testing.T) []prompt {
 	t.Helper()
-	wasirun := tempPath("wasirun")
-	require.NoError(t, component.Command("", nil, "go", "build", "-o", wasirun, "github.com/wasio-dev/wasio/cmd/wasirun"))
+	wasirun, err := buildWasirun()
+	require.NoError(t, err)
 	prompts := []prompt{{"wasirun", func(t *testing.T, pkg string, toolchain component.Toolchain, args ...string) *process {
 		wasm := tempPath("guest.wasm")
 		require.NoError(t, os.WriteFile(wasm, modelGuest(t, pkg, toolchain), 0o600))

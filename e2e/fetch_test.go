@@ -55,18 +55,14 @@ func buildFetch(toolchain component.Toolchain) (compiled string, err error) {
 	if err != nil {
 		return "", err
 	}
-	command, err := component.Wasmtime()
-	if err != nil {
-		return "", err
-	}
-	compiled = wasm + ".compiled"
-	return compiled, component.Command("", nil, command, "compile", "-o", compiled, wasm)
+	return compileForWasmtime(wasm)
 }
 
 // TestSpliceFromHTTP moves the body of a response to the standard output of `wasmtime run`,
 // which works again after it has failed, while the body says that it has ended right after its
 // last byte. So nothing but what came before the splice tells whose the error is.
 func TestSpliceFromHTTP(t *testing.T) {
+	t.Parallel()
 	const size = 3000
 	want := strings.Repeat("All work and no play makes Jack", size/30)[:size-1] + "\n"
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -137,6 +133,7 @@ func buildLength(toolchain component.Toolchain) (wasm string, err error) {
 // TestSpliceLength moves the body of a request to a body of known length, which Wasmtime closes
 // as it takes the last byte of it. That is a success if there was no other byte to move.
 func TestSpliceLength(t *testing.T) {
+	t.Parallel()
 	for _, toolchain := range []component.Toolchain{component.TinyGo, component.Componentize} {
 		t.Run(string(toolchain), func(t *testing.T) {
 			requireTools(t, toolchain)

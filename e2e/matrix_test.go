@@ -95,12 +95,13 @@ func rows(t *testing.T) []*row {
 		&row{pkg: fileGuest, args: a("written", "100000000"), only: component.TinyGo, dir: true, setup: writesFile},
 		&row{pkg: oldGuest},
 		&row{pkg: casesGuest, args: a("waits", "10000"), setup: waits},
-		&row{pkg: casesGuest, args: a("lines", "100000")},
+		&row{pkg: casesGuest, args: a("lines", "20000")},
 	)
 }
 
 // TestMatrix runs every guest, compiled by every toolchain, on every host.
 func TestMatrix(t *testing.T) {
+	t.Parallel()
 	all := rows(t)
 	m := &matrix{cells: make(map[cell]string)}
 	t.Run("run", func(t *testing.T) {

@@ -34,7 +34,7 @@ type modelRun struct {
 
 var (
 	modelCache  = wazero.NewCompilationCache()
-	modelGuests sync.Map // the programs, by package and toolchain
+	modelGuests memo[[]byte] // the programs, by package and toolchain
 )
 
 // modelGuest returns the program that the toolchain makes of the package: a core module of
@@ -42,23 +42,29 @@ var (
 func modelGuest(t *testing.T, pkg string, toolchain component.Toolchain) []byte {
 	t.Helper()
 	requireTools(t, toolchain)
-	once, _ := modelGuests.LoadOrStore(pkg+" "+string(toolchain), sync.OnceValues(func() ([]byte, error) {
-		out := tempPath("model.wasm")
-		err := error(nil)
-		if toolchain == component.Go {
-			err = component.Command("", component.GoEnv, "go", "build", "-o", out, pkg)
-		} else {
-			err = component.Build(toolchain, "", pkg, out)
+	program, err := modelGuests.get(pkg+" "+string(toolchain), func() ([]byte, error) {
+		if toolchain != component.Go {
+			wasm, err := buildComponent(pkg, toolchain)
+			if err != nil {
+				return nil, err
+			}
+			return os.ReadFile(wasm)
 		}
-		if err != nil {
+		core := tempPath("model.wasm")
+		if err := component.Command("", component.GoEnv, "go", "build", "-o", core, pkg); err != nil {
 			return nil, err
 		}
-		return os.ReadFile(out)
-	}))
-	program, err := once.(func() ([]byte, error))()
+		return os.ReadFile(core)
+	})
 	require.NoError(t, err)
 	return program
 }
+
+// buildWasirun builds the command wasirun.
+var buildWasirun = sync.OnceValues(func() (program string, err error) {
+	program = tempPath("wasirun")
+	return program, component.Command("", nil, "go", "build", "-o", program, "github.com/wasio-dev/wasio/cmd/wasirun")
+})
 
 // runOnModel runs a case with standard output on a stream that behaves as the plan says.
 func runOnModel(t *testing.T, toolchain component.Toolchain, plan model.Plan, args ...string) modelRun {
@@ -171,8 +177,8 @@ func TestImportsOfTerminals(t *testing.T) {
 // natively, also on a host that is hard to please, and the trace shows the calls.
 func TestWasirunRunsComponents(t *testing.T) {
 	t.Parallel()
-	wasirun := tempPath("wasirun")
-	require.NoError(t, component.Command("", nil, "go", "build", "-o", wasirun, "github.com/wasio-dev/wasio/cmd/wasirun"))
+	wasirun, err := buildWasirun()
+	require.NoError(t, err)
 	run := func(t *testing.T, args ...string) *result {
 		t.Helper()
 		p := process{task: task{Exec: append([]string{wasirun}, args...)}, limit: time.Minute}

@@ -25,8 +25,7 @@ func buildSplice(toolchain component.Toolchain) (*guest, error) {
 // buildSpliceUncached does the work of buildSplice.
 func buildSpliceUncached(_ string, toolchain component.Toolchain) (*guest, error) {
 	const wit = spliceGuest + "/wit"
-	out := tempPath("splice")
-	g := &guest{wasm: out + ".wasm", compiled: out + ".compiled", today: out + ".cwasm"}
+	g := &guest{wasm: tempPath("splice.wasm")}
 	var err error
 	if toolchain == component.Componentize {
 		err = component.BuildApp(wit, "", spliceGuest, g.wasm, "-tags=files")

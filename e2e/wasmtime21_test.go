@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -16,18 +15,6 @@ import (
 	"github.com/wasio-dev/wasio/e2e/internal/component"
 )
 
-// wasmtime21 builds hosts/wasmtime21, which has the standard output of wasmtime issue 8781,
-// and returns the program. Cargo keeps what it has built in the user's cache.
-var wasmtime21 = sync.OnceValues(func() (string, error) {
-	cache, err := component.Cache()
-	if err != nil {
-		return "", err
-	}
-	target := filepath.Join(cache, "wasmtime21-target")
-	err = component.Command("hosts/wasmtime21", []string{"CARGO_TARGET_DIR=" + target}, "cargo", "build", "--release", "--locked")
-	return filepath.Join(target, "release", "wasmtime21"), err
-})
-
 // requireWasmtime21 returns the program, or skips the test where cargo is missing. With
 // CI=true that is a failure.
 func requireWasmtime21(t *testing.T) string {
@@ -35,7 +22,7 @@ func requireWasmtime21(t *testing.T) string {
 	if _, err := exec.LookPath("cargo"); err != nil && os.Getenv("CI") != "true" {
 		t.Skip("needs Rust: install rustc and cargo")
 	}
-	host, err := wasmtime21()
+	host, err := component.Wasmtime21()
 	require.NoError(t, err)
 	return host
 }

