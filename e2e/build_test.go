@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wasio-dev/wasio/e2e/internal/component"
+	"github.com/wasio-dev/wasio/e2e/internal/self"
 	"github.com/wasio-dev/wasio/e2e/internal/wasmtime"
 )
 
@@ -102,7 +103,7 @@ func buildUncached(pkg string, toolchain component.Toolchain) (*guest, error) {
 // prepare compiles the component for the hosts.
 func (g *guest) prepare() error {
 	g.compiled = g.wasm + ".compiled"
-	p := process{task: task{Compile: &compile{g.wasm, g.compiled}}, limit: time.Minute}
+	p := process{task: task{Compile: &self.Compile{From: g.wasm, To: g.compiled}}, limit: time.Minute}
 	if r, err := p.run(); err != nil || r.exit != 0 {
 		return fmt.Errorf("wasmtime compile: %w: %s", err, r.stderr)
 	}

@@ -1,20 +1,15 @@
 package e2e
 
 import (
-	"bufio"
 	"context"
 	"crypto/sha256"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -22,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wasio-dev/wasio/e2e/internal/component"
+	"github.com/wasio-dev/wasio/e2e/internal/httpserver"
 )
 
 // httpLimit is how long a test waits for output of a server. The guest itself waits 5
@@ -206,65 +202,31 @@ type server struct {
 // serve starts a server, which stops at the end of the test.
 func serve(t *testing.T, host software, wasm string, options ...string) *server {
 	t.Helper()
-	const ip = "127.0.0.1"
-	address := freeAddress(t, ip)
-	_, port, err := net.SplitHostPort(address)
-	require.NoError(t, err)
-	var command []string
-	var listening string
+	var p *httpserver.Server
+	var err error
 	switch host {
 	case jco:
-		command = append([]string{"node", jcoScript, "serve", "--host", ip, "--port", port, "--jco-dir", tempPath("serve")}, options...)
-		command = append(command, wasm)
-		listening = fmt.Sprintf("Server listening @ %s:%s...", ip, port)
+		address := freeAddress(t)
+		ip, port, _ := net.SplitHostPort(address)
+		command := append([]string{"node", jcoScript, "serve", "--host", ip, "--port", port, "--jco-dir", tempPath("serve")}, options...)
+		p, err = httpserver.Start(address, fmt.Sprintf("Server listening @ %s:%s...", ip, port), append(command, wasm)...)
 	case wasmtime48:
-		compiled, err := compileForWasmtime(wasm)
+		var compiled string
+		compiled, err = compileForWasmtime(wasm)
 		require.NoError(t, err)
-		command, err = component.Serve(address, compiled, append(options, "--allow-precompiled")...)
-		require.NoError(t, err)
-		listening = "Serving HTTP on http://" + address + "/"
+		p, err = httpserver.Wasmtime(compiled, append(options, "--allow-precompiled")...)
 	}
-	cmd := exec.Command(command[0], command[1:]...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // jco starts a child process
-	cmd.Env = append(os.Environ(),
-		"RUST_BACKTRACE=0", // Wasmtime would put stacks into the texts of errors
-		"GUEST_DIR=/")      // for setup.mjs, if it is loaded
-	stderr, err := cmd.StderrPipe()
 	require.NoError(t, err)
-	cmd.Stdout = cmd.Stderr
-	require.NoError(t, cmd.Start())
-
-	s := &server{"http://" + address, cmd.Process.Pid, make(chan string, 100_000)}
-	go func() {
-		defer close(s.lines)
-		for in := bufio.NewScanner(stderr); in.Scan(); {
-			line := whoWrites.ReplaceAllString(in.Text(), "")
-			if !strings.HasPrefix(line, "error: hyper::Error(") {
-				s.lines <- line
-			}
-		}
-	}()
-	t.Cleanup(func() {
-		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-		s.rest(t)
-		cmd.Wait()
-	})
-	require.Equal(t, listening, s.line(t)) // which it prints once it is
-	return s
+	t.Cleanup(p.Stop)
+	return &server{p.URL, p.PID, p.Lines}
 }
 
-// whoWrites is what Wasmtime writes before each line of a guest: which instance writes it. It
-// may write that of several instances before their lines, and that a connection is broken in
-// between.
-var whoWrites = regexp.MustCompile(`^(std(out|err) \[\d+\] :: )+`)
-
 // freeAddress returns an address with an unused port.
-func freeAddress(t *testing.T, host string) string {
+func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	address, err := httpserver.FreeAddress()
 	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
+	return address
 }
 
 // line returns the next line of the server's output.

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/wasio-dev/wasio/e2e/internal/component"
+	"github.com/wasio-dev/wasio/e2e/internal/self"
 )
 
 var update = flag.Bool("update", false, "write the matrix to README.md")
@@ -196,7 +197,7 @@ func (c *cell) run(t *testing.T, g *guest, want *result) string {
 	exit := 0
 	switch {
 	case traps && c.host.engine != jco:
-		exit = exitTrap
+		exit = self.ExitTrap
 		assert.Contains(t, string(got.stderr), "unreachable")
 	case c.row.fails:
 		exit = 1

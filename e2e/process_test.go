@@ -2,7 +2,7 @@ package e2e
 
 import (
 	"bytes"
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -46,16 +46,11 @@ type result struct {
 // run runs the process, which starts as a copy of the test binary. If the time limit expires,
 // the error says what the process did last.
 func (p *process) run() (*result, error) {
-	text, err := json.Marshal(p.task)
+	command, err := p.task.Command(context.Background())
 	if err != nil {
 		return nil, err
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	command := exec.Command(self)
-	command.Env = append(append(os.Environ(), taskVariable+"="+string(text)), p.env...)
+	command.Env = append(command.Env, p.env...)
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	command.Stdin = p.stdin
 	var stderr bytes.Buffer

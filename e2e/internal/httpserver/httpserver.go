@@ -1,0 +1,103 @@
+// Package httpserver starts servers of components.
+package httpserver
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/wasio-dev/wasio/e2e/internal/component"
+)
+
+// limit is how long a server may take to listen.
+const limit = time.Minute
+
+// A Server is a running host that serves a component.
+type Server struct {
+	URL   string
+	PID   int
+	Lines chan string // lines of output; closed when the server ends
+
+	command *exec.Cmd
+}
+
+// Wasmtime serves a component with the command wasmtime, on an unused port.
+func Wasmtime(wasm string, options ...string) (*Server, error) {
+	address, err := FreeAddress()
+	if err != nil {
+		return nil, err
+	}
+	command, err := component.Serve(address, wasm, options...)
+	if err != nil {
+		return nil, err
+	}
+	return Start(address, "Serving HTTP on http://"+address+"/", command...)
+}
+
+// Start starts a command that serves on an address, and returns once its first line says that
+// it is listening.
+func Start(address, listening string, command ...string) (*Server, error) {
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // jco starts a child process
+	cmd.Env = append(os.Environ(),
+		"RUST_BACKTRACE=0", // Wasmtime would put stacks into the texts of errors
+		"GUEST_DIR=/")      // for setup.mjs, if it is loaded
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	cmd.Stdout = cmd.Stderr
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	s := &Server{"http://" + address, cmd.Process.Pid, make(chan string, 100_000), cmd}
+	go func() {
+		defer close(s.Lines)
+		for in := bufio.NewScanner(stderr); in.Scan(); {
+			line := whoWrites.ReplaceAllString(in.Text(), "")
+			if !strings.HasPrefix(line, "error: hyper::Error(") {
+				s.Lines <- line
+			}
+		}
+	}()
+	select {
+	case line := <-s.Lines:
+		if line == listening {
+			return s, nil
+		}
+		err = fmt.Errorf("the server does not listen, and prints %q", line)
+	case <-time.After(limit):
+		err = errors.New("the server does not listen")
+	}
+	s.Stop()
+	return nil, err
+}
+
+// Stop ends the server, and waits until it has ended. Lines that were not received are lost.
+func (s *Server) Stop() {
+	syscall.Kill(-s.PID, syscall.SIGKILL)
+	for range s.Lines {
+	}
+	s.command.Wait()
+}
+
+// whoWrites is what Wasmtime writes before each line of a guest: which instance writes it. It
+// may write that of several instances before their lines, and that a connection is broken in
+// between.
+var whoWrites = regexp.MustCompile(`^(std(out|err) \[\d+\] :: )+`)
+
+// FreeAddress returns an address of this machine with an unused port.
+func FreeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
