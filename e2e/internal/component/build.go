@@ -101,14 +101,14 @@ func BuildExports(wit, world, dir, pkg, wasm string, flags ...string) error {
 }
 
 // BuildServer compiles the server of the benchmark, which answers by way of package
-// bench/server, with TinyGo or Componentize.
+// guests/bodies, with TinyGo or Componentize.
 func BuildServer(toolchain Toolchain, wasm string) error {
 	const wit, world = "../examples/httpbody/wit", "httpbody"
 	if toolchain == TinyGo {
-		return Build(toolchain, "", "./bench/server/tinygo", wasm, "-opt=2", "-wit-package", wit, "-wit-world", world)
+		return Build(toolchain, "", "./guests/bodies/tinygo", wasm, "-opt=2", "-wit-package", wit, "-wit-world", world)
 	}
 	overlay, err := Overlay(wasm+".overlay",
-		"../examples/httpserver/export_wasi_http_incoming_handler/handler.go", "bench/server/componentize/handler.go")
+		"../examples/httpserver/export_wasi_http_incoming_handler/handler.go", "guests/bodies/componentize/handler.go")
 	if err != nil {
 		return err
 	}

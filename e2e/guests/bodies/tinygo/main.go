@@ -10,7 +10,7 @@ import (
 	"io"
 
 	"github.com/wasio-dev/wasio"
-	"github.com/wasio-dev/wasio/e2e/bench/server"
+	"github.com/wasio-dev/wasio/e2e/guests/bodies"
 	handler "github.com/wasio-dev/wasio/examples/httpbody/generated/wasi/http/incoming-handler"
 	"github.com/wasio-dev/wasio/examples/httpbody/generated/wasi/http/types"
 	"github.com/wasio-dev/wasio/examples/httpbody/generated/wasi/io/streams"
@@ -36,14 +36,14 @@ func handle(request handler.IncomingRequest, out handler.ResponseOutparam) {
 }
 
 func write(request handler.IncomingRequest, out uint32, path string) error {
-	if !server.Moves(path) {
-		return server.Write(out, path)
+	if !bodies.Moves(path) {
+		return bodies.Write(out, path)
 	}
 	body, _, _ := request.Consume().Result()
 	defer body.ResourceDrop()
 	src, _, _ := body.Stream().Result()
 	defer src.ResourceDrop()
-	return server.Move(out, cm.Reinterpret[uint32](src), path, func(src uint32) io.Reader { return reader(src) })
+	return bodies.Move(out, cm.Reinterpret[uint32](src), path, func(src uint32) io.Reader { return reader(src) })
 }
 
 // A reader is an input-stream.

@@ -11,7 +11,7 @@ import (
 	"runtime/debug"
 
 	"github.com/wasio-dev/wasio"
-	"github.com/wasio-dev/wasio/e2e/bench/server"
+	"github.com/wasio-dev/wasio/e2e/guests/bodies"
 	types "github.com/wasio-dev/wasio/examples/httpserver/generated/wasi_http_types"
 	streams "github.com/wasio-dev/wasio/examples/httpserver/generated/wasi_io_streams"
 	"go.bytecodealliance.org/pkg/wit/runtime"
@@ -35,14 +35,14 @@ func Handle(request *types.IncomingRequest, out *types.ResponseOutparam) {
 }
 
 func write(request *types.IncomingRequest, out uint32, path string) error {
-	if !server.Moves(path) {
-		return server.Write(out, path)
+	if !bodies.Moves(path) {
+		return bodies.Write(out, path)
 	}
 	body := request.Consume().Ok()
 	defer body.Drop()
 	src := body.Stream().Ok()
 	defer src.Drop()
-	return server.Move(out, uint32(src.Handle()), path, func(src uint32) io.Reader {
+	return bodies.Move(out, uint32(src.Handle()), path, func(src uint32) io.Reader {
 		return reader{streams.InputStreamFromBorrowHandle(int32(src))}
 	})
 }

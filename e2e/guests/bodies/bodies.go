@@ -1,6 +1,6 @@
-// Package server writes HTTP bodies, or moves them from a request or a file, in the ways that
+// Package bodies writes HTTP bodies, or moves them from a request or a file, in the ways that
 // are compared.
-package server
+package bodies
 
 import (
 	"errors"
