@@ -1,123 +1,192 @@
 package main
 
 import (
-	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/wasio-dev/wasio/e2e/internal/component"
+	"github.com/wasio-dev/wasio/e2e/internal/httpserver"
 )
 
-// The HTTP benchmark asks a server on the command wasmtime for bodies, which it writes in
-// the way that the path names.
+// The HTTP benchmark has a server on the command wasmtime write bodies, or send back those of
+// requests or files, in the way that the path names.
+
+const httpHost = "wasmtime-serve"
 
 // httpToolchains are those that make components with exports.
 var httpToolchains = []component.Toolchain{component.TinyGo, component.Componentize}
 
-// httpContenders are the ways to write, with their names in the paths of package server.
-var httpContenders = []struct{ name, path string }{
-	{"Writer", "Writer"},
-	{"BufWriter", "BufWriter"},
-	{"io.Copy to Writer", "copy"},
-	{"loop: blocking", "blocking"},
-	{"floor: protocol", "protocol"},
+// A way is one to write or move a body, with its path for package guests/bodies.
+type way struct {
+	by, path string
+	deadline bool
 }
 
-// An httpBody is a body of so many bytes, in writes of so many.
-type httpBody struct {
+func (w way) name() string { return w.by }
+
+var (
+	writers = []way{{"Writer", "Writer", false}, {"BufWriter", "BufWriter", false}, {"io.Copy", "copy", false},
+		{"Writer-deadline", "Writer", true}, {"BufWriter-deadline", "BufWriter", true}, {"io.Copy-deadline", "copy", true},
+		{"loop-blocking", "blocking", false}, {"floor-protocol", "protocol", false}}
+	movers = []way{{"Splice", "splice", false}, {"io.Copy", "copy", false},
+		{"loop-blocking-splice", "blocking", false}, {"floor-protocol", "protocol", false}}
+)
+
+// A body has so many bytes, in writes of so many.
+type body struct {
 	name        string
 	size, piece int
 }
 
-var (
-	httpLines  = httpBody{"1 MB in lines of 100 B", 1_000_000, 100}
-	httpLarge  = httpBody{"16 MiB", 16 << 20, 16 << 20}
-	httpBodies = []httpBody{{"100 B", 100, 100}, {"64 KiB", 64 << 10, 64 << 10}, httpLarge, httpLines}
+func (b body) text() string { return b.name }
 
-	httpClients = []int{1, 8}
+var bodies = []body{{"100B", 100, 100}, {"64KiB", 64 << 10, 64 << 10}, {"16MiB", 16 << 20, 16 << 20},
+	{"16MiB-by-64KiB", 16 << 20, 64 << 10}, {"1MB-by-100B", 1_000_000, 100}}
+
+var clientNumbers = []int{1, 8}
+
+var (
+	sources   = []string{"echo", "file"}
+	moveSizes = []int{64 << 10, 100_000_000}
 )
 
-// An httpCase is a row of the table.
-type httpCase struct {
-	toolchain component.Toolchain
-	clients   int
-	body      httpBody
-	contender int // of httpContenders
+func bodyOf(body string, clients int) string { return fmt.Sprintf("body=%s/clients=%d", body, clients) }
+
+func moveOf(from string, size int) string { return fmt.Sprintf("from=%s/size=%d", from, size) }
+
+// A contender is a way to answer a request with so many bytes.
+type contender struct {
+	name    string
+	size    int
+	request func(*http.Client) (*http.Response, error)
 }
 
-// An httpSample is what came of a case in one round.
-type httpSample struct {
-	took  time.Duration
-	times []time.Duration // of each request
-}
-
-// httpSamples has the samples of each case. Those with the same index are of the same turn.
-type httpSamples map[httpCase][]httpSample
-
-// measureHTTP measures all cases, those of a body by turns.
-func measureHTTP(dir string) (httpSamples, moveSamples, error) {
-	samples, moves := make(httpSamples), make(moveSamples)
+func measureHTTP(raw *bytes.Buffer, dir string) error {
 	for _, toolchain := range httpToolchains {
 		progress("building the server with %s", toolchain)
 		wasm := filepath.Join(dir, "server "+string(toolchain)+".wasm")
 		if err := component.BuildServer(toolchain, wasm); err != nil {
-			return nil, nil, err
+			return err
 		}
-		if err := measureMoves(moves, toolchain, wasm, dir); err != nil {
-			return nil, nil, err
+		fmt.Fprintf(raw, "toolchain: %s\nhost: %s\n", toolchain, httpHost)
+		if err := errors.Join(measureBodies(raw, wasm), measureMoves(raw, wasm, dir)); err != nil {
+			return fmt.Errorf("%s: %w", toolchain, err)
 		}
-		url, stop, err := serveHTTP(wasm, component.Reuse...)
-		if err != nil {
-			return nil, nil, err
-		}
-		defer stop()
-		for _, clients := range httpClients {
-			for _, body := range httpBodies {
-				progress("%s, %d clients, %s", toolchain, clients, body.name)
-				turns, each := 8, 250*time.Millisecond
-				if *quick {
-					turns, each = 1, 20*time.Millisecond
+	}
+	return nil
+}
+
+func measureBodies(raw *bytes.Buffer, wasm string) error {
+	url, stop, err := serve(wasm, component.Reuse...)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	for _, clients := range clientNumbers {
+		for _, body := range bodies {
+			var all []contender
+			for _, w := range writers {
+				if clients > 1 && w.deadline {
+					continue
 				}
-				for turn := range turns + 1 {
-					for _, i := range rand.Perm(len(httpContenders)) {
-						c := httpCase{toolchain, clients, body, i}
-						s, err := c.sample(url, each)
-						if err != nil {
-							return nil, nil, fmt.Errorf("%s, %s, %s: %w", toolchain, body.name, httpContenders[i].name, err)
-						}
-						if turn > 0 || *quick { // the first is to warm up
-							samples[c] = append(samples[c], s)
-						}
-					}
-				}
+				path := fmt.Sprintf("%s/%s/%d/%d/%t", url, w.path, body.size, body.piece, w.deadline)
+				all = append(all, contender{benchmark("Body", w.by, bodyOf(body.name, clients)), body.size,
+					func(client *http.Client) (*http.Response, error) { return client.Get(path) }})
+			}
+			if err := byTurns(raw, all, clients, 250*time.Millisecond); err != nil {
+				return err
 			}
 		}
 	}
-	return samples, moves, nil
+	return nil
 }
 
-// sample asks for bodies for some time.
-func (c httpCase) sample(url string, duration time.Duration) (httpSample, error) {
-	url += fmt.Sprintf("/%s/%d/%d", httpContenders[c.contender].path, c.body.size, c.body.piece)
-	return sampleHTTP(c.clients, duration, func(client *http.Client) error {
-		response, err := client.Get(url)
-		return fetch(response, err, int64(c.body.size))
-	})
+// measureMoves has files in dir. Each request has an instance of its own, as by default: in one
+// that is used again, a component of Go's that reads bodies traps sooner or later (see
+// examples/httpserver).
+func measureMoves(raw *bytes.Buffer, wasm, dir string) error {
+	url, stop, err := serve(wasm, "--dir", dir+"::/")
+	if err != nil {
+		return err
+	}
+	defer stop()
+	for _, from := range sources {
+		for _, size := range moveSizes {
+			body := make([]byte, size)
+			if err := os.WriteFile(filepath.Join(dir, fmt.Sprint(size)), body, 0o600); err != nil {
+				return err
+			}
+			var all []contender
+			for _, m := range movers {
+				path := url + "/" + from + "/" + m.path
+				all = append(all, contender{benchmark("Move", m.by, moveOf(from, size)), size,
+					func(client *http.Client) (*http.Response, error) {
+						if from == "echo" {
+							return client.Post(path, "application/octet-stream", bytes.NewReader(body))
+						}
+						return client.Get(fmt.Sprintf("%s/%d", path, size))
+					}})
+			}
+			if err := byTurns(raw, all, 1, 500*time.Millisecond); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
-// sampleHTTP has each client make requests for some time.
-func sampleHTTP(clients int, duration time.Duration, request func(*http.Client) error) (s httpSample, err error) {
+// serve starts a server. What the guest says of a failure is passed on.
+func serve(wasm string, options ...string) (url string, stop func(), err error) {
+	s, err := httpserver.Wasmtime(wasm, options...)
+	if err != nil {
+		return "", nil, err
+	}
+	go func() {
+		for line := range s.Lines {
+			fmt.Fprintln(os.Stderr, line)
+		}
+	}()
+	return s.URL, s.Stop, nil
+}
+
+// byTurns prints the results of contenders that take turns of some time each. Before that, each
+// has one to warm up.
+func byTurns(raw *bytes.Buffer, all []contender, clients int, each time.Duration) error {
+	progress("%s and its rivals", all[0].name)
+	turns := 8
+	if *quick {
+		turns, each = 1, 20*time.Millisecond
+	}
+	for turn := range turns + 1 {
+		for _, i := range rand.Perm(len(all)) {
+			times, took, err := all[i].turn(clients, each)
+			if err != nil {
+				return fmt.Errorf("%s: %w", all[i].name, err)
+			}
+			if turn == 0 {
+				continue
+			}
+			slices.Sort(times)
+			n := len(times)
+			fmt.Fprintf(raw, "Benchmark%s\t%d\t%.5g ns/op\t%.4g MB/s\t%d p50-ns\t%d p99-ns\n", all[i].name, n,
+				float64(took)/float64(n), float64(all[i].size*n)/1e6/took.Seconds(), times[n/2], times[n*99/100])
+		}
+	}
+	return nil
+}
+
+// turn has each client make requests for some time. It returns how long each request took, and
+// all of them together.
+func (c *contender) turn(clients int, each time.Duration) (times []time.Duration, took time.Duration, err error) {
 	transport := &http.Transport{MaxIdleConnsPerHost: clients, DisableCompression: true}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, Timeout: time.Minute}
@@ -126,12 +195,12 @@ func sampleHTTP(clients int, duration time.Duration, request func(*http.Client) 
 	start := time.Now()
 	for range clients {
 		wg.Go(func() {
-			for time.Since(start) < duration {
+			for time.Since(start) < each {
 				began := time.Now()
-				failed := request(client)
+				failed := c.fetch(client)
 				took := time.Since(began)
 				mu.Lock()
-				s.times, err = append(s.times, took), errors.Join(err, failed)
+				times, err = append(times, took), errors.Join(err, failed)
 				mu.Unlock()
 				if failed != nil {
 					return
@@ -140,160 +209,19 @@ func sampleHTTP(clients int, duration time.Duration, request func(*http.Client) 
 		})
 	}
 	wg.Wait()
-	s.took = time.Since(start)
-	return s, err
+	return times, time.Since(start), err
 }
 
-// fetch reads the body of a response, which must have the size.
-func fetch(response *http.Response, err error, size int64) error {
+// fetch makes a request, and reads the body of the response, which must have the size.
+func (c *contender) fetch(client *http.Client) error {
+	response, err := c.request(client)
 	if err != nil {
 		return err
 	}
 	defer response.Body.Close()
 	n, err := io.Copy(io.Discard, response.Body)
-	if err == nil && n != size {
-		err = fmt.Errorf("%d bytes instead of %d", n, size)
+	if err == nil && n != int64(c.size) {
+		err = fmt.Errorf("%d bytes instead of %d", n, c.size)
 	}
 	return err
-}
-
-// serveHTTP starts a server with options of wasmtime serve, and returns its URL.
-func serveHTTP(wasm string, options ...string) (url string, stop func(), err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", nil, err
-	}
-	address := l.Addr().String()
-	l.Close()
-	command, err := component.Serve(address, wasm, options...)
-	if err != nil {
-		return "", nil, err
-	}
-	cmd := exec.Command(command[0], command[1:]...)
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		return "", nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return "", nil, err
-	}
-	stop = func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	}
-	in := bufio.NewScanner(stderr)
-	for in.Scan() {
-		if strings.HasPrefix(in.Text(), "Serving HTTP on ") {
-			go io.Copy(os.Stderr, stderr) // what the guest says of a failure
-			return "http://" + address, stop, nil
-		}
-	}
-	stop()
-	return "", nil, errors.New("wasmtime serve does not listen")
-}
-
-func (s httpSample) perSecond() float64 { return float64(len(s.times)) / s.took.Seconds() }
-
-// perSecond returns how many requests a second were answered, in the median turn.
-func (s httpSamples) perSecond(c httpCase) float64 {
-	var all []float64
-	for _, sample := range s[c] {
-		all = append(all, sample.perSecond())
-	}
-	return median(all)
-}
-
-// faster returns how many times as many requests a second a contender answers as its rival:
-// the median of the ratios of the turns, with one client.
-func (s httpSamples) faster(toolchain component.Toolchain, body httpBody, name, rival string) float64 {
-	return faster(s[httpCase{toolchain, 1, body, httpContender(name)}], s[httpCase{toolchain, 1, body, httpContender(rival)}])
-}
-
-// faster returns the median of the ratios of the turns.
-func faster(own, other []httpSample) float64 {
-	var ratios []float64
-	for i := range own {
-		ratios = append(ratios, own[i].perSecond()/other[i].perSecond())
-	}
-	return median(ratios)
-}
-
-// httpContender returns the index of a contender.
-func httpContender(name string) int {
-	for i, c := range httpContenders {
-		if c.name == name {
-			return i
-		}
-	}
-	panic("no contender " + name)
-}
-
-func (s httpSamples) tables() string {
-	var t strings.Builder
-	t.WriteString(machine() + "\n\n")
-	t.WriteString("| times as many requests a second, one client | at least |")
-	for _, toolchain := range httpToolchains {
-		fmt.Fprintf(&t, " %s | |", toolchain)
-	}
-	t.WriteString("\n| --- | --- |" + strings.Repeat(" ---: | --- |", len(httpToolchains)) + "\n")
-	target := func(name, rival string, body httpBody, least float64) {
-		fmt.Fprintf(&t, "| %s, %s, to %s | %g |", name, body.name, rival, least)
-		for _, toolchain := range httpToolchains {
-			got, verdict := s.faster(toolchain, body, name, rival), "met"
-			if got < least {
-				verdict = "**missed**"
-			}
-			fmt.Fprintf(&t, " %.2f | %s |", got, verdict)
-		}
-		t.WriteString("\n")
-	}
-	target("BufWriter", "loop: blocking", httpLines, 8)
-	target("Writer", "loop: blocking", httpLarge, 1.3)
-	for _, body := range httpBodies {
-		target("Writer", "floor: protocol", body, 0.92)
-	}
-	for _, toolchain := range httpToolchains {
-		for _, clients := range httpClients {
-			fmt.Fprintf(&t, "\n%s, %d clients:\n\n| body | | requests/s | MB/s | p50 | p99 |\n| --- | --- | ---: | ---: | ---: | ---: |\n", toolchain, clients)
-			for _, body := range httpBodies {
-				for i, contender := range httpContenders {
-					c := httpCase{toolchain, clients, body, i}
-					rate := s.perSecond(c)
-					var times []time.Duration
-					for _, sample := range s[c] {
-						times = append(times, sample.times...)
-					}
-					slices.Sort(times)
-					name := body.name
-					if i > 0 {
-						name = ""
-					}
-					fmt.Fprintf(&t, "| %s | %s | %.0f | %.0f | %s | %s |\n", name, contender.name, rate, rate*float64(body.size)/1e6,
-						nanoseconds(float64(times[len(times)/2])), nanoseconds(float64(times[len(times)*99/100])))
-				}
-			}
-		}
-	}
-	return t.String()
-}
-
-// draw draws the rates of whole bodies, with one client.
-func (s httpSamples) draw() error {
-	data := chartData{XLabel: "bytes of the body, in one write", YLabel: "times as many requests as loop: blocking"}
-	bodies := httpBodies[:3]
-	for _, body := range bodies {
-		data.Sizes = append(data.Sizes, body.size)
-	}
-	for _, toolchain := range httpToolchains {
-		p := chartPanel{Title: string(toolchain) + ", wasmtime serve, one client"}
-		for _, contender := range httpContenders {
-			l := chartLine{Name: contender.name, Dashed: strings.HasPrefix(contender.name, "floor")}
-			for _, body := range bodies {
-				l.Times = append(l.Times, s.faster(toolchain, body, contender.name, "loop: blocking"))
-			}
-			p.Lines = append(p.Lines, l)
-		}
-		data.Panels = append(data.Panels, p)
-	}
-	return data.draw(httpChart)
 }

@@ -1,5 +1,5 @@
 // Package calls counts the host calls of the counting variant of the guest. In the variant
-// that is timed nothing calls Add.
+// that is timed nothing calls One.
 package calls
 
 // A Count says how many host calls a program has made.
@@ -15,8 +15,8 @@ type Count struct {
 // Total counts the calls since the program began.
 var Total Count
 
-// Add counts a call of an imported function, by its name in the WIT.
-func Add(function string) {
+// One counts a call of an imported function, by its name in the WIT.
+func One(function string) {
 	Total.All++
 	switch function {
 	case "[method]output-stream.check-write", "[method]output-stream.write", "[method]output-stream.flush",

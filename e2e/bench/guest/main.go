@@ -1,21 +1,17 @@
-// Guest measures ways to write to the standard output of its host. It prints the results
-// to standard error:
+// Guest measures ways to write to the standard output of its host. It prints results in the
+// format of Go's benchmarks to standard error:
 //
-//	guest time ROUNDS NANOSECONDS BYTES   measures how long operations take
-//	guest count                           counts the host calls of operations
+//	guest ROUNDS TURNS BYTES   measures how long operations take
+//	guest                      counts the host calls of operations
 //
-// In each round guest measures every contender once, for about NANOSECONDS. If BYTES is not
-// 0, the measurements of one size write at most about BYTES together. Where that, or the
-// time limit rowTime, does not allow ROUNDS rounds, guest makes fewer, but at least five
-// unless ROUNDS is less.
-//
-// A line of the output is one measurement. It has, separated by tabs, the contender, the
-// size of an operation, the number of operations, nanoseconds, allocations, host calls,
-// waits and the host calls in waits.
+// In each of ROUNDS rounds every contender gets one result, which is of up to TURNS turns. A
+// turn takes about a millisecond, and the contenders take theirs one after the other. If BYTES
+// is not 0, all turns of one size write at most about BYTES together.
 package main
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"runtime"
 	"strconv"
@@ -24,119 +20,100 @@ import (
 	"github.com/wasio-dev/wasio/e2e/bench/calls"
 )
 
-var sizes = []int{16, 100, 1 << 10, 4 << 10, 64 << 10, 1 << 20, 16 << 20}
+const (
+	turnTime = 1_000_000     // nanoseconds of a turn, if an operation takes no longer
+	rowTime  = 2_000_000_000 // nanoseconds of all turns of a row, if one turn a round allows
+)
 
 // A cell is a contender with one size of its operations.
 type cell struct {
-	name  string
-	p     []byte
-	run   func(p []byte, n int) error // writes p n times
-	flush func() error                // ends a measurement, if not nil
+	contender
+	p []byte
+	n int // operations in a turn
 
-	n int // operations in a measurement
-}
-
-// A measurement says what n operations took.
-type measurement struct {
-	n      int
-	ns     int64
-	allocs uint64
-	calls  calls.Count
+	// What the turns of a round took.
+	ops, ns int64
+	allocs  uint64
+	calls   calls.Count
 }
 
 func main() {
 	// The cells of a row have the same size and are measured by turns.
-	var rows [][]*cell
-	all := make([]byte, sizes[len(sizes)-1])
+	rows := [][]*cell{loggers("Log", logger), loggers("Slog", slogger)}
+	all := make([]byte, 16<<20)
 	for i := range all {
 		all[i] = 'a' + byte(i%26)
 	}
-	for _, size := range sizes {
+	for _, size := range []int{16, 100, 1 << 10, 4 << 10, 64 << 10, 1 << 20, 16 << 20} {
 		all[size-1] = '\n' // each operation ends a line
 		var row []*cell
 		for _, c := range contenders() {
 			if c.maxSize == 0 || size <= c.maxSize {
-				row = append(row, &cell{name: c.name, p: all[:size], run: c.run, flush: c.flush})
+				row = append(row, &cell{contender: c, p: all[:size]})
 			}
 		}
 		rows = append(rows, row)
 	}
-	rows = append(rows, loggerCells(logCell), loggerCells(slogCell))
-
-	if len(os.Args) == 2 && os.Args[1] == "count" {
-		for _, row := range rows {
+	for _, row := range rows {
+		if len(os.Args) < 4 {
 			for _, c := range row {
 				c.n = max(2, 512<<10/len(c.p))
-				c.print(c.measure())
+				c.turn()
+				c.print()
 			}
+			continue
 		}
-		return
+		rounds, _ := strconv.Atoi(os.Args[1])
+		turns, _ := strconv.Atoi(os.Args[2])
+		bytes, _ := strconv.Atoi(os.Args[3])
+		measure(row, rounds, turns, bytes)
 	}
-	if len(os.Args) != 5 {
-		fmt.Fprintln(os.Stderr, "usage: guest count | time ROUNDS NANOSECONDS BYTES")
-		os.Exit(2)
+}
+
+// measure prints the results of a row.
+func measure(row []*cell, rounds, turns, bytes int) {
+	maxN := 1 << 30
+	if bytes > 0 {
+		maxN = bytes / (rounds * turns * len(row)) / len(row[0].p)
 	}
-	rounds, _ := strconv.Atoi(os.Args[2])
-	duration, _ := strconv.ParseInt(os.Args[3], 10, 64)
-	bytes, _ := strconv.Atoi(os.Args[4])
-	for _, row := range rows {
-		maxN := 1 << 30
-		if bytes > 0 {
-			maxN = bytes / (rounds * len(row)) / len(row[0].p)
-		}
-		for _, c := range row { // the first one to run finds the memory cold
-			c.n = 1
-			c.measure()
-		}
-		var round int64 // the nanoseconds of a round
-		for _, c := range row {
-			round += c.calibrate(duration, max(1, maxN))
-		}
-		n := max(min(rounds, int(rowTime/round)), min(rounds, 5))
-		if bytes > 0 && maxN == 0 {
-			n = min(rounds, 5)
-		}
-		for range n {
-			shuffle(row) // a cell may affect the one after it
+	if maxN == 0 {
+		maxN, turns = 1, 1
+	}
+	row[0].n = 1
+	row[0].turn() // finds the memory cold
+	var once int64
+	for _, c := range row {
+		once += c.calibrate(maxN)
+	}
+	turns = max(1, min(turns, int(rowTime/once)/rounds))
+	for range rounds {
+		for range turns {
+			// A cell may affect the one after it.
+			rand.Shuffle(len(row), func(i, j int) { row[i], row[j] = row[j], row[i] })
 			for _, c := range row {
-				c.print(c.measure())
+				c.turn()
 			}
 		}
-	}
-}
-
-// rowTime is how many nanoseconds the measurements of a row may take.
-const rowTime = 2e9
-
-var seed uint32 = 1
-
-func shuffle(row []*cell) {
-	for i := range row {
-		seed = seed*1664525 + 1013904223
-		j := i + int(seed>>8)%(len(row)-i)
-		row[i], row[j] = row[j], row[i]
-	}
-}
-
-// calibrate sets c.n, to at most maxN, so that a measurement takes about duration
-// nanoseconds. It returns how many it will take.
-func (c *cell) calibrate(duration int64, maxN int) int64 {
-	for c.n = 1; ; {
-		m := c.measure()
-		if again := c.measure(); again.ns < m.ns {
-			m = again
+		for _, c := range row {
+			c.print()
 		}
-		each := max(1, m.ns/int64(c.n))
-		n := min(max(1, int(duration/each)), maxN)
-		if m.ns >= duration/4 || c.n == maxN {
-			c.n = n
-			return each * int64(c.n)
-		}
-		c.n = min(max(2*c.n, min(n, 20*c.n)), maxN)
 	}
 }
 
-func (c *cell) measure() measurement {
+// calibrate sets c.n, to at most maxN, so that a turn takes about turnTime. It returns how many
+// nanoseconds that is.
+func (c *cell) calibrate(maxN int) int64 {
+	for c.n = 1; ; c.n = min(2*c.n, maxN) {
+		ns := min(c.turn(), c.turn())
+		if c.n == maxN || 3*ns >= 2*turnTime {
+			c.ops, c.ns, c.allocs = 0, 0, 0
+			return ns
+		}
+	}
+}
+
+// turn makes n operations, and adds up what they take. It returns the nanoseconds.
+func (c *cell) turn() int64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	total := calls.Total
@@ -145,20 +122,33 @@ func (c *cell) measure() measurement {
 	if err == nil && c.flush != nil {
 		err = c.flush()
 	}
-	m := measurement{n: c.n, ns: int64(time.Since(start)), calls: calls.Total.Since(total)}
+	ns := int64(time.Since(start))
+	c.calls = calls.Total.Since(total)
 	runtime.ReadMemStats(&after)
-	m.allocs = after.Mallocs - before.Mallocs
 	if err == nil {
-		err = bare.Flush() // leaves nothing to do for the next measurement
+		err = bare.Flush() // leaves nothing to do for the next turn
 	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "%s, %d bytes: %v\n", c.name, len(c.p), err)
 		os.Exit(1)
 	}
-	return m
+	c.ops, c.ns, c.allocs = c.ops+int64(c.n), c.ns+ns, c.allocs+after.Mallocs-before.Mallocs
+	return ns
 }
 
-func (c *cell) print(m measurement) {
-	fmt.Fprintf(os.Stderr, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n",
-		c.name, len(c.p), m.n, m.ns, m.allocs, m.calls.All, m.calls.Waits, m.calls.InWaits)
+// print prints the result of the turns since the last one. In the counting variant of the guest,
+// those are the calls of one turn.
+func (c *cell) print() {
+	ops := float64(c.ops)
+	fmt.Fprintf(os.Stderr, "Benchmark%s/size=%d\t%d", c.name, len(c.p), c.ops)
+	if c.calls.All == 0 {
+		fmt.Fprintf(os.Stderr, "\t%.5g ns/op\t%.3g allocs/op", float64(c.ns)/ops, float64(c.allocs)/ops)
+	} else {
+		fmt.Fprintf(os.Stderr, "\t%.4g hostcalls/op", float64(c.calls.All)/ops)
+	}
+	if c.calls.Waits > 0 {
+		fmt.Fprintf(os.Stderr, "\t%.3g hostcalls/wait", float64(c.calls.InWaits)/float64(c.calls.Waits))
+	}
+	fmt.Fprintln(os.Stderr)
+	c.ops, c.ns, c.allocs = 0, 0, 0
 }

@@ -7,9 +7,10 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/wasio-dev/wasio"
-	"github.com/wasio-dev/wasio/e2e/bench/loops"
+	"github.com/wasio-dev/wasio/e2e/guests/loops"
 	"github.com/wasio-dev/wasio/e2e/internal/files"
 	"github.com/wasio-dev/wasio/generated/wasi/io/streams"
 )
@@ -18,11 +19,13 @@ import (
 var buffer []byte
 
 // Write writes a body to an own<output-stream>, and drops that. The path is that of the
-// request: the name of a contender, the size of the body, and the size of a write.
+// request: the name of a contender, the size of the body, the size of a write, and whether there
+// is a write deadline, which is late enough.
 func Write(stream uint32, path string) error {
 	var size, piece int
+	var deadline bool
 	contender, numbers, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	if _, err := fmt.Sscanf(numbers, "%d/%d", &size, &piece); err != nil {
+	if _, err := fmt.Sscanf(numbers, "%d/%d/%t", &size, &piece, &deadline); err != nil {
 		return err
 	}
 	if len(buffer) < size {
@@ -33,7 +36,11 @@ func Write(stream uint32, path string) error {
 	}
 	body := buffer[:size]
 	out := streams.OutputStream(stream)
-	switch w := wasio.NewWriter(stream); contender {
+	w := wasio.NewWriter(stream)
+	if deadline {
+		w.SetWriteDeadline(time.Now().Add(time.Minute))
+	}
+	switch contender {
 	case "Writer":
 		return errors.Join(each(body, piece, func(p []byte) error { _, err := w.Write(p); return err }), w.Close())
 	case "BufWriter":

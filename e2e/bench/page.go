@@ -1,0 +1,262 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/wasio-dev/wasio/e2e/internal/component"
+)
+
+var sizes = []int{16, 100, 1 << 10, 4 << 10, 64 << 10, 1 << 20, 16 << 20}
+
+// names are the contenders of the tables. There are more, with other sizes of the buffer.
+var names = []string{"Writer", "BufWriter", "BufWriter-lines", "bufio", "os.Stdout", "loop-blocking", "loop-wait",
+	"loop-flush-at-end", "floor-protocol", "floor-bounded", "floor-unflushed"}
+
+// floors is the target where wasio makes the same host calls as its rival.
+var floors = slices.Repeat([]float64{0.92}, len(sizes))
+
+// writeTargets are ratios of the speeds of two contenders.
+var writeTargets = []struct {
+	toolchain       component.Toolchain
+	host, by, rival string
+	least           []float64 // at each size; 0 means that the ratio is no target
+}{
+	{component.TinyGo, "null-file", "Writer", "floor-protocol", floors},
+	{component.Go, "null-file", "Writer", "floor-protocol", floors},
+	{component.TinyGo, "null-file", "Writer", "os.Stdout", []float64{1.05, 1.05, 1.05, 1.05, 3.8, 2.5, 2.5}},
+	{component.Go, "null-file", "Writer", "os.Stdout", []float64{1, 1, 1, 1, 3.3, 2.5, 2.5}},
+	{component.TinyGo, "null-file", "floor-protocol", "os.Stdout", []float64{6: 0}},
+	{component.Go, "null-file", "floor-protocol", "os.Stdout", []float64{6: 0}},
+	{component.TinyGo, "null-file", "BufWriter", "os.Stdout", []float64{1: 25, 6: 0}},
+	{component.Go, "null-file", "BufWriter", "os.Stdout", []float64{1: 20, 6: 0}},
+	{component.TinyGo, "null-file", "BufWriter", "floor-unflushed", []float64{4: 0.92, 6: 0}},
+	{component.Go, "null-file", "BufWriter", "floor-unflushed", []float64{4: 0.92, 6: 0}},
+	{component.TinyGo, "null-file", "BufWriter-lines", "floor-protocol", []float64{1: 0.92, 6: 0}},
+	{component.Go, "null-file", "BufWriter-lines", "floor-protocol", []float64{1: 0.92, 6: 0}},
+	{component.TinyGo, "callback", "Writer", "floor-protocol", floors},
+	{component.Go, "callback", "Writer", "floor-protocol", floors},
+	{component.TinyGo, "callback-one-core", "Writer", "floor-protocol", []float64{6: 0}},
+	{component.Go, "callback-one-core", "Writer", "floor-protocol", []float64{6: 0}},
+	{component.TinyGo, "callback", "Writer", "floor-bounded", []float64{6: 0}},
+}
+
+// httpTargets are such ratios for servers.
+var httpTargets = []struct {
+	kind, by, rival, what string
+	least                 []float64 // with each toolchain
+}{
+	{"Body", "BufWriter", "loop-blocking", "body=1MB-by-100B/clients=1", []float64{8, 8}},
+	{"Body", "Writer", "loop-blocking", "body=16MiB/clients=1", []float64{1.3, 1.3}},
+	{"Body", "Writer", "floor-protocol", "body=100B/clients=1", floors},
+	{"Body", "Writer", "floor-protocol", "body=64KiB/clients=1", floors},
+	{"Body", "Writer", "floor-protocol", "body=16MiB/clients=1", floors},
+	{"Body", "Writer", "floor-protocol", "body=1MB-by-100B/clients=1", floors},
+	{"Body", "Writer-deadline", "Writer", "body=1MB-by-100B/clients=1", []float64{0.8, 0.8}},
+	{"Body", "BufWriter-deadline", "BufWriter", "body=1MB-by-100B/clients=1", []float64{0.9, 0.9}},
+	{"Body", "Writer-deadline", "Writer", "body=16MiB-by-64KiB/clients=1", []float64{0.9, 0.9}},
+	{"Body", "io.Copy-deadline", "io.Copy", "body=16MiB-by-64KiB/clients=1", []float64{0.9, 0.9}},
+	{"Move", "Splice", "io.Copy", "from=echo/size=100000000", []float64{3, 2.5}},
+	{"Move", "Splice", "loop-blocking-splice", "from=echo/size=100000000", floors},
+	{"Move", "Splice", "floor-protocol", "from=echo/size=100000000", floors},
+	{"Move", "Splice", "io.Copy", "from=file/size=100000000", []float64{3, 2.5}},
+	{"Move", "Splice", "loop-blocking-splice", "from=file/size=100000000", floors},
+	{"Move", "Splice", "floor-protocol", "from=file/size=100000000", floors},
+}
+
+// makePage makes the page and the pictures from the files of results.
+func makePage() error {
+	r, err := readResults()
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile(filepath.Join(docs, "performance.md"))
+	if err != nil {
+		return err
+	}
+	page := string(text)
+	for name, section := range map[string]string{"targets": r.targets(), "speed": r.speed(), "buffers": r.buffers(),
+		"http": r.bodies(), "splice": r.moves(), "sizes": r.sizes()} {
+		begin, end := "<!-- "+name+" -->\n", "<!-- end of "+name+" -->"
+		before, rest, ok := strings.Cut(page, begin)
+		_, after, ok2 := strings.Cut(rest, end)
+		if !ok || !ok2 {
+			return fmt.Errorf("performance.md has no %q … %q", begin, end)
+		}
+		page = before + begin + "\n" + section + end + after
+	}
+	if err := os.WriteFile(filepath.Join(*out, "performance.md"), []byte(page), 0o644); err != nil {
+		return err
+	}
+	if err := r.writeChart().draw(filepath.Join(*out, "performance.svg")); err != nil {
+		return err
+	}
+	return r.bodyChart().draw(filepath.Join(*out, "performance-http.svg"))
+}
+
+func (r results) targets() string {
+	var rows []string
+	for _, t := range writeTargets {
+		rows = append(rows, fmt.Sprintf("%s, %s: %s to %s", t.toolchain, t.host, t.by, t.rival))
+	}
+	text := grid("times as fast", rows, texts(sizes, bytesText), func(i, j int) string {
+		t, what := writeTargets[i], writes(sizes[j])
+		return compare(r.faster(t.toolchain, t.host, benchmark("Write", t.by, what), benchmark("Write", t.rival, what)), t.least[j])
+	})
+	rows = nil
+	for _, t := range httpTargets {
+		rows = append(rows, fmt.Sprintf("%s to %s, %s", t.by, t.rival, t.what))
+	}
+	text += grid("times as fast", rows, texts(httpToolchains, short), func(i, j int) string {
+		t := httpTargets[i]
+		return compare(r.faster(httpToolchains[j], httpHost, benchmark(t.kind, t.by, t.what), benchmark(t.kind, t.rival, t.what)), t.least[j])
+	})
+	counts := []struct {
+		text  string
+		most  []float64 // with each toolchain, or not
+		value func(toolchain component.Toolchain) float64
+	}{
+		{"allocations of an operation, null-file", []float64{0, 0}, r.allocations},
+		{"host calls of a wait, callback", []float64{3.15, 3.15}, func(toolchain component.Toolchain) float64 {
+			return r.median(toolchain, "callback", benchmark("Write", "Writer", writes(100)), "hostcalls/wait")
+		}},
+		{"KB of hello-wasio", []float64{104}, func(toolchain component.Toolchain) float64 { return r.size(toolchain, "hello-wasio", "default") / 1e3 }},
+		{"KB of hello-wasio, module.std", []float64{56}, func(toolchain component.Toolchain) float64 {
+			return r.size(toolchain, "hello-wasio", "module.std") / 1e3
+		}},
+		{"size of fmt-wasio to fmt-os.Stdout", []float64{1}, func(toolchain component.Toolchain) float64 {
+			return r.size(toolchain, "fmt-wasio", "default") / r.size(toolchain, "fmt-os.Stdout", "default")
+		}},
+	}
+	rows = nil
+	for _, c := range counts {
+		rows = append(rows, c.text)
+	}
+	return text + grid("counts", rows, texts(toolchains, short), func(i, j int) string {
+		c := counts[i]
+		value := c.value(toolchains[j])
+		switch {
+		case j >= len(c.most) || math.IsNaN(value):
+			return number(value, "")
+		case value > c.most[j]:
+			return fmt.Sprintf("**%.3g > %g**", value, c.most[j])
+		}
+		return fmt.Sprintf("%.3g ≤ %g", value, c.most[j])
+	})
+}
+
+// allocations returns the most of an operation on the null file that should have none.
+func (r results) allocations(toolchain component.Toolchain) (most float64) {
+	for s, values := range r {
+		if s.toolchain == toolchain && s.host == "null-file" && s.unit == "allocs/op" &&
+			strings.Contains(s.name, "Writer") && !strings.HasPrefix(s.name, "Slog") {
+			most = max(most, median(values))
+		}
+	}
+	return math.Floor(most*1000) / 1000 // the runtime makes some, too
+}
+
+func (r results) size(toolchain component.Toolchain, program, tags string) float64 {
+	return r.median(toolchain, "none", benchmark("Size", program, tags), "B")
+}
+
+// speed has the times of all contenders on the null file.
+func (r results) speed() (text string) {
+	for _, toolchain := range toolchains {
+		text += grid(string(toolchain), names, append(texts(sizes, bytesText), "log.Logger", "slog"), func(i, j int) string {
+			kind, size := "Write", 100
+			if j < len(sizes) {
+				size = sizes[j]
+			} else {
+				kind = []string{"Log", "Slog"}[j-len(sizes)]
+			}
+			return number(r.median(toolchain, "null-file", benchmark(kind, names[i], writes(size)), "sec/op"), "s")
+		})
+	}
+	return text
+}
+
+// buffers has the times of a BufWriter by the size of its buffer.
+func (r results) buffers() string {
+	rows := []string{"null-file", "real-file", "callback"}
+	columns := []string{"BufWriter-4KiB", "BufWriter-16KiB", "BufWriter", "BufWriter-256KiB"}
+	return grid("TinyGo, writes of 100 B", rows, columns, func(i, j int) string {
+		return number(r.median(component.TinyGo, rows[i], benchmark("Write", columns[j], writes(100)), "sec/op"), "s")
+	})
+}
+
+// bodies has requests a second of one client, and the time that one in a hundred exceeds.
+func (r results) bodies() (text string) {
+	columns := texts(bodies, body.text)
+	for _, toolchain := range httpToolchains {
+		text += grid(short(toolchain), texts(writers, way.name), columns, func(i, j int) string {
+			name := benchmark("Body", writers[i].by, bodyOf(columns[j], 1))
+			return fmt.Sprintf("%.4g, ", 1/r.median(toolchain, httpHost, name, "sec/op")) +
+				number(r.median(toolchain, httpHost, name, "p99-sec"), "s")
+		})
+	}
+	return text
+}
+
+func (r results) moves() string {
+	var rows []string
+	for _, from := range sources {
+		for _, size := range moveSizes {
+			rows = append(rows, moveOf(from, size))
+		}
+	}
+	columns := append(texts(movers, way.name), texts(movers, way.name)...)
+	return grid("MB/s, TinyGo and then componentize-go", rows, columns, func(i, j int) string {
+		toolchain, m := httpToolchains[j/len(movers)], movers[j%len(movers)]
+		return fmt.Sprintf("%.3g", r.median(toolchain, httpHost, benchmark("Move", m.by, rows[i]), "B/s")/1e6)
+	})
+}
+
+func (r results) sizes() string {
+	var rows, columns []string
+	for _, p := range programs {
+		rows = append(rows, p.name)
+	}
+	for _, toolchain := range toolchains {
+		columns = append(columns, string(toolchain), string(toolchain)+", module.std")
+	}
+	return grid("program", rows, columns, func(i, j int) string {
+		return number(r.size(toolchains[j/2], rows[i], buildTags[j%2]), "B")
+	})
+}
+
+func (r results) writeChart() chart {
+	c := chart{xLabel: "bytes per write", yLabel: "times as fast as os.Stdout", sizes: sizes,
+		names: slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == "loop-flush-at-end" || name == "floor-bounded" })}
+	for _, toolchain := range toolchains {
+		c.add(string(toolchain)+", null-file", func(name string, i int) float64 {
+			what := writes(sizes[i])
+			return r.faster(toolchain, "null-file", benchmark("Write", name, what), benchmark("Write", "os.Stdout", what))
+		})
+	}
+	return c
+}
+
+func (r results) bodyChart() chart {
+	c := chart{xLabel: "bytes of the body, in one write", yLabel: "times as many requests as loop-blocking",
+		names: []string{"Writer", "BufWriter", "io.Copy", "loop-blocking", "floor-protocol"}}
+	for _, body := range bodies[:3] {
+		c.sizes = append(c.sizes, body.size)
+	}
+	for _, toolchain := range httpToolchains {
+		c.add(short(toolchain)+", one client", func(name string, i int) float64 {
+			what := bodyOf(bodies[i].name, 1)
+			return r.faster(toolchain, httpHost, benchmark("Body", name, what), benchmark("Body", "loop-blocking", what))
+		})
+	}
+	return c
+}
+
+// short returns the name of a toolchain in a word.
+func short(toolchain component.Toolchain) string {
+	return strings.TrimPrefix(string(toolchain), "Go, ")
+}
