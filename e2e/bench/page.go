@@ -79,7 +79,7 @@ func makePage() error {
 		return err
 	}
 	page := string(text)
-	for name, section := range map[string]string{"targets": r.targets(), "speed": r.speed(), "buffers": r.buffers(),
+	for name, section := range map[string]string{"targets": heads() + r.targets(), "speed": r.speed(), "buffers": r.buffers(),
 		"http": r.bodies(), "splice": r.moves(), "sizes": r.sizes()} {
 		begin, end := "<!-- "+name+" -->\n", "<!-- end of "+name+" -->"
 		before, rest, ok := strings.Cut(page, begin)
@@ -96,6 +96,16 @@ func makePage() error {
 		return err
 	}
 	return r.bodyChart().draw(filepath.Join(*out, "performance-http.svg"))
+}
+
+// heads says what the machine was on which the results were measured.
+func heads() (text string) {
+	for _, name := range []string{"stdout.txt", "http.txt"} {
+		raw, _ := os.ReadFile(filepath.Join(*out, "bench", name))
+		head, _, _ := strings.Cut(string(raw), "\n\n")
+		text += fmt.Sprintf("- [%s](bench/%[1]s): %s\n", name, strings.ReplaceAll(head, "\n", ", "))
+	}
+	return text + "\n"
 }
 
 func (r results) targets() string {

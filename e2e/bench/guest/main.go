@@ -79,8 +79,6 @@ func measure(row []*cell, rounds, turns, bytes int) {
 	if maxN == 0 {
 		maxN, turns = 1, 1
 	}
-	row[0].n = 1
-	row[0].turn() // finds the memory cold
 	var once int64
 	for _, c := range row {
 		once += c.calibrate(maxN)
