@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 
 	"github.com/wasio-dev/wasio"
+	_ "github.com/wasio-dev/wasio/componentize"
 	"github.com/wasio-dev/wasio/e2e/guests/bodies"
 	types "github.com/wasio-dev/wasio/examples/httpserver/generated/wasi_http_types"
 	streams "github.com/wasio-dev/wasio/examples/httpserver/generated/wasi_io_streams"
