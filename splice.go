@@ -50,12 +50,11 @@ const maxSplice = 1 << 20
 // With jco 1.35, every splice ends the program with a TypeError, a fault of its
 // OutputStream.splice. Copy the bytes through the program there.
 func Splice[InputStream ~uint32 | ~int32](w *Writer, src InputStream, n int64) (moved int64, err error) {
-	return splice(w, streams.InputStream(src), n)
+	return w.splice(streams.InputStream(src), n)
 }
 
-// splice is Splice. Like the functions below it is no method: Go keeps the names of all
-// methods of Writer in programs that do not call them.
-func splice(w *Writer, src streams.InputStream, n int64) (moved int64, err error) {
+// splice is Splice.
+func (w *Writer) splice(src streams.InputStream, n int64) (moved int64, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.stream() == 0 {
@@ -67,7 +66,7 @@ func splice(w *Writer, src streams.InputStream, n int64) (moved int64, err error
 	if err := w.readyLocked(int(min(n, 1)), false); err != nil || n == 0 {
 		return 0, err
 	}
-	moved, err = spliceLocked(w, src, n)
+	moved, err = w.spliceLocked(src, n)
 	if ferr := w.flushLocked(); err == nil {
 		err = ferr
 	}
@@ -82,7 +81,7 @@ func splice(w *Writer, src streams.InputStream, n int64) (moved int64, err error
 // Wasmtime read no more than 4 KiB for a program that waits first. Only with a standard stream
 // the wait comes first: as that works again after it has failed, it must not meet the end of src
 // in a splice, and some know of their end when they are ready.
-func spliceLocked(w *Writer, src streams.InputStream, n int64) (moved int64, err error) {
+func (w *Writer) spliceLocked(src streams.InputStream, n int64) (moved int64, err error) {
 	stream, standard := w.stream(), w.standard != nil
 	wait := standard // for src
 	var since waits  // for src
@@ -96,11 +95,11 @@ func spliceLocked(w *Writer, src streams.InputStream, n int64) (moved int64, err
 			}
 		}
 		if _, e, failed := src.Skip(0).Result(); failed {
-			return moved, sourceError(w, e)
+			return moved, w.sourceError(e)
 		}
 		permit, e, failed := stream.CheckWrite().Result()
 		if failed {
-			return moved, closeSpliceLocked(w, src, e)
+			return moved, w.closeSpliceLocked(src, e)
 		}
 		if permit == 0 {
 			if reason := w.waitLocked(stream.Subscribe(), &w.waits); reason != nil {
@@ -113,11 +112,11 @@ func spliceLocked(w *Writer, src streams.InputStream, n int64) (moved int64, err
 		ask := uint64(min(n-moved, maxSplice))
 		size, e, failed := stream.Splice(src, ask).Result()
 		if failed {
-			return moved, failSpliceLocked(w, src, e)
+			return moved, w.failSpliceLocked(src, e)
 		}
 		if size > ask {
-			w.err, w.state = &Error{"splice", &cause{text: "the host moved more bytes than it was asked for"}}, owed
-			return moved + int64(ask), w.err
+			reason := &cause{text: "the host moved more bytes than it was asked for"}
+			return moved + int64(ask), w.stickLocked(&Error{Op: "splice", Err: reason})
 		}
 		if wait = size == 0 || standard; size == 0 {
 			continue
@@ -137,12 +136,12 @@ func sourceStall(reason *cause) error {
 	if reason == errStuck {
 		reason = &cause{"input stream is ready, but has no bytes", io.ErrNoProgress}
 	}
-	return &Error{"read", reason}
+	return &Error{Op: "read", Err: reason}
 }
 
 // closeSpliceLocked returns the error of w that came before a splice. It returns nil if w has
 // closed after the last byte of src, as a body of known length does.
-func closeSpliceLocked(w *Writer, src streams.InputStream, e streams.StreamError) error {
+func (w *Writer) closeSpliceLocked(src streams.InputStream, e streams.StreamError) error {
 	err := w.failLocked("check-write", e)
 	if e.Closed() && w.standard == nil && hasEnded(src) {
 		w.state, err = ended, nil
@@ -157,14 +156,14 @@ func closeSpliceLocked(w *Writer, src streams.InputStream, e streams.StreamError
 // on Wasmtime standard output works again, and so does an HTTP body that was given too much, so
 // the error is one of w unless src fails again, or may have ended without a word: a TCP socket
 // tells only when it is read, and standard input says nothing if it is asked for no byte.
-func failSpliceLocked(w *Writer, src streams.InputStream, e streams.StreamError) error {
+func (w *Writer) failSpliceLocked(src streams.InputStream, e streams.StreamError) error {
 	if _, again, failed := w.stream().CheckWrite().Result(); failed {
 		return w.failLocked("splice", telling(e, again))
 	}
 	standard := w.standard != nil
 	_, again, failed := src.Skip(0).Result()
 	if failed && !standard && (e.Closed() || !again.Closed()) {
-		return sourceError(w, telling(e, again)) // the end of a socket, or a failure
+		return w.sourceError(telling(e, again)) // the end of a socket, or a failure
 	}
 	if failed {
 		drop(again)
@@ -172,7 +171,7 @@ func failSpliceLocked(w *Writer, src streams.InputStream, e streams.StreamError)
 	}
 	if e.Closed() || !standard {
 		if _, again, failed := src.Skip(1).Result(); failed {
-			return sourceError(w, telling(e, again)) // standard input
+			return w.sourceError(telling(e, again)) // standard input
 		}
 	}
 	return w.failLocked("splice", e)
@@ -194,11 +193,11 @@ func hasEnded(src streams.InputStream) bool {
 }
 
 // sourceError returns the error of src, which does not stick, or nil if that has ended.
-func sourceError(w *Writer, e streams.StreamError) error {
+func (w *Writer) sourceError(e streams.StreamError) error {
 	if e.Closed() {
 		return nil
 	}
-	return &Error{"read", w.reasonOf(e)}
+	return &Error{Op: "read", Err: w.reasonOf(e)}
 }
 
 // telling returns e, or again if e is only closed. It drops the error handle in the other.

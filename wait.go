@@ -67,19 +67,19 @@ func (w *Writer) waitLocked(p poll.Pollable, since *waits) *cause {
 		deadline, now = w.deadline.Load(), platform.Now()
 	}
 	if deadline != 0 && deadline <= now {
-		*since = waits{}
 		return errTimeout
 	}
 	return nil
 }
 
 // stallLocked returns the error of a call whose wait for the stream of w ended with reason.
-// That of a deadline does not stick.
+// The error of a deadline does not stick.
 func (w *Writer) stallLocked(reason *cause) error {
-	err := &Error{"check-write", reason}
+	err := &Error{Op: "check-write", Err: reason}
 	if reason != errTimeout {
-		w.err, w.state = err, owed
+		return w.stickLocked(err)
 	}
+	w.waits = waits{} // the next call may wait as long as this one
 	return err
 }
 

@@ -109,7 +109,7 @@ func (w *Writer) WriteString(s string) (n int, err error) {
 func (w *Writer) ReadFrom(r io.Reader) (n int64, err error) {
 	buf := make([]byte, 32<<10)
 	for empty := 0; err == nil; empty++ {
-		if err = w.mayRead(); err != nil {
+		if err = w.ready(); err != nil {
 			break
 		}
 		began := platform.Now()
@@ -137,8 +137,8 @@ func (w *Writer) ReadFrom(r io.Reader) (n int64, err error) {
 	return n, err
 }
 
-// mayRead returns the error of a ReadFrom that must not read, because it could not write.
-func (w *Writer) mayRead() error {
+// ready is readyLocked for a ReadFrom, which must not read what it could not write.
+func (w *Writer) ready() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.stream() == 0 {
@@ -300,13 +300,25 @@ func (w *Writer) settle() error {
 	return w.flushLocked()
 }
 
-// readyLocked gets the Writer ready for a call that writes n bytes, flushes, or both. It
-// returns the error of a call that does not get to the host, and writes the rest of an earlier
-// one.
+// readyLocked readies the Writer for a call that writes n bytes, flushes, or both: it writes
+// the rest of an earlier call. It returns the error of a call that does not get to the host.
 //
 //go:noinline
 func (w *Writer) readyLocked(n int, flush bool) error {
 	yield(0) // a loop may ignore the error
+	if n > 0 && w.state == ended {
+		w.state = owed // w.err refuses this write
+	}
+	err := w.refusalLocked(n, flush)
+	if rest := w.rest; rest != nil && err == nil && (n > 0 || flush) {
+		w.rest = nil
+		_, err = w.takeLocked(rest, false)
+	}
+	return err
+}
+
+// refusalLocked returns the error of a call that does not get to the host, or nil.
+func (w *Writer) refusalLocked(n int, flush bool) error {
 	if w.stream() == 0 {
 		op := "write"
 		if flush && n == 0 {
@@ -314,30 +326,27 @@ func (w *Writer) readyLocked(n int, flush bool) error {
 		}
 		return notOpen(op)
 	}
-	if w.err != nil && (w.state != ended || n > 0) {
-		w.state = owed // not ended any more
+	if w.err != nil && w.state != ended {
 		return w.err
 	}
-	if n == 0 && !flush {
-		return nil
-	}
-	if w.overdue() {
+	if (n > 0 || flush) && w.overdue() {
 		return timeout() // before flush, in which a host may block, as jco does for HTTP bodies
 	}
-	if rest := w.rest; rest != nil {
-		w.rest = nil
-		_, err := w.takeLocked(rest, false)
-		return err
-	}
 	return nil
+}
+
+// stickLocked makes err the error of every later call, and returns it. There is none before it:
+// after the first error no call gets to the host.
+func (w *Writer) stickLocked(err *Error) error {
+	w.err, w.state = err, owed
+	return err
 }
 
 // failLocked makes a stream-error the error that sticks, and returns it.
 //
 //go:noinline
 func (w *Writer) failLocked(op string, e streams.StreamError) error {
-	w.err, w.state = &Error{op, w.reasonOf(e)}, owed
-	return w.err
+	return w.stickLocked(&Error{Op: op, Err: w.reasonOf(e)})
 }
 
 // failFlushLocked is failLocked for an error that came when the host had taken all bytes.

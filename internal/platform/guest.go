@@ -4,7 +4,8 @@ package platform
 
 import "sync"
 
-// With a single thread nothing need be atomic.
+// With a single thread nothing need be atomic, and with Go on wasm each operation of
+// sync/atomic is a call.
 type (
 	Int64          = cell[int64]
 	Uint32         = cell[uint32]
