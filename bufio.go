@@ -63,9 +63,8 @@ func (b *BufWriter) SetLineMode(on bool) {
 }
 
 // Reset discards the bytes in the buffer, clears the error, and makes b write to w, in the
-// mode that it has. It neither flushes nor closes the Writer that b had. If what b handed
-// to that Writer is still to be flushed, its Close or Flush does it, or that of a
-// BufWriter on it.
+// mode that it has. It neither flushes nor closes the Writer that b had. Bytes already handed
+// to that Writer are flushed by its next Flush or Close.
 func (b *BufWriter) Reset(w *Writer) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

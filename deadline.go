@@ -24,9 +24,10 @@ const century = 100 * 365 * 24 * time.Hour
 // that itself waits: Wasmtime waits in write for the reader of standard output.
 //
 // With the Go toolchain a wait that has a deadline looks at the stream after pauses, which
-// makes it slow; see SetRecheck.
+// makes it slow; see SetRecheckInterval.
 //
-// The build tag module.std leaves out SetWriteDeadline and SetRecheck.
+// The build tag module.std leaves out SetWriteDeadline and SetRecheckInterval, and with them
+// package time, which adds 46 KB to a guest built with TinyGo.
 func (w *Writer) SetWriteDeadline(t time.Time) error {
 	if w.handle.Load() == 0 {
 		return notOpen("set-write-deadline")
@@ -41,21 +42,18 @@ func (w *Writer) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
-// SetRecheck bounds each wait: after that time the Writer checks the stream itself, in case the
-// wake-up was lost. A time of 0 or less means never. Wasmtime 21 and 22 lose wake-ups where the
+// SetRecheckInterval bounds the time between two looks at the stream while a call waits, in case
+// a wake-up was lost. A time of 0 or less means the default. The call itself may wait for any
+// time: SetWriteDeadline bounds that. Wasmtime 21 and 22 lose wake-ups where the
 // embedder uses AsyncStdoutStream (wasmtime issue 8781), and a guest that waits for the stream
 // alone hangs.
 //
-// With TinyGo a wait is for the stream or 2 to 8 ms, whichever comes first, also without
-// SetRecheck. The Go toolchain cannot import the function for that (poll of wasi:io/poll).
-// There the default is never, and with SetRecheck or a deadline a wait looks at the stream
-// after pauses that grow from 20 µs to 5 ms.
-func (w *Writer) SetRecheck(every time.Duration) {
-	if every <= 0 {
-		every = platform.Never
-	}
+// With TinyGo the default is 2 to 8 ms, and longer times count as 8 ms. The Go toolchain cannot
+// import the function for that (poll of wasi:io/poll). There the default is never, and with an
+// interval or a deadline a wait looks at the stream after pauses that grow from 20 µs to 5 ms.
+func (w *Writer) SetRecheckInterval(every time.Duration) {
 	platform.UseLimits()
-	w.recheck.Store(int64(every))
+	w.recheck.Store(int64(max(every, 0)))
 	platform.Interrupt(w.handle.Load())
 }
 

@@ -205,12 +205,12 @@ func TestBufWriterOwesNoFlushForATimeout(t *testing.T) {
 	assert.Empty(t, s.Calls())
 }
 
-// SetWriteDeadline and SetRecheck do not wait for the call that they are meant to end.
+// SetWriteDeadline and SetRecheckInterval do not wait for the call that they are meant to end.
 func TestSettersOfLimitsDoNotWait(t *testing.T) {
 	for name, set := range map[string]func(w *wasio.Writer, b *wasio.BufWriter){
 		"SetWriteDeadline, now":           func(w *wasio.Writer, _ *wasio.BufWriter) { w.SetWriteDeadline(time.Now()) },
 		"SetWriteDeadline, none":          func(w *wasio.Writer, _ *wasio.BufWriter) { w.SetWriteDeadline(time.Time{}) },
-		"SetRecheck":                      func(w *wasio.Writer, _ *wasio.BufWriter) { w.SetRecheck(time.Second) },
+		"SetRecheckInterval":              func(w *wasio.Writer, _ *wasio.BufWriter) { w.SetRecheckInterval(time.Second) },
 		"BufWriter.SetWriteDeadline, now": func(_ *wasio.Writer, b *wasio.BufWriter) { b.SetWriteDeadline(time.Now()) },
 		"BufWriter.SetWriteDeadline, 0":   func(_ *wasio.Writer, b *wasio.BufWriter) { b.SetWriteDeadline(time.Time{}) },
 	} {
@@ -657,7 +657,7 @@ func TestC36LostWakeUps(t *testing.T) {
 			}
 		}()
 		w := wasio.NewWriter(base | h.NewStream(plan, &out))
-		w.SetRecheck(recheck)
+		w.SetRecheckInterval(recheck)
 		n, err := w.Write(p)
 		assert.NoError(t, err)
 		assert.Equal(t, len(p), n)

@@ -32,7 +32,7 @@
 //
 // Wasmtime 21 and 22 lose wake-ups on standard output where the embedder uses
 // AsyncStdoutStream (wasmtime issue 8781). With TinyGo each wait survives that. With the
-// Go toolchain it takes [Writer.SetRecheck].
+// Go toolchain it takes [Writer.SetRecheckInterval].
 //
 // WASI 0.3 has no wasi:io, and this package does not apply there: standard output and bodies
 // are streams of the component model. Components of WASI 0.2 keep running on the hosts that

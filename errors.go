@@ -8,27 +8,31 @@ import (
 )
 
 // An Error says which operation of a stream did not succeed, and why. All errors of a
-// [Writer] or [BufWriter] have this type, except those of the source of a ReadFrom, and so
-// have all errors of [Splice].
+// [Writer], of a [BufWriter] and of [Splice] have this type, except the errors of the reader
+// that a ReadFrom reads from.
 type Error struct {
 	// Op is the operation of wasi:io/streams that reported the failure:
 	// "check-write", "write", "flush" or "splice". A host may report a failed write or
-	// flush at any later operation. It is "read" if the input stream of a [Splice] failed,
-	// timed out or made no progress. If the Writer is not open, Op is "write",
-	// "flush", "splice" or "set-write-deadline", after the method or function.
+	// flush at any later operation. It is "read" for the input stream of a [Splice]. If the
+	// Writer is not open, Op is "write", "flush", "splice" or "set-write-deadline", after the
+	// method or function. Op is for people: programs use Source and Err.
 	Op string
+
+	// Source reports whether it is the input stream of a [Splice] that failed, timed out or
+	// made no progress, and not the Writer.
+	Source bool
 
 	// Err is the reason. [errors.Is] matches it, and the Error, with
 	//   - [io.ErrClosedPipe] if the host has closed the stream;
 	//   - [io.ErrNoProgress] if the host says for about a second that the stream is
-	//     ready and never permits, or has, a byte;
+	//     ready, but it never permits, or has, a byte;
 	//   - [os.ErrClosed] if the Writer was closed, or never opened;
 	//   - [os.ErrDeadlineExceeded] if the deadline has passed.
 	//
 	// The build tag module.std leaves out package os, and the last two match nothing.
 	//
 	// Any other reason is the host's (last-operation-failed in the WIT): the error that
-	// the function of [Writer.SetReason] returned or else, with TinyGo and natively, the
+	// the function of [Writer.SetErrorDecoder] returned or else, with TinyGo and natively, the
 	// first line of a text for people. The Go toolchain cannot import the function that
 	// returns the text.
 	Err error
@@ -69,13 +73,13 @@ var (
 // notOpen returns the error of a call for op on a writer that is not open.
 //
 //go:noinline
-func notOpen(op string) error { return &Error{op, errNotOpen} }
+func notOpen(op string) error { return &Error{Op: op, Err: errNotOpen} }
 
 // timeout returns the error of a call that met the deadline: a new one each time, since the
 // caller may change it.
 //
 //go:noinline
-func timeout() error { return &Error{"check-write", errTimeout} }
+func timeout() error { return &Error{Op: "check-write", Err: errTimeout} }
 
 // isTimeout reports whether err is the error of a deadline, which does not stick. It
 // compares pointers: with TinyGo, comparing interfaces links 28 KB of reflection.
@@ -88,15 +92,20 @@ func isTimeout(err error) bool {
 	return c == errTimeout
 }
 
+// An ErrorHandle is a borrow<error> of wasi:io/error. Functions of a program's own bindings take
+// it after a conversion: ioerror.Error(err) with wit-bindgen-go, and
+// wasi_io_error.ErrorFromBorrowHandle(int32(err)) with wit-bindgen.
+type ErrorHandle uint32
+
 // reasonOf returns the reason in a stream-error and drops the error handle in it.
 func (w *Writer) reasonOf(e streams.StreamError) (err error) {
 	failure := e.LastOperationFailed()
 	if failure == nil {
 		return errClosed
 	}
-	defer failure.ResourceDrop() // also if w.reason panics
-	if w.reason != nil {
-		err = w.reason(uint32(*failure))
+	defer failure.ResourceDrop() // also if w.decode panics
+	if w.decode != nil {
+		err = w.decode(ErrorHandle(*failure))
 	}
 	if err == nil {
 		text := ""

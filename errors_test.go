@@ -284,7 +284,7 @@ type errQuota struct{ left int }
 
 func (e *errQuota) Error() string { return fmt.Sprint("quota exceeded: ", e.left, " left") }
 
-// The function of SetReason gets the live error handle, and its result becomes Err.
+// The function of SetErrorDecoder gets the live error handle, and its result becomes Err.
 func TestReason(t *testing.T) {
 	for name, at := range map[string]string{
 		"check-write": host.AtCheckWrite, "write": host.AtWrite, "flush": host.AtFlush, "flushed": host.AtFlushed,
@@ -294,9 +294,9 @@ func TestReason(t *testing.T) {
 			quota := &errQuota{7}
 			var text string
 			calls := 0
-			w.SetReason(func(e uint32) error {
+			w.SetErrorDecoder(func(e wasio.ErrorHandle) error {
 				calls++
-				text = h.DebugString(e &^ base)
+				text = h.DebugString(uint32(e) &^ base)
 				assert.Zero(t, h.Count(host.OpDropError), "the error is live")
 				return quota
 			})
@@ -325,14 +325,14 @@ func TestReason(t *testing.T) {
 	}
 }
 
-// If the function returns nil, Err is what it is without SetReason.
+// If the function returns nil, Err is what it is without SetErrorDecoder.
 func TestReasonOfNil(t *testing.T) {
 	for name, set := range map[string]func(w *wasio.Writer){
 		"never set":   func(*wasio.Writer) {},
-		"returns nil": func(w *wasio.Writer) { w.SetReason(func(uint32) error { return nil }) },
+		"returns nil": func(w *wasio.Writer) { w.SetErrorDecoder(func(wasio.ErrorHandle) error { return nil }) },
 		"taken away": func(w *wasio.Writer) {
-			w.SetReason(func(uint32) error { return io.ErrShortWrite })
-			w.SetReason(nil)
+			w.SetErrorDecoder(func(wasio.ErrorHandle) error { return io.ErrShortWrite })
+			w.SetErrorDecoder(nil)
 		},
 	} {
 		w, h, _ := newFailing(t, host.AtWrite, "text")
@@ -353,7 +353,7 @@ func TestReasonIsOnlyForFailures(t *testing.T) {
 			"deadline":    {Permits: []uint64{0}, Delay: time.Hour},
 		} {
 			w, _ := newWriter(t, plan)
-			w.SetReason(func(uint32) error { t.Error("called for", name); return nil })
+			w.SetErrorDecoder(func(wasio.ErrorHandle) error { t.Error("called for", name); return nil })
 			if name == "deadline" {
 				w.SetWriteDeadline(time.Now().Add(time.Second))
 			}
@@ -366,11 +366,11 @@ func TestReasonIsOnlyForFailures(t *testing.T) {
 // If the function panics, the handle is dropped and no lock stays held.
 func TestReasonThatPanics(t *testing.T) {
 	w, h, _ := newFailing(t, host.AtFlush, "")
-	w.SetReason(func(uint32) error { panic("no reason") })
+	w.SetErrorDecoder(func(wasio.ErrorHandle) error { panic("no reason") })
 	assert.PanicsWithValue(t, "no reason", func() { w.WriteString("x") })
 	assert.EqualValues(t, 1, h.Count(host.OpDropError))
 	assert.Len(t, h.Live(), 1, "the stream")
-	w.SetReason(nil)
+	w.SetErrorDecoder(nil)
 	assert.Error(t, w.Flush())
 }
 
@@ -379,7 +379,7 @@ func TestReasonThatPanics(t *testing.T) {
 func TestReasonThatIsATimeoutSticks(t *testing.T) {
 	for _, reason := range []error{os.ErrDeadlineExceeded, context.DeadlineExceeded, &net.DNSError{IsTimeout: true}} {
 		w, h, _ := newFailing(t, host.AtWrite, "")
-		w.SetReason(func(uint32) error { return reason })
+		w.SetErrorDecoder(func(wasio.ErrorHandle) error { return reason })
 		b := wasio.NewBufWriterSize(w, 16)
 		b.WriteString("buffered")
 		err := b.Flush()
@@ -397,13 +397,13 @@ func TestReasonThatIsATimeoutSticks(t *testing.T) {
 	}
 }
 
-// SetReason costs no host call and no allocation until there is a failure.
+// SetErrorDecoder costs no host call and no allocation until there is a failure.
 func TestReasonCostsNothing(t *testing.T) {
 	w, s := newWriter(t, wasiotest.Plan{})
 	p := []byte("hello\n")
 	w.Write(p)
 	want := callsOf(s)
-	w.SetReason(func(uint32) error { return io.ErrUnexpectedEOF })
+	w.SetErrorDecoder(func(wasio.ErrorHandle) error { return io.ErrUnexpectedEOF })
 	assert.Equal(t, want, callsOf(s))
 	w.Write(p)
 	assert.Equal(t, append(want, want...), callsOf(s))

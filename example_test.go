@@ -67,15 +67,18 @@ type ErrorCode uint8
 
 func (e ErrorCode) Error() string { return "insufficient space" }
 
+// HostError is what wit-bindgen-go makes of borrow<error>.
+type HostError uint32
+
 // fileErrorCode stands for filesystem-error-code of wasi:filesystem/types.
-func fileErrorCode(err uint32) *ErrorCode { return new(ErrorCode) }
+func fileErrorCode(err HostError) *ErrorCode { return new(ErrorCode) }
 
-func ExampleWriter_SetReason() {
+func ExampleWriter_SetErrorDecoder() {
 	w := wasio.Stdout() // a file of wasi:filesystem, say
-	defer w.SetReason(nil)
+	defer w.SetErrorDecoder(nil)
 
-	w.SetReason(func(err uint32) error { // a borrow<error>
-		if code := fileErrorCode(err); code != nil { // filesystem-error-code
+	w.SetErrorDecoder(func(err wasio.ErrorHandle) error {
+		if code := fileErrorCode(HostError(err)); code != nil {
 			return *code
 		}
 		return nil
@@ -131,7 +134,7 @@ func ExampleSplice() {
 	n, err := wasio.Splice(w, stream, -1) // all of it; the bytes never enter the program
 	var failed *wasio.Error
 	switch {
-	case errors.As(err, &failed) && failed.Op == "read":
+	case errors.As(err, &failed) && failed.Source:
 		fmt.Println("the request broke off after", n, "bytes")
 	case err != nil:
 		fmt.Println("the response broke off:", err)

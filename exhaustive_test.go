@@ -553,7 +553,7 @@ func (s *splicing) closedAfterAll() bool {
 // isRead reports whether err is that of a source.
 func isRead(err error) bool {
 	var failed *wasio.Error
-	return errors.As(err, &failed) && failed.Op == "read"
+	return errors.As(err, &failed) && failed.Source
 }
 
 // TestExhaustiveSplice runs every behavior of two streams within a bound: one permits 0 to 2

@@ -385,7 +385,7 @@ func TestC49WhoFailed(t *testing.T) {
 			require.ErrorAs(t, err, &failed)
 			assert.Equal(t, c.op, failed.Op)
 			assert.Equal(t, c.text, failed.Err.Error())
-			if c.op == "read" {
+			if assert.Equal(t, c.op == "read", failed.Source); failed.Source {
 				assert.NoError(t, now)
 			} else {
 				assert.Same(t, err, now, "it sticks")
@@ -452,7 +452,7 @@ func TestC54PeerThatResets(t *testing.T) {
 	for _, way := range ways {
 		w, _ := newWriter(t, plan)
 		reset := errors.New("reset")
-		w.SetReason(func(uint32) error { return reset })
+		w.SetErrorDecoder(func(wasio.ErrorHandle) error { return reset })
 		n, err := way.write(w, []byte("nine byte"))
 		assert.Zero(t, n)
 		assert.ErrorIs(t, err, reset)

@@ -33,7 +33,7 @@ var writerMethods = []struct {
 	{"ReadFrom of nothing", func(w *wasio.Writer) error { _, err := w.ReadFrom(strings.NewReader("")); return err }},
 	{"Flush", (*wasio.Writer).Flush},
 	{"Close", (*wasio.Writer).Close},
-	{"SetReason", func(w *wasio.Writer) error { w.SetReason(nil); return nil }},
+	{"SetErrorDecoder", func(w *wasio.Writer) error { w.SetErrorDecoder(nil); return nil }},
 }
 
 // bufWriterMethods lists the methods of a BufWriter that take its lock.
@@ -415,7 +415,7 @@ func TestTrapLeavesNothingLocked(t *testing.T) {
 					script.n = 0
 					if again {
 						b.SetLineMode(false)
-						w.SetReason(nil)
+						w.SetErrorDecoder(nil)
 						assert.Equal(t, 16, b.Size())
 						assert.Equal(t, 16, b.Available()+b.Buffered())
 						_, err = w.WriteString("written")
@@ -435,7 +435,7 @@ func TestTrapLeavesNothingLocked(t *testing.T) {
 		})
 	}
 	for _, m := range writerMethods {
-		if m.name != "Write of nothing" && m.name != "ReadFrom of nothing" && m.name != "SetReason" { // they make no host call
+		if m.name != "Write of nothing" && m.name != "ReadFrom of nothing" && m.name != "SetErrorDecoder" { // they make no host call
 			test("Writer/"+m.name, 3, func(w *wasio.Writer, _ *wasio.BufWriter) error { return m.call(w) })
 		}
 	}

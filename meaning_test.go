@@ -140,8 +140,8 @@ func TestSlowStreamsAreNotGivenUp(t *testing.T) {
 		"Splice, w":             {slowly, wasiotest.Plan{}, splice},
 		"Splice, src":           {wasiotest.Plan{}, slowly, splice},
 		"Splice, both":          {slowly, slowly, splice},
-		"Splice, src, recheck":  {wasiotest.Plan{}, slowly, func(e *echo) error { e.w.SetRecheck(time.Hour); return splice(e) }},
-		"Splice, both, recheck": {slowly, slowly, func(e *echo) error { e.w.SetRecheck(time.Hour); return splice(e) }},
+		"Splice, src, recheck":  {wasiotest.Plan{}, slowly, func(e *echo) error { e.w.SetRecheckInterval(time.Hour); return splice(e) }},
+		"Splice, both, recheck": {slowly, slowly, func(e *echo) error { e.w.SetRecheckInterval(time.Hour); return splice(e) }},
 		"Flush": {slowFlushes, wasiotest.Plan{}, func(e *echo) error {
 			for i := range text {
 				if err := e.w.Flush(); err != nil {
@@ -179,12 +179,12 @@ func TestSlowStreamsAreNotGivenUp(t *testing.T) {
 	}
 }
 
-// A stream that makes the program wait is not given up, however often SetRecheck looks at it.
+// A stream that makes the program wait is not given up, however often a call looks at it.
 func TestShortRecheckIsPatient(t *testing.T) {
 	for _, recheck := range []time.Duration{100 * µ, time.Millisecond} {
 		synctest.Test(t, func(t *testing.T) {
 			w, _ := newTimed(t, host.Plan{Permits: []uint64{0, 1}, Delay: 3 * time.Second})
-			w.SetRecheck(recheck)
+			w.SetRecheckInterval(recheck)
 			start := time.Now()
 			_, err := w.WriteString("x")
 			require.NoError(t, err)
@@ -246,12 +246,12 @@ func TestResetWhileItReadsDoesNotShareTheBuffer(t *testing.T) {
 // limits lists ways to limit the waits of a Writer, after which a stream that makes no progress
 // is noticed as without any.
 var limits = map[string]func(w *wasio.Writer){
-	"none":                       func(*wasio.Writer) {},
-	"SetRecheck":                 func(w *wasio.Writer) { w.SetRecheck(time.Hour) },
-	"SetRecheck, short":          func(w *wasio.Writer) { w.SetRecheck(100 * µ) },
-	"SetRecheck, removed":        func(w *wasio.Writer) { w.SetRecheck(time.Hour); w.SetRecheck(0) },
-	"deadline, removed":          func(w *wasio.Writer) { w.SetWriteDeadline(time.Now().Add(time.Hour)); w.SetWriteDeadline(time.Time{}) },
-	"deadline of another Writer": func(*wasio.Writer) { wasio.NewWriter(uint32(1)).SetWriteDeadline(time.Now().Add(time.Hour)) },
+	"none":                        func(*wasio.Writer) {},
+	"SetRecheckInterval":          func(w *wasio.Writer) { w.SetRecheckInterval(time.Hour) },
+	"SetRecheckInterval, short":   func(w *wasio.Writer) { w.SetRecheckInterval(100 * µ) },
+	"SetRecheckInterval, removed": func(w *wasio.Writer) { w.SetRecheckInterval(time.Hour); w.SetRecheckInterval(0) },
+	"deadline, removed":           func(w *wasio.Writer) { w.SetWriteDeadline(time.Now().Add(time.Hour)); w.SetWriteDeadline(time.Time{}) },
+	"deadline of another Writer":  func(*wasio.Writer) { wasio.NewWriter(uint32(1)).SetWriteDeadline(time.Now().Add(time.Hour)) },
 }
 
 // testNoProgress checks that w and src give up after about a second.
@@ -778,7 +778,7 @@ func TestDeadlineSetDuringAWaitWithoutLimit(t *testing.T) {
 	}
 }
 
-// SetRecheck while a call waits without any limit makes that wait look at the stream, too.
+// SetRecheckInterval while a call waits without any limit makes that wait look at the stream, too.
 func TestRecheckSetDuringAWaitWithoutLimit(t *testing.T) {
 	for name, c := range waitsWithoutLimit {
 		t.Run(name, func(t *testing.T) {
@@ -790,14 +790,14 @@ func TestRecheckSetDuringAWaitWithoutLimit(t *testing.T) {
 				time.Sleep(time.Minute)
 				require.False(t, call())
 				assert.Zero(t, looks())
-				e.w.SetRecheck(time.Second)
+				e.w.SetRecheckInterval(time.Second)
 				for i := range 3 {
 					before := looks()
 					time.Sleep(time.Second)
 					assert.Greater(t, looks(), before, "in second %d", i)
 				}
 				require.False(t, call())
-				e.w.SetRecheck(0)
+				e.w.SetRecheckInterval(0)
 				synctest.Wait()
 				time.Sleep(time.Second)
 				before := looks()

@@ -135,7 +135,7 @@ func (s *randomStream) check(start time.Time, err error, refused []byte) bool {
 		if late := time.Since(s.deadline); start.Before(s.deadline) {
 			require.LessOrEqual(s, late, 6*time.Millisecond, "the deadline was not seen")
 		}
-	case failed.Op == "read":
+	case failed.Source:
 		s.Fatalf("an error of a source: %v", err)
 	case s.err != nil:
 		require.Same(s, s.err, err, "the first error sticks")
@@ -359,7 +359,7 @@ func (s *randomStream) splice() {
 		require.NoError(s, s.err, "an error sticks")
 		require.True(s, n == most || mayEnd, "%d of %d bytes, and the source has not ended", n, most)
 		s.checkOut(limit != 0)
-	case errors.As(err, &failed) && failed.Op == "read" && !failed.Timeout():
+	case errors.As(err, &failed) && failed.Source && !failed.Timeout():
 		require.NoError(s, s.err)
 		require.True(s, mayEnd && !s.inPlan.Faults[0].Closed, "%v", err)
 		require.Equal(s, "source", failed.Err.Error())
@@ -576,7 +576,7 @@ func TestSpliceOnEveryHost(t *testing.T) {
 								s = wasiotest.NewStream(t, plan)
 								w = wasio.NewWriter(s.Handle())
 							}
-							w.SetRecheck(time.Millisecond) // in case a wake-up is lost
+							w.SetRecheckInterval(time.Millisecond) // in case a wake-up is lost
 							in := s.NewInput(t, wasiotest.Plan{Permits: []uint64{0, 8192, 70_000, 0, 1}, Delay: time.Millisecond,
 								End: wasiotest.End(end)}, bytes.NewReader(content))
 							defer in.Drop()

@@ -16,21 +16,20 @@ const maxSplice = 1 << 20
 // once. It returns the number of bytes moved and the first error. The end of the input stream
 // is not an error, so moved is less than n, with a nil error, if the stream ends early.
 //
-// The input stream is a borrow<input-stream>: the value of that type in the program's bindings
+// The input stream is a borrow<input-stream>: the value that bindings by wit-bindgen-go have
 // or, with wit-bindgen, the result of the method Handle. It remains the caller's.
 //
 // Splice keeps the promises of [Writer.Write]: it is never interleaved with another call, and
-// an error of w sticks. The deadline of w and [Writer.SetRecheck] apply to waits for either
-// stream. While Splice waits for the input stream, what it has moved is not flushed; a
+// an error of w sticks. The deadline of w and [Writer.SetRecheckInterval] apply to waits for
+// either stream. While Splice waits for the input stream, what it has moved is not flushed; a
 // program that must answer each part of a request splices that part alone. What a [BufWriter]
 // on w still holds is written after the bytes that Splice moves: call its Flush before.
 //
-// Errors have type *[Error]. One whose Op is "read" belongs to the input stream: it has
-// failed, or the wait for its bytes met the deadline or made no progress. Such an error does
-// not stick. Any other belongs to w. The host does not say which stream the error of a splice
-// is of. Splice asks both, before and after, returns an error of the input stream only where
-// that is certain, and takes any other for one of w: also the failure of a TCP socket of
-// Wasmtime, which does not show before somebody reads.
+// Errors have type *[Error]. If Source is set, the input stream has failed, or the wait for
+// its bytes met the deadline or made no progress. Such an error does not stick. Any other
+// belongs to w. The host does not say which stream failed in a splice. So Splice asks both,
+// before and after, and sets Source only if it is certain. The failure of a TCP socket of
+// Wasmtime, which does not show before somebody reads, counts as an error of w.
 //
 // If w fails, the bytes that the host has read and not written are lost, at most 1 MiB: a
 // splice is a read and then a write (WIT of wasi:io). Where w works again after that, so can
@@ -49,7 +48,7 @@ const maxSplice = 1 << 20
 //
 // With jco 1.35, every splice ends the program with a TypeError, a fault of its
 // OutputStream.splice. Copy the bytes through the program there.
-func Splice[InputStream ~uint32 | ~int32](w *Writer, src InputStream, n int64) (moved int64, err error) {
+func Splice[InputStream Handle](w *Writer, src InputStream, n int64) (moved int64, err error) {
 	return w.splice(streams.InputStream(src), n)
 }
 
@@ -136,7 +135,7 @@ func sourceStall(reason *cause) error {
 	if reason == errStuck {
 		reason = &cause{"input stream is ready, but has no bytes", io.ErrNoProgress}
 	}
-	return &Error{Op: "read", Err: reason}
+	return &Error{Op: "read", Source: true, Err: reason}
 }
 
 // closeSpliceLocked returns the error of w that came before a splice. It returns nil if w has
@@ -197,7 +196,7 @@ func (w *Writer) sourceError(e streams.StreamError) error {
 	if e.Closed() {
 		return nil
 	}
-	return &Error{Op: "read", Err: w.reasonOf(e)}
+	return &Error{Op: "read", Source: true, Err: w.reasonOf(e)}
 }
 
 // telling returns e, or again if e is only closed. It drops the error handle in the other.

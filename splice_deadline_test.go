@@ -87,7 +87,7 @@ func TestSpliceSurvivesLostWakeups(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			e := newEcho(t, c[0], c[1], strings.NewReader("lost and found"))
-			e.w.SetRecheck(10 * time.Millisecond)
+			e.w.SetRecheckInterval(10 * time.Millisecond)
 			moved, err := wasio.Splice(e.w, e.in.Handle(), -1)
 			assert.NoError(t, err)
 			assert.EqualValues(t, 14, moved)

@@ -53,6 +53,7 @@ func (e *echo) wantError(t *testing.T, err error, op, text string, sticks bool) 
 	var failed *wasio.Error
 	require.ErrorAs(t, err, &failed)
 	assert.Equal(t, op, failed.Op)
+	assert.Equal(t, op == "read", failed.Source)
 	assert.Equal(t, text, failed.Err.Error())
 	calls := len(e.Calls())
 	_, again := e.w.Write(nil)
@@ -246,12 +247,12 @@ func TestSpliceFromASourceThatFails(t *testing.T) {
 		e := newEcho(t, wasiotest.Plan{},
 			wasiotest.Plan{Permits: []uint64{2}, Faults: []wasiotest.Fault{{At: "read", Bytes: 4, Text: "disk gone\n\nCaused by:", Then: then}}},
 			strings.NewReader("abcdef"))
-		var reason uint32
-		e.w.SetReason(func(err uint32) error { reason = err; return nil })
+		var handle wasio.ErrorHandle
+		e.w.SetErrorDecoder(func(err wasio.ErrorHandle) error { handle = err; return nil })
 		moved, err := e.splice(t, -1)
 		assert.EqualValues(t, 4, moved)
 		e.wantError(t, err, "read", "disk gone", false)
-		assert.NotZero(t, reason)
+		assert.NotZero(t, handle)
 		assert.NotErrorIs(t, err, io.ErrClosedPipe)
 		assert.Equal(t, 1, e.Count("flush"), "what was moved is flushed")
 		_, err = e.w.Write([]byte("!"))
@@ -260,7 +261,7 @@ func TestSpliceFromASourceThatFails(t *testing.T) {
 	}
 }
 
-// The function of SetReason finds the reason of either stream.
+// The function of SetErrorDecoder finds the reason of either stream.
 func TestSpliceReason(t *testing.T) {
 	reason := errors.New("reason")
 	for op, faults := range map[string][2][]wasiotest.Fault{
@@ -273,7 +274,7 @@ func TestSpliceReason(t *testing.T) {
 			in.Permits = []uint64{0, 1} // so it has moved nothing by the second
 		}
 		e := newEcho(t, wasiotest.Plan{Faults: faults[0]}, in, strings.NewReader("abc"))
-		e.w.SetReason(func(uint32) error { return reason })
+		e.w.SetErrorDecoder(func(wasio.ErrorHandle) error { return reason })
 		moved, err := e.splice(t, -1)
 		assert.Zero(t, moved)
 		assert.ErrorIs(t, err, reason)

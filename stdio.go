@@ -13,7 +13,8 @@ import (
 )
 
 // standard is an interface so that only programs that call both Stdout and NewBufWriter, or
-// IsTerminal, import wasi:cli/terminal-*; a server's world has none.
+// IsTerminal, import wasi:cli/terminal-*. Without it, so would a BufWriter on the body of a
+// response, and a server's world has no terminals.
 type standard interface {
 	isTerminal() bool
 	lineMode() bool // of a new BufWriter
@@ -84,23 +85,24 @@ func (s standardOutput) lineMode() bool { return s.isTerminal() }
 // standard error, but no terminals.
 func (standardError) lineMode() bool { return true }
 
-// Tie returns a writer to w that flushes b before each Write. As the output of the
-// standard logger, with w on another stream, it keeps the order of the two, and log.Fatal
-// ends the program with nothing lost:
+// Tie returns a writer to w that flushes out before each Write: a [BufWriter], a Writer, or a
+// [bufio.Writer] that no other goroutine uses. As the output of the standard logger, with w on
+// another stream, it keeps the order of the two, and log.Fatal ends the program with nothing
+// lost:
 //
 //	out := wasio.NewBufWriter(wasio.Stdout())
 //	log.SetOutput(wasio.Tie(out, wasio.Stderr()))
 //
-// It leaves the error of a flush to the next call of b. A stream that takes no bytes holds
-// up Write, and with it log.Fatal, for as long as b.SetWriteDeadline allows.
-func Tie(b *BufWriter, w io.Writer) io.Writer { return &tied{b, w} }
+// It leaves the error of a flush to the next call of out. A stream that takes no bytes holds
+// up Write, and with it log.Fatal, for as long as its write deadline allows.
+func Tie(out interface{ Flush() error }, w io.Writer) io.Writer { return &tied{out, w} }
 
 type tied struct {
-	b *BufWriter
-	w io.Writer
+	out interface{ Flush() error }
+	w   io.Writer
 }
 
 func (t *tied) Write(p []byte) (n int, err error) {
-	t.b.Flush()
+	t.out.Flush()
 	return t.w.Write(p)
 }

@@ -1,6 +1,7 @@
 package wasio_test
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -229,6 +230,19 @@ func TestTie(t *testing.T) {
 	n, err = tied.Write([]byte(", another"))
 	require.NoError(t, err, "the buffer's error is the buffer's")
 	assert.Equal(t, 9, n)
+}
+
+// Tie takes anything that can be flushed.
+func TestTieOfOtherWriters(t *testing.T) {
+	w, s := newWriter(t, wasiotest.Plan{})
+	b := bufio.NewWriter(w)
+	var messages bytes.Buffer
+	b.WriteString("before")
+	fmt.Fprint(wasio.Tie(b, &messages), "message")
+	assert.Equal(t, "before", s.String())
+	fmt.Fprint(wasio.Tie(w, &messages), ", another")
+	assert.Equal(t, 2, s.Count("flush"), "a Writer is flushed, too")
+	assert.Equal(t, "message, another", messages.String())
 }
 
 // Tie has the host flush before it writes.

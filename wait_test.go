@@ -277,7 +277,7 @@ func TestWaitsStartAnewAfterATimeout(t *testing.T) {
 	}
 }
 
-// With SetRecheck or a deadline, Go looks at the stream after pauses that grow, and that
+// With SetRecheckInterval or a deadline, Go looks at the stream after pauses that grow, and that
 // are short again after a permit or a complete flush.
 func TestPausesBetweenLooks(t *testing.T) {
 	looks := func(h *host.Host) (times []time.Duration) {
@@ -291,7 +291,7 @@ func TestPausesBetweenLooks(t *testing.T) {
 	t.Run("grow", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w, h := newTimed(t, host.Plan{Permits: []uint64{1, 0}, Delay: time.Second})
-			w.SetRecheck(time.Hour)
+			w.SetRecheckInterval(time.Hour)
 			_, err := w.WriteString("xy")
 			require.NoError(t, err)
 			times := looks(h)
@@ -305,15 +305,15 @@ func TestPausesBetweenLooks(t *testing.T) {
 		})
 	})
 	for name, deadline := range map[string]time.Duration{
-		"are bounded by SetRecheck":                    0,
-		"are bounded by SetRecheck, with a deadline":   time.Hour,
-		"are bounded by SetRecheck, until a deadline":  150 * time.Millisecond,
-		"are bounded by SetRecheck, and by a deadline": 150*time.Millisecond + 30*µ,
+		"are bounded by SetRecheckInterval":                    0,
+		"are bounded by SetRecheckInterval, with a deadline":   time.Hour,
+		"are bounded by SetRecheckInterval, until a deadline":  150 * time.Millisecond,
+		"are bounded by SetRecheckInterval, and by a deadline": 150*time.Millisecond + 30*µ,
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w, h := newTimed(t, host.Plan{Permits: []uint64{1, 0}, Delay: 100 * time.Millisecond})
-				w.SetRecheck(100 * µ)
+				w.SetRecheckInterval(100 * µ)
 				start := time.Now()
 				if deadline > 0 {
 					w.SetWriteDeadline(start.Add(deadline))
@@ -338,7 +338,7 @@ func TestPausesBetweenLooks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w, h := newTimed(t, plan)
-				w.SetRecheck(time.Hour)
+				w.SetRecheckInterval(time.Hour)
 				start := time.Now()
 				for range 200 {
 					_, err := w.WriteString("x")
@@ -357,10 +357,10 @@ func TestWaitWithoutALimitBlocks(t *testing.T) {
 		"nothing set":                 func(*wasio.Writer) {},
 		"deadline taken away":         func(w *wasio.Writer) { w.SetWriteDeadline(time.Now().Add(1)); w.SetWriteDeadline(time.Time{}) },
 		"no deadline":                 func(w *wasio.Writer) { w.SetWriteDeadline(time.Time{}) },
-		"recheck taken away":          func(w *wasio.Writer) { w.SetRecheck(time.Second); w.SetRecheck(0) },
-		"recheck that is negative":    func(w *wasio.Writer) { w.SetRecheck(-1) },
-		"longest recheck":             func(w *wasio.Writer) { w.SetRecheck(1<<63 - 1) },
-		"limits of another Writer":    func(*wasio.Writer) { new(wasio.Writer).SetRecheck(1) },
+		"recheck back to the default": func(w *wasio.Writer) { w.SetRecheckInterval(time.Second); w.SetRecheckInterval(0) },
+		"recheck that is negative":    func(w *wasio.Writer) { w.SetRecheckInterval(-1) },
+		"longest recheck":             func(w *wasio.Writer) { w.SetRecheckInterval(1<<63 - 1) },
+		"limits of another Writer":    func(*wasio.Writer) { new(wasio.Writer).SetRecheckInterval(1) },
 		"deadline of a closed Writer": func(*wasio.Writer) { new(wasio.Writer).SetWriteDeadline(time.Now()) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -382,7 +382,7 @@ func TestEachWaitHasAPollable(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w, s := newWriter(t, wasiotest.Plan{Permits: []uint64{1, 0}, Handles: 2, Delay: time.Second})
 			if limited {
-				w.SetRecheck(time.Hour)
+				w.SetRecheckInterval(time.Hour)
 			}
 			_, err := w.WriteString("xyz")
 			require.NoError(t, err)

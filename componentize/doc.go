@@ -7,7 +7,7 @@
 // A wait with a deadline is then one call, for the stream and a clock, and ends when either is
 // ready. Without the package it is a series of pauses, which makes Writes slow that have to wait,
 // as those to HTTP bodies. All waits also look at the stream again after 2 to 8 ms, so a
-// host that loses a wake-up does not stop the program, as with [wasio.Writer.SetRecheck].
+// host that loses a wake-up does not stop the program, as with [wasio.Writer.SetRecheckInterval].
 //
 // The Go toolchain can import neither of the two functions of the host that this takes, poll of
 // wasi:io/poll and to-debug-string of wasi:io/error, since they return a list and a string, for

@@ -100,7 +100,7 @@ func testSplice(t *testing.T, program, choices []byte) {
 			if err != nil {
 				require.ErrorAs(t, err, &e)
 			}
-			ofSource := e != nil && e.Op == "read"
+			ofSource := e != nil && e.Source
 			require.False(t, ofSource && op%8 < 4)
 			switch {
 			case err == nil:

@@ -216,7 +216,7 @@ func newStream(t testing.TB, plan Plan) (*Stream, error) {
 
 // SetStdout makes [wasio.Stdout] write to a new stream that behaves as the plan says, and
 // makes its Writer what it is in a program that has just started: without an error, a
-// deadline or a function of SetReason. When the test ends, the Writer is on the standard
+// deadline or a function of SetErrorDecoder. When the test ends, the Writer is on the standard
 // output of the process again, and just as new.
 //
 // A test that calls SetStdout must not run in parallel with another that does. One that has a

@@ -771,7 +771,7 @@ func TestTerminal(t *testing.T) {
 }
 
 // SetStdout leaves nothing of an earlier test in the Writer: no error that sticks, no
-// deadline, no function of SetReason, nothing known of flushes.
+// deadline, no function of SetErrorDecoder, nothing known of flushes.
 func TestSetStdoutStartsAnew(t *testing.T) {
 	asNew := func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -805,11 +805,11 @@ func TestSetStdoutStartsAnew(t *testing.T) {
 		},
 		"recheck": func(t *testing.T) {
 			wasiotest.SetStdout(t, wasiotest.Plan{})
-			out.SetRecheck(time.Second)
+			out.SetRecheckInterval(time.Second)
 		},
 		"reason": func(t *testing.T) {
 			wasiotest.SetStdout(t, wasiotest.Plan{})
-			out.SetReason(func(uint32) error { return io.ErrShortBuffer })
+			out.SetErrorDecoder(func(wasio.ErrorHandle) error { return io.ErrShortBuffer })
 		},
 		"flushed": func(t *testing.T) {
 			wasiotest.SetStdout(t, wasiotest.Plan{})

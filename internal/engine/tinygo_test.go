@@ -119,6 +119,9 @@ func TestTinyGoFindsLostWakeUps(t *testing.T) {
 	assert.Equal(t, strings.Repeat("line\n", 20), r.stream)
 	assert.LessOrEqual(t, r.took, 20*(time.Second+8*time.Millisecond), "looks after 8 ms")
 	assert.LessOrEqual(t, r.host.Count(host.OpPoll), uint64(20*(1000/8+4)), "and no sooner")
+
+	r = runTinyGuest(t, plan, "lines, default recheck")
+	assert.Equal(t, strings.Repeat("line\n", 20), r.stream)
 }
 
 // TestTinyGoGivesUp checks that a stream which is ready and permits nothing is given up after a

@@ -285,7 +285,7 @@ func deadline(n int) {
 func surviving() *wasio.Writer {
 	w := wasio.Stdout()
 	if os.Args[len(os.Args)-1] == "recheck" {
-		w.SetRecheck(5 * time.Millisecond)
+		w.SetRecheckInterval(5 * time.Millisecond)
 	}
 	return w
 }

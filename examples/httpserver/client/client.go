@@ -33,7 +33,7 @@ func Post(authority, path string, write func(*wasio.Writer) error) (status uint1
 	defer body.Drop() // unless it is finished: tells the server that it is not complete
 	w := wasio.NewWriter(stream.TakeHandle())
 	defer w.Close() // before body.Drop: the stream is a child of the body
-	w.SetReason(reason)
+	w.SetErrorDecoder(errorCode)
 
 	// The request goes first: until the host has it, nobody reads the body.
 	sent := handler.Handle(request, wit.None[*types.RequestOptions]())
@@ -73,8 +73,8 @@ func Post(authority, path string, write func(*wasio.Writer) error) (status uint1
 	return result.Ok().Status(), nil
 }
 
-// reason returns the error code of a failed write, or nil if it has none.
-func reason(err uint32) error {
+// errorCode returns the error code of a failed write, or nil if it has none.
+func errorCode(err wasio.ErrorHandle) error {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	code := types.HttpErrorCode(wasierror.ErrorFromBorrowHandle(int32(err)))
 	if code.IsNone() {

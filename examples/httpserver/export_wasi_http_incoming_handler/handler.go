@@ -51,7 +51,7 @@ func Handle(request *types.IncomingRequest, out *types.ResponseOutparam) {
 	var failed *wasio.Error
 	switch {
 	case err == nil:
-	case errors.As(err, &failed) && failed.Op == "read" && failed.Timeout():
+	case errors.As(err, &failed) && failed.Source && failed.Timeout():
 		report(path, "the client does not send")
 	case errors.Is(err, io.ErrClosedPipe):
 		// The client has gone, or the response has no body (HEAD, 204, 304) or is complete.

@@ -18,6 +18,10 @@ func main() {
 		pieces(wasio.NewBufWriterSize(w, 300))
 	case "bytes":
 		report(w.Write(make([]byte, 100)))
+	case "lines, default recheck":
+		w.SetRecheckInterval(time.Hour)
+		w.SetRecheckInterval(0)
+		fallthrough
 	case "lines":
 		for range 20 {
 			if _, err := w.WriteString("line\n"); err != nil {
@@ -29,7 +33,7 @@ func main() {
 		w.SetWriteDeadline(time.Now().Add(3 * time.Millisecond))
 		report(w.Write([]byte("x")))
 	case "recheck":
-		w.SetRecheck(100 * time.Microsecond)
+		w.SetRecheckInterval(100 * time.Microsecond)
 		report(w.Write([]byte("x")))
 	case "deadlines":
 		for _, d := range []time.Duration{time.Second, 3 * time.Millisecond, time.Millisecond, 3 * time.Millisecond, time.Second} {
