@@ -1,0 +1,9 @@
+module github.com/wasio-dev/wasio/examples/p3command
+
+go 1.25.0
+
+replace github.com/wasio-dev/wasio => ../..
+
+require github.com/wasio-dev/wasio v0.0.0-00010101000000-000000000000
+
+require go.bytecodealliance.org/cm v0.3.0 // indirect

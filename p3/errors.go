@@ -1,0 +1,54 @@
+package p3
+
+import (
+	"io"
+	"os"
+
+	"github.com/wasio-dev/wasio"
+)
+
+// A reason is the Err of a wasio.Error. Nobody outside can change one, so the package tells its own
+// by their addresses.
+type reason struct {
+	text string
+	is   error // what errors.Is matches it with; may be nil
+}
+
+func (r *reason) Error() string { return r.text }
+func (r *reason) Unwrap() error { return r.is }
+func (r *reason) Timeout() bool { return r == errTimeout }
+
+var (
+	errClosed  = &reason{"stream closed by the reader", io.ErrClosedPipe}
+	errNotOpen = &reason{"writer is not open", os.ErrClosed}
+	errStuck   = &reason{"stream takes no bytes", io.ErrNoProgress}
+	errTimeout = &reason{"i/o timeout", os.ErrDeadlineExceeded}
+	errIO      = &reason{"input/output error", nil}
+	errText    = &reason{"illegal byte sequence", nil}
+)
+
+// reasonOf returns the reason that an error-code of wasi:cli stands for.
+func reasonOf(code byte) error {
+	switch code {
+	case 0:
+		return errIO
+	case 1:
+		return errText
+	}
+	return errClosed
+}
+
+// failure returns an error, a new one each time, since the caller may change it.
+//
+//go:noinline
+func failure(op string, reason error) error { return &wasio.Error{Op: op, Err: reason} }
+
+// isTimeout reports whether err is the error of a deadline, or the reason of one. It compares
+// pointers: with TinyGo, comparing interfaces links 28 KB of reflection.
+func isTimeout(err error) bool {
+	if e, ok := err.(*wasio.Error); ok {
+		err = e.Err
+	}
+	r, _ := err.(*reason)
+	return r == errTimeout
+}
