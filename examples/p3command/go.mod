@@ -6,4 +6,7 @@ replace github.com/wasio-dev/wasio => ../..
 
 require github.com/wasio-dev/wasio v0.0.0-00010101000000-000000000000
 
-require go.bytecodealliance.org/cm v0.3.0 // indirect
+require (
+	go.bytecodealliance.org/cm v0.3.0 // indirect
+	go.bytecodealliance.org/pkg v0.2.1
+)
