@@ -83,7 +83,7 @@ func (w *Writer) WriteString(s string) (n int, err error) {
 // ReadFrom does not read.
 func (w *Writer) ReadFrom(r io.Reader) (n int64, err error) {
 	buf := make([]byte, 32<<10)
-	for empty := 0; err == nil; empty++ {
+	for empty := 0; err == nil; {
 		if err = w.Flush(); err != nil {
 			break
 		}
@@ -97,7 +97,7 @@ func (w *Writer) ReadFrom(r io.Reader) (n int64, err error) {
 			if werr != nil {
 				err = werr
 			}
-		} else if empty == maxEmpty && err == nil {
+		} else if empty++; empty == maxEmpty && err == nil {
 			err = io.ErrNoProgress
 		}
 	}
@@ -191,7 +191,7 @@ func (w *Writer) writeLocked(p []byte) (n int, err error) {
 		}
 	}
 	stream := w.handle.Load()
-	for empty := 0; n < len(p); empty++ {
+	for empty := 0; n < len(p); {
 		if w.overdue() {
 			return n, failure("write", errTimeout)
 		}
@@ -210,7 +210,7 @@ func (w *Writer) writeLocked(p []byte) (n int, err error) {
 		if count > 0 {
 			empty = 0
 			yield(count)
-		} else if empty == maxEmpty {
+		} else if empty++; empty == maxEmpty {
 			w.err = failure("write", errStuck)
 			return n, w.err
 		}

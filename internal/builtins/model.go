@@ -55,7 +55,7 @@ const (
 // A Script says what the other end of a stream does.
 type Script interface {
 	// Step says how a write of n bytes goes on.
-	Step(at Point, n int) Step
+	Step(at Point, n int, now time.Duration) Step
 
 	// Result is the error-code of the future that goes with the stream, or -1 if all went well,
 	// and how long it takes to resolve once the stream has ended.
@@ -112,6 +112,7 @@ type (
 		waitable
 		of         *stream
 		result     *[2]byte // of the read under way
+		code       int      // what it will be
 		busy, done bool
 	}
 	subtask struct {
@@ -131,8 +132,8 @@ func New() *Host {
 // Keen is the Script of a reader that takes everything at once.
 type Keen struct{}
 
-func (Keen) Step(_ Point, n int) Step            { return Step{Take: n} }
-func (Keen) Result() (code int, _ time.Duration) { return -1, 0 }
+func (Keen) Step(_ Point, n int, _ time.Duration) Step { return Step{Take: n} }
+func (Keen) Result() (code int, _ time.Duration)       { return -1, 0 }
 
 // current is the host that package p3 calls: at first, one that stands for the process.
 var current atomic.Pointer[Host]
@@ -186,7 +187,8 @@ func (h *Host) Live() []string {
 	defer h.mu.Unlock()
 	var live []string
 	for _, handle := range slices.Sorted(maps.Keys(h.table)) {
-		live = append(live, fmt.Sprintf("%s(%d)", strings.TrimLeft(fmt.Sprintf("%T", h.table[handle]), "*builtins."), handle))
+		kind := fmt.Sprintf("%T", h.table[handle])
+		live = append(live, fmt.Sprintf("%s(%d)", kind[strings.IndexByte(kind, '.')+1:], handle))
 	}
 	return live
 }
@@ -275,11 +277,11 @@ func (h *Host) StreamWrite(handle uint32, p unsafe.Pointer, n uint32) uint32 {
 		s.due = Never
 		return Blocked
 	}
-	s.end = s.script.Step(AtWrite, int(n))
+	s.end = s.script.Step(AtWrite, int(n), h.time())
 	if s.end.Status != Blocked {
 		return s.finish()
 	}
-	s.end = s.script.Step(AtBlock, int(n))
+	s.end = s.script.Step(AtBlock, int(n), h.time())
 	s.due = h.later(s.end.After)
 	return Blocked
 }
@@ -307,7 +309,7 @@ func (h *Host) StreamCancelWrite(handle uint32) uint32 {
 	case s.script == nil:
 		s.end = Step{Status: Cancelled}
 	case s.due > h.time():
-		s.end = s.script.Step(AtCancel, len(s.data))
+		s.end = s.script.Step(AtCancel, len(s.data), h.time())
 	}
 	return s.finish()
 }
@@ -333,7 +335,8 @@ func (h *Host) FutureRead(handle uint32, result unsafe.Pointer) uint32 {
 	check(!f.done, "read of a future that was read")
 	f.busy, f.result, f.due = true, (*[2]byte)(result), Never
 	if f.of.ended {
-		_, after := f.of.script.Result()
+		code, after := f.of.script.Result()
+		f.code = code
 		if f.due = h.later(after); after == 0 {
 			return f.finish()
 		}
@@ -342,10 +345,9 @@ func (h *Host) FutureRead(handle uint32, result unsafe.Pointer) uint32 {
 }
 
 func (f *future) finish() uint32 {
-	code, _ := f.of.script.Result()
 	*f.result = [2]byte{0, 0xff}
-	if code >= 0 {
-		*f.result = [2]byte{1, byte(code)}
+	if f.code >= 0 {
+		*f.result = [2]byte{1, byte(f.code)}
 	}
 	f.busy, f.done, f.result, f.due = false, true, nil, 0
 	return Completed

@@ -1,0 +1,7 @@
+package p3
+
+// NewStdout returns what Stdout returns at first.
+func NewStdout() *Writer { return &Writer{open: stdoutWriter.open} }
+
+// NewStderr returns what Stderr returns at first.
+func NewStderr() *Writer { return &Writer{open: stderrWriter.open} }

@@ -1,0 +1,5 @@
+//go:build !race && !mutation
+
+package p3_test
+
+const small = false
