@@ -19,6 +19,7 @@ require (
 	github.com/aclements/go-moremath v0.0.0-20210112150236-f10218a38794 // indirect
 	github.com/wasio-dev/wasio/examples/httpbody v0.0.0-00010101000000-000000000000
 	github.com/wasio-dev/wasio/examples/httpserver v0.0.0-00010101000000-000000000000
+	github.com/wasio-dev/wasio/examples/p3server v0.0.0-00010101000000-000000000000
 	go.bytecodealliance.org/pkg v0.2.1
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 )
@@ -26,3 +27,5 @@ require (
 replace github.com/wasio-dev/wasio/examples/httpbody => ../examples/httpbody
 
 replace github.com/wasio-dev/wasio/examples/httpserver => ../examples/httpserver
+
+replace github.com/wasio-dev/wasio/examples/p3server => ../examples/p3server

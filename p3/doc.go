@@ -1,14 +1,12 @@
-// Package p3 is an [io.Writer] for components of WASI 0.3, made with the Go toolchain or with TinyGo
-// as they are.
+// Package p3 is an [io.Writer] for components of WASI 0.3, made with stock Go or TinyGo.
 //
 //	w := p3.Stdout()
 //	log.SetOutput(w)
 //	fmt.Fprintln(w, "hello")
 //
-// WASI 0.3 has no wasi:io: standard output, files, sockets and HTTP bodies are streams of the
-// component model. [NewStream] makes one, and the program hands its other end out. A wait blocks the
-// instance, as in WASI 0.2, so no patched Go runtime is needed; see [SetWait] for a program that has
-// one. The README says how such a component is built.
+// In WASI 0.3 standard output, files, sockets and HTTP bodies are streams of the component model.
+// [NewStream] makes one, and the program hands its other end out. A wait blocks the instance, as in
+// WASI 0.2, so no patched Go runtime is needed. The README says how such a component is built.
 //
 // The errors are those of package wasio, and so are the promises, where WASI 0.3 can keep them:
 //
@@ -22,21 +20,17 @@
 //	a deadline                     sticks not, loses nothing    the same
 //	Close                          flushes and drops            drops, and waits for the future
 //	Stdout after Close             open                         opens another stream
-//	allocation per Write           none                         none
-//	handles left                   none                         none
+//	allocations, handles left      none                         none
 //
 // What it means that the reader took all bytes is the host's to say. On Wasmtime 48 standard output
-// is written and flushed then, and a file is written. A body is in the queue of the connection.
+// is written and flushed then, a file is written, and a body is in the queue of the connection.
 //
-// A stream has no flush that small writes could save, so there is no BufWriter here: use
-// [bufio.NewWriter].
+// There is no flush that a buffer could save, so there is no BufWriter here: use [bufio.NewWriter].
 //
 // # Limitations
 //
 // While a Writer waits, its instance waits, with all requests that it answers. On wasmtime serve,
 // --max-instance-reuse-count 1 gives each request an instance of its own. No deadline ends a Write
-// to the standard output of Wasmtime, which waits inside the call.
-//
-// Natively standard output is that of the process, and nobody has the other end of a stream that
-// NewStream made.
+// to the standard output of Wasmtime, which waits inside the call. Natively standard output is that
+// of the process, and nobody has the other end of a new stream.
 package p3

@@ -23,24 +23,12 @@ var (
 	errNotOpen = &reason{"writer is not open", os.ErrClosed}
 	errStuck   = &reason{"stream takes no bytes", io.ErrNoProgress}
 	errTimeout = &reason{"i/o timeout", os.ErrDeadlineExceeded}
-	errIO      = &reason{"input/output error", nil}
-	errText    = &reason{"illegal byte sequence", nil}
+
+	// What the error-codes of wasi:cli stand for; the last one is pipe.
+	errCodes = [...]*reason{{"input/output error", nil}, {"illegal byte sequence", nil}, errClosed}
 )
 
-// reasonOf returns the reason that an error-code of wasi:cli stands for.
-func reasonOf(code byte) error {
-	switch code {
-	case 0:
-		return errIO
-	case 1:
-		return errText
-	}
-	return errClosed
-}
-
 // failure returns an error, a new one each time, since the caller may change it.
-//
-//go:noinline
 func failure(op string, reason error) error { return &wasio.Error{Op: op, Err: reason} }
 
 // isTimeout reports whether err is the error of a deadline, or the reason of one. It compares

@@ -9,38 +9,34 @@ import (
 	"github.com/wasio-dev/wasio/internal/platform"
 )
 
-// The status of an operation on a stream or future: these in the lower four bits, and above them
-// the number of bytes moved.
+// The status of an operation on a stream or future has one of these in the lower four bits, and
+// above them the number of bytes moved.
 const (
 	completed = 0
 	dropped   = 1
 	cancelled = 2
 	blocked   = 1<<32 - 1 // it is under way
+	returned  = 2         // of a subtask, with its handle above it
 )
 
-// returned is the state of a subtask, in the lower four bits of what its call returns.
-const returned = 2
-
-// waitFutureOrStream is what SetWait has set.
 var waitFutureOrStream func(status uint32, waitable int32) (code, count uint32)
 
-// SetWait sets how all Writers of the program wait. By default a wait blocks the instance, as one
-// of WASI 0.2 does. A program that componentize-go builds for the asynchronous world, with its
-// patched Go runtime, has bindings in which only the goroutine waits, and calls this before its
-// first Write:
+// SetWait sets how all Writers of the program wait. By default a wait blocks the instance. With
+// componentize-go and its patched Go runtime, a program for the asynchronous world has bindings in
+// which only the goroutine waits, and calls this before its first Write:
 //
 //	p3.SetWait(witAsync.FutureOrStreamWait)
 //
-// There a wait with a deadline looks at the stream after pauses of 1 to 5 ms, and a deadline that
-// is set later does not end a wait without one. SetWait was tested with an imitation of the loop of
-// go.bytecodealliance.org/pkg v0.2.1, and not with the patched runtime, which no registry has.
+// There a wait with a deadline looks at the stream after pauses of 1 to 5 ms, and one that is set
+// later ends no wait. This was tested with an imitation of the loop of go.bytecodealliance.org/pkg
+// v0.2.1, not with the patched runtime, which no registry has.
 func SetWait(wait func(status uint32, waitable int32) (code, count uint32)) {
 	waitFutureOrStream = wait
 }
 
-// waitLocked waits until the operation that is under way on a stream or future is over, and
-// returns its status. If the deadline passes before, that is blocked. Either is in no set then: a
-// set that is not empty must not be dropped, nor an operation be cancelled whose end is in a set.
+// waitLocked waits until the operation under way on a stream or future is over, and returns its
+// status. If the deadline passes before, that is blocked. The waitable is in no set then: a cancel
+// would trap, and so would the drop of a set that is not empty.
 func (w *Writer) waitLocked(waitable uint32) (status uint32) {
 	runtime.Gosched() // now, since the host blocks the whole program
 	deadline := w.deadline.Load()
@@ -61,18 +57,17 @@ func (w *Writer) waitLocked(waitable uint32) (status uint32) {
 	return w.event[1]
 }
 
-// blockLocked blocks the instance until the waitable in the set has an event or the deadline has
-// passed.
+// blockLocked blocks the instance until the waitable has an event or the deadline passes.
 func (w *Writer) blockLocked(set, waitable uint32, deadline int64) {
 	if deadline == 0 {
 		builtins.WaitableSetWait(set, unsafe.Pointer(&w.event))
 		return
 	}
-	subtask := builtins.WaitFor(uint64(max(deadline-now(), 0)))
-	if subtask&15 == returned {
+	clock := builtins.WaitFor(uint64(max(deadline-now(), 0)))
+	if clock&15 == returned {
 		return
 	}
-	clock := subtask >> 4
+	clock >>= 4
 	builtins.WaitableJoin(clock, set)
 	builtins.WaitableSetWait(set, unsafe.Pointer(&w.event))
 	builtins.WaitableJoin(clock, 0)
@@ -84,47 +79,37 @@ func (w *Writer) blockLocked(set, waitable uint32, deadline int64) {
 	builtins.SubtaskDrop(clock)
 }
 
-const (
-	minPause = int64(time.Millisecond)
-	maxPause = 5 * minPause
-)
+const minPause, maxPause = int64(time.Millisecond), int64(5 * time.Millisecond)
 
-// pollLocked is blockLocked for a program with SetWait. It pauses, so that others run, and then
-// looks whether there is an event.
+// pollLocked is blockLocked for a program with SetWait. It looks after pauses, in which others run.
 func (w *Writer) pollLocked(set uint32, deadline int64) {
-	for pause := minPause; builtins.WaitableSetPoll(set, unsafe.Pointer(&w.event)) == 0; pause = min(2*pause, maxPause) {
+	pause := minPause
+	for builtins.WaitableSetPoll(set, unsafe.Pointer(&w.event)) == 0 {
 		left := deadline - now()
 		if left <= 0 {
 			w.event[1] = blocked // poll may have written
 			return
 		}
-		subtask := builtins.WaitFor(uint64(min(pause, left)))
-		if subtask&15 != returned {
-			waitFutureOrStream(blocked, int32(subtask>>4)) // drops it, too
+		clock := builtins.WaitFor(uint64(min(pause, left)))
+		if pause = min(2*pause, maxPause); clock&15 != returned {
+			waitFutureOrStream(blocked, int32(clock>>4)) // drops it, too
 		}
 	}
 }
-
-// century stands for all longer times.
-const century = 100 * 365 * 24 * time.Hour
 
 // SetWriteDeadline sets the time after which calls that write fail with an error that matches
 // [os.ErrDeadlineExceeded] and whose Timeout method returns true. The zero time means no deadline.
 // On a closed Writer, the error matches [os.ErrClosed].
 //
-// The error of a deadline does not stick: after the deadline is extended, continue with p[n:]. n is
-// exact: what the reader did not take is not in the stream either.
-//
-// A call looks at the deadline when it begins, after each wait, and when it has let other
-// goroutines run. A deadline ends no call of the host that itself waits: Wasmtime waits in its
-// write for the reader of standard output.
+// The error of a deadline does not stick: after the deadline is extended, continue with p[n:]. A
+// call looks at the deadline when it begins, after each wait, and when others have run.
 func (w *Writer) SetWriteDeadline(t time.Time) error {
 	if w.handle.Load() == 0 && w.open == nil {
 		return failure("set-write-deadline", errNotOpen)
 	}
-	deadline := int64(0)
-	if !t.IsZero() {
-		deadline = now() + int64(max(0, min(time.Until(t), century)))
+	var deadline int64
+	if !t.IsZero() { // 1<<62 stands for all longer times
+		deadline = now() + int64(max(0, min(time.Until(t), 1<<62)))
 	}
 	w.deadline.Store(deadline)
 	return nil
@@ -139,12 +124,10 @@ func (w *Writer) overdue() bool {
 	return d != 0 && d <= now()
 }
 
-// worked counts what the program has written since others last ran.
-var worked platform.Uint32
+var worked platform.Uint32 // what the program has written since others last ran
 
 // yield lets other goroutines run if the program has written for about a millisecond since they
-// last did. A guest has a single thread, on which nothing interrupts a goroutine that does not
-// wait. No clock is read for it, as that would cost more: a call counts as much as 16 KiB.
+// last did, as package wasio does: nothing else interrupts a goroutine that does not wait.
 func yield(bytes int) {
 	n := worked.Load() + 1 + uint32(bytes)>>14
 	if n < 64 {

@@ -9,12 +9,10 @@ import (
 	"github.com/wasio-dev/wasio/internal/platform"
 )
 
-// maxPiece is the most that one host call carries, in bytes: the count in its result has 28
-// bits.
-const maxPiece = 1<<28 - 1
-
-// maxEmpty is how many calls in a row may move nothing.
-const maxEmpty = 100
+const (
+	maxPiece = 1<<28 - 1 // the most that one host call carries: its count has 28 bits
+	maxEmpty = 100       // how many calls in a row may move nothing
+)
 
 // A Writer is an [io.Writer] on a stream<u8> of the component model. A Write returns when the
 // reader of the stream has taken all of it.
@@ -23,35 +21,30 @@ const maxEmpty = 100
 // another; calls get their turn in the order in which they began. Other goroutines run before a
 // call waits, and now and then where none does.
 //
-// After an error every later call returns the same error, without asking the host: a reader that
-// has gone does not come back. Only the error of a deadline does not stick. Errors have type
-// *[wasio.Error], and Op "write", "close", "flush" or "set-write-deadline".
-//
-// The zero Writer is a closed one.
+// After an error every later call returns the same error, without asking the host. Only the error
+// of a deadline does not stick. Errors have type *[wasio.Error], with Op "write", "close", "flush"
+// or "set-write-deadline". The zero Writer is a closed one.
 type Writer struct {
 	mu     platform.Mutex // guards the fields below
 	err    error          // the first error that sticks
-	ended  bool           // whether err is that the reader went as it took the last byte, and not told yet
+	ended  bool           // the reader went as it took the last byte; no write was refused yet
 	rest   []byte         // what a ReadFrom has read and, at a deadline, not written
-	future uint32         // resolves when the host is done with the stream; 0 is none
-	result func() error   // what SetResult has set
-	open   func() (stream uint64, future uint32)
-
-	// The host writes these. They are not on a stack, which may move while it does.
-	event [2]uint32 // a waitable, and the status of its operation
-	code  [2]byte   // a result<_, error-code>
+	open   func(reader uint32) (future uint32)
+	future uint32       // of a standard stream; resolves when the host is done with it
+	result func() error // what SetResult has set
+	event  [2]uint32    // written by the host: a waitable, and the status of its operation
+	code   [2]byte      // written by the host: a result<_, error-code>
 
 	// SetWriteDeadline reads these without mu: it must not wait for a call under way.
 	handle   platform.Uint32 // the writable end; 0, which no handle is, if not open
 	deadline platform.Int64  // a time of now; 0 is none
 }
 
-// NewStream makes a stream, and returns a Writer on its writable end and the handle of its
-// readable end, an own<stream<u8>>. The program gives that one away, as the body of a response or
-// to write-via-stream of a file: bindings made by wit-bindgen lift it with LiftStreamU8. Nobody
-// takes what is written before that, so do it before the first Write.
+// NewStream makes a stream, and returns a Writer on its writable end and the handle of its readable
+// end. The program gives that away before the first Write, as the body of a response or to
+// write-via-stream of a file. Bindings made by wit-bindgen lift it with LiftStreamU8.
 //
-// The Writer owns the writable end: Close drops it, which is the end of the stream to its reader.
+// The Writer owns the writable end: Close drops it.
 func NewStream() (w *Writer, reader int32) {
 	w = new(Writer)
 	stream := builtins.StreamNew()
@@ -59,12 +52,10 @@ func NewStream() (w *Writer, reader int32) {
 	return w, int32(stream)
 }
 
-// Write writes p to the stream. It returns the number of bytes that the reader took, which is
-// less than len(p) only with an error. If the reader has gone, the error matches
-// [io.ErrClosedPipe], unless the host has another reason for it. If it goes as it takes the last
-// byte, and has no reason, Write succeeds and the next one fails.
-//
-// A Write of no bytes makes no host call. Write does not retain p.
+// Write writes p to the stream. It returns the number of bytes that the reader took, which is less
+// than len(p) only with an error. If the reader has gone, the error matches [io.ErrClosedPipe],
+// unless the host gives another reason. If it goes as it takes the last byte, and gives no reason,
+// Write succeeds and the next one fails. A Write of no bytes makes no host call.
 func (w *Writer) Write(p []byte) (n int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -78,9 +69,8 @@ func (w *Writer) WriteString(s string) (n int, err error) {
 
 // ReadFrom writes what r returns until [io.EOF], each piece before the next Read. It returns the
 // number of bytes read and the first error of the stream or of r. Other calls may come in between
-// while it reads. The error of a deadline loses nothing: what was read and not written by then
-// counts, and the next call that writes or flushes writes it first. If the deadline has passed,
-// ReadFrom does not read.
+// while it reads. The error of a deadline loses nothing: what was read and not written counts, and
+// the next call writes it first. If the deadline has passed, ReadFrom does not read.
 func (w *Writer) ReadFrom(r io.Reader) (n int64, err error) {
 	buf := make([]byte, 32<<10)
 	for empty := 0; err == nil; {
@@ -91,8 +81,9 @@ func (w *Writer) ReadFrom(r io.Reader) (n int64, err error) {
 		m, err = r.Read(buf)
 		if m > 0 {
 			empty = 0
-			var werr error
-			m, werr = w.take(buf[:m])
+			w.mu.Lock()
+			m, werr := w.takeLocked(buf[:m])
+			w.mu.Unlock()
 			n += int64(m)
 			if werr != nil {
 				err = werr
@@ -107,17 +98,10 @@ func (w *Writer) ReadFrom(r io.Reader) (n int64, err error) {
 	return n, err
 }
 
-// take is takeLocked with the lock.
-func (w *Writer) take(p []byte) (n int, err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.takeLocked(p)
-}
-
 // takeLocked writes p. What it cannot write before the deadline it keeps for the next call.
 func (w *Writer) takeLocked(p []byte) (n int, err error) {
 	n, err = w.writeLocked(p)
-	if n < len(p) && isTimeout(err) {
+	if isTimeout(err) {
 		w.rest = append(w.rest, p[n:]...)
 		n = len(p)
 	}
@@ -132,13 +116,11 @@ func (w *Writer) Flush() error {
 	return w.readyLocked("flush", false)
 }
 
-// Close drops the writable end of the stream, and so ends it. It then waits until the host is done
-// with the stream, where a future tells that, and returns the error of an earlier call or the one
-// that the future has. That is so for [Stdout] and [Stderr], and for a stream with [Writer.SetResult].
-// Later calls return an error that matches [os.ErrClosed], except that a second Close does
-// nothing.
-//
-// If the deadline has passed, Close drops what a ReadFrom could not write in time.
+// Close drops the writable end of the stream, and so ends it. Where a future tells that the host is
+// done with the stream, as for [Stdout], [Stderr] and after [Writer.SetResult], it then waits for
+// that, until the deadline. It returns the error of an earlier call or of the future. Later calls
+// return an error that matches [os.ErrClosed], except that a second Close does nothing. If the
+// deadline has passed, Close drops what a ReadFrom could not write in time.
 //
 // The next Write to Stdout or Stderr opens another stream.
 func (w *Writer) Close() error {
@@ -152,15 +134,13 @@ func (w *Writer) Close() error {
 	builtins.StreamDropWritable(stream)
 	w.handle.Store(0)
 	w.rest = nil
-	reason := w.resultLocked()
-	if w.open == nil {
-		w.err = nil // from now on it is not open
-	}
-	if err == nil && reason != nil {
-		err = failure("close", reason)
-		if w.open != nil && !isTimeout(reason) {
+	if reason := w.resultLocked(); err == nil && reason != nil {
+		if err = failure("close", reason); !isTimeout(reason) {
 			w.err = err
 		}
+	}
+	if w.open == nil {
+		w.err = nil // from now on it is not open
 	}
 	return err
 }
@@ -168,22 +148,16 @@ func (w *Writer) Close() error {
 // SetResult sets the function that says how it went, for a stream whose future the program
 // holds, as the one that write-via-stream of a file returns. The Writer calls it at most once, when
 // the reader has gone or Close has dropped the writable end. The function waits for the future, and
-// returns nil or what becomes the Err of the [wasio.Error]. If the reader has gone and it returns
-// nil, that is [io.ErrClosedPipe].
-//
-// The future of an HTTP body waits for the trailers. If the program finishes them after Close,
-// SetResult is not for that.
-//
-// The Writer is locked while it calls result, which must not use it nor panic.
+// returns nil or what becomes the Err of the [wasio.Error]. It must not use the Writer, which is
+// locked, nor panic. The future of an HTTP body waits for the trailers, which come after Close.
 func (w *Writer) SetResult(result func() error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.result = result
 }
 
-// writeLocked is the protocol. A write on a stream says at once that it has moved some bytes, that
-// the reader has dropped its end, or that it is under way and the host holds p. After it was said
-// that the reader has gone, another write would trap.
+// writeLocked is the protocol. A write says that it has moved some bytes, that the reader has dropped
+// its end, after which another one would trap, or that it is under way and the host holds p.
 func (w *Writer) writeLocked(p []byte) (n int, err error) {
 	if w.handle.Load() == 0 || w.err != nil || w.rest != nil {
 		if err := w.readyLocked("write", len(p) > 0); err != nil {
@@ -218,9 +192,8 @@ func (w *Writer) writeLocked(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// readyLocked gets the Writer ready for a call, which writes some bytes or not. It returns the error
-// of one that does not get to the host, opens a standard stream, and writes the rest of an earlier
-// call.
+// readyLocked gets the Writer ready for a call that writes some bytes, or none. It returns an error
+// that needs no host call, opens a standard stream, and writes the rest of an earlier call.
 //
 //go:noinline
 func (w *Writer) readyLocked(op string, writes bool) error {
@@ -237,9 +210,9 @@ func (w *Writer) readyLocked(op string, writes bool) error {
 			return failure(op, errNotOpen)
 		}
 		if writes {
-			stream, future := w.open()
+			stream := builtins.StreamNew()
 			w.handle.Store(uint32(stream >> 32))
-			w.future = future
+			w.future = w.open(uint32(stream))
 		}
 	}
 	if op == "flush" && w.overdue() {
@@ -253,18 +226,14 @@ func (w *Writer) readyLocked(op string, writes bool) error {
 	return nil
 }
 
-// failLocked makes the reason for which the reader has gone the error that sticks, and returns it,
-// or nil if the reader took all of p and gives no reason.
-//
-//go:noinline
+// failLocked makes the reason why the reader has gone the error that sticks. It returns nil if the
+// reader took all of p and gives no reason.
 func (w *Writer) failLocked(tookAll bool) error {
 	reason := w.resultLocked()
-	if reason != nil && !isTimeout(reason) {
-		w.err = failure("write", reason)
-		return w.err
+	if reason == nil || isTimeout(reason) {
+		reason, w.ended = errClosed, tookAll
 	}
-	w.err = failure("write", errClosed)
-	if w.ended = tookAll; tookAll {
+	if w.err = failure("write", reason); w.ended {
 		return nil
 	}
 	return w.err
@@ -287,11 +256,11 @@ func (w *Writer) resultLocked() error {
 		}
 	}
 	builtins.FutureDropReadable(future)
-	switch {
-	case status == cancelled:
+	if status == cancelled {
 		return errTimeout
-	case status == completed && w.code[0] != 0:
-		return reasonOf(w.code[1])
+	}
+	if status == completed && w.code[0] != 0 {
+		return errCodes[min(int(w.code[1]), len(errCodes)-1)]
 	}
 	return nil
 }

@@ -431,6 +431,22 @@ func TestReadFrom(t *testing.T) {
 	assert.Same(t, err, again)
 }
 
+// A source may return its last bytes together with its end.
+func TestReadFromFailsAtTheEnd(t *testing.T) {
+	b := newBench(t, goes)
+	w := b.stream()
+	n, err := w.ReadFrom(iotest.DataErrReader(strings.NewReader("abc")))
+	assert.Zero(t, n)
+	assert.ErrorIs(t, err, io.ErrClosedPipe)
+
+	b = newBench(t, blocks, stalls, cancelled(1))
+	w = b.stream()
+	w.SetWriteDeadline(time.Now().Add(time.Minute))
+	n, err = w.ReadFrom(iotest.DataErrReader(strings.NewReader("abc")))
+	assert.EqualValues(t, 3, n)
+	assertTimeout(t, err)
+}
+
 func TestReadFromFails(t *testing.T) {
 	b := newBench(t)
 	w := b.stream()
@@ -537,6 +553,22 @@ func TestDeadlineInThePast(t *testing.T) {
 	assert.Zero(t, b.Count("stream.write"))
 }
 
+// The zero time of the clock is none of a deadline.
+func TestDeadlineAtTheStartOfTheClock(t *testing.T) {
+	b := newBench(t, blocks, builtins.Step{Take: 1, After: 1})
+	w := b.stream()
+	for range 3 {
+		w.SetWriteDeadline(time.Unix(1, 0))
+		_, err := w.WriteString("x")
+		assertTimeout(t, err)
+		w.SetWriteDeadline(time.Time{})
+		b.steps = []builtins.Step{blocks, {Take: 1, After: 1}}
+		_, err = w.WriteString("x")
+		assert.NoError(t, err)
+	}
+	assert.EqualValues(t, 3, b.Now())
+}
+
 func TestFarDeadline(t *testing.T) {
 	b := newBench(t, blocks, takesAll)
 	w := b.stream()
@@ -634,6 +666,24 @@ func TestOthersRun(t *testing.T) {
 		assert.GreaterOrEqual(t, ran, 0)
 		assert.Less(t, ran, 10)
 	})
+}
+
+// Others run, and not too often, as that would cost more than the Writes.
+func TestOthersRunNowAndThen(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	w := newBench(t).stream()
+	turns, done := 0, false
+	go func() {
+		for ; !done; turns++ {
+			runtime.Gosched()
+		}
+	}()
+	for range 640 {
+		w.WriteString("x")
+	}
+	done = true
+	assert.GreaterOrEqual(t, turns, 8)
+	assert.LessOrEqual(t, turns, 40)
 }
 
 // A bufio.Writer is enough: there is no flush that one of our own could save.
