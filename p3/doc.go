@@ -15,7 +15,7 @@
 //	n of a failed Write            what write accepted          exact: what the reader took
 //	success means                  written and flushed          taken by the reader, see below
 //	Flush                          waits for the host           nothing to wait for
-//	the reason of a failure        text, SetErrorDecoder          code of a future, SetResult
+//	the reason of a failure        text, SetErrorDecoder        code of a future, SetResult
 //	the first error sticks         yes                          yes
 //	a deadline                     sticks not, loses nothing    the same
 //	Close                          flushes and drops            drops, and waits for the future
