@@ -173,23 +173,6 @@ func TestRandomPlans(t *testing.T) {
 	})
 }
 
-func TestEveryHostThatIsKnownByName(t *testing.T) {
-	for _, name := range wasiotest.Hosts() {
-		if name == "wasmtime-22-async" {
-			continue // loses wake-ups
-		}
-		t.Run(name, func(t *testing.T) {
-			w, s := newWriter(t, wasiotest.As(name))
-			p := pattern(3 << 20)
-			n, err := w.Write(p)
-			require.NoError(t, err)
-			assert.Equal(t, len(p), n)
-			require.NoError(t, w.Close())
-			assert.True(t, bytes.Equal(p, s.Bytes()))
-		})
-	}
-}
-
 func TestWriteStringAndFormattedOutput(t *testing.T) {
 	w, s := newWriter(t, wasiotest.Plan{Permits: []uint64{3}})
 	n, err := w.WriteString("héllo, ")

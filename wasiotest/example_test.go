@@ -108,6 +108,16 @@ func ExamplePlan_as() {
 	// ["all in one record "]
 }
 
+// A package with a writer of its own tests it so:
+func ExampleTestWriter() {
+	var t *testing.T // in a test, its argument
+
+	// func TestHardCases(t *testing.T) {
+	wasiotest.TestWriter(t, func(handle uint32) io.WriteCloser {
+		return wasio.NewWriter(handle) // or whatever is made of it
+	})
+}
+
 // Calls returns every call of the host, with its handles.
 func ExampleStream_Calls() {
 	s := wasiotest.NewStream(t, wasiotest.Plan{FlushWaits: []int{1}})
