@@ -154,7 +154,7 @@ func TestStreamOfATestThatIsOver(t *testing.T) {
 	f.run(func(t testing.TB) { s = open(wasiotest.NewStream(t, wasiotest.Plan{})) })
 	for range 4000 { // of as many other tests none has the handle
 		var f fakeT
-		f.run(func(t testing.TB) { assert.NotEqual(t, s, open(wasiotest.NewStream(t, wasiotest.Plan{}))) })
+		f.run(func(fake testing.TB) { require.NotEqual(t, s, open(wasiotest.NewStream(fake, wasiotest.Plan{}))) })
 	}
 	assert.PanicsWithError(t, "wasi host: trap: a handle of a host that is gone", func() { s.CheckWrite() })
 }
