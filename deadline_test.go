@@ -217,7 +217,9 @@ func TestSettersOfLimitsDoNotWait(t *testing.T) {
 		for _, underWay := range []string{"Write", "BufWriter.Flush"} {
 			t.Run(name+"/"+underWay, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					w, _ := newWriter(t, slowFlush)
+					plan := slowFlush
+					plan.Delay = time.Second
+					w, _ := newWriter(t, plan)
 					b := wasio.NewBufWriterSize(w, 16)
 					b.WriteString("buffered")
 					call := start(func() {
@@ -236,7 +238,7 @@ func TestSettersOfLimitsDoNotWait(t *testing.T) {
 						return
 					}
 					require.False(t, call(), "the call still waits")
-					time.Sleep(time.Hour + 5*time.Millisecond) // with a limit, there are pauses
+					time.Sleep(time.Second + 5*time.Millisecond) // with a limit, there are pauses
 					assert.True(t, call())
 				})
 			})
