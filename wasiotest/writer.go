@@ -35,7 +35,8 @@ import (
 // may do, such as deadlines or pauses, is not tested.
 //
 // Each case runs in a bubble of [testing/synctest], in which a Delay takes no time. If the writer
-// waits for something else than the host, forever, synctest or the timeout of go test ends it.
+// waits for something else than the host, forever, synctest or the timeout of go test ends it. With
+// -short the case C4, which takes 300 MB, is skipped.
 //
 // [the contract]: https://github.com/wasio-dev/wasio/blob/main/docs/contract.md
 func TestWriter(t *testing.T, open func(handle uint32) io.WriteCloser) {
