@@ -140,12 +140,6 @@ var forbiddenInput = []struct {
 		reason: hangs, call: "output-stream(1).blocking-splice(input-stream(2), 1) = trap",
 	},
 	{
-		name: "blocking-splice whose target loses its wake-up", host: "Wasmtime 21 and 22, where it never ends",
-		out:    lossy,
-		guest:  func(_ *testing.T, r *reader) { r.BlockingSplice(r.s, r.in, 1) },
-		reason: hangs, call: "output-stream(1).blocking-splice(input-stream(2), 1) = trap",
-	},
-	{
 		name: "blocking-splice from a stream that is ready and has no bytes", host: "every host, where it never ends",
 		in:     host.Plan{Permits: []uint64{0}},
 		guest:  func(_ *testing.T, r *reader) { r.BlockingSplice(r.s, r.in, 1) },
