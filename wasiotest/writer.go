@@ -34,9 +34,9 @@ import (
 // A writer with a buffer is tested in a wrapper whose Write also flushes the buffer. What a writer
 // may do, such as deadlines or pauses, is not tested.
 //
-// Each case runs in a bubble of [testing/synctest], in which a Delay takes no time. If the writer
-// waits for something else than the host, forever, synctest or the timeout of go test ends it. With
-// -short the case C4, which takes 300 MB, is skipped.
+// Each case runs in a bubble of [testing/synctest], so waits take no time. If the writer waits
+// forever for something else than the host, synctest or the timeout of go test ends it. With -short
+// the case C4, which takes 300 MB, is skipped.
 //
 // [the contract]: https://github.com/wasio-dev/wasio/blob/main/docs/contract.md
 func TestWriter(t *testing.T, open func(handle uint32) io.WriteCloser) {
@@ -178,9 +178,9 @@ var trapRules = []struct{ words, rule string }{
 // A writerRun is a case with a writer.
 type writerRun struct {
 	*writerCase
-	host         *host.Host
-	base, handle uint32
-	w            io.WriteCloser
+	host   *host.Host
+	handle uint32 // in host
+	w      io.WriteCloser
 
 	text     []byte // of all Writes, in order
 	arrived  int    // bytes of it
@@ -197,20 +197,20 @@ const maxCalls = 200_000
 // run has the case happen to a writer. It returns what is wrong with it, and its last calls.
 func (c *writerCase) run(open func(handle uint32) io.WriteCloser) (problems, calls []string) {
 	r := &writerRun{writerCase: c}
-	r.host = host.New(host.Options{Handles: c.plan.Handles, OnCall: r.count})
+	r.host = host.New(host.Options{Handles: c.plan.Handles, Keep: 20, OnCall: r.count})
 	base, err := native.Expose(r.host)
 	if err != nil {
 		return []string{"wasiotest: " + err.Error()}, nil
 	}
 	defer native.Withdraw(base)
-	r.base, r.handle = base, r.host.NewStream(c.plan, r)
+	r.handle = r.host.NewStream(c.plan, r)
 	r.untilTrap(func() {
 		r.w = open(base | r.handle)
 		c.use(r)
 		r.checkHandles()
 	})
-	for _, c := range r.host.Calls()[max(0, len(r.host.Calls())-20):] {
-		calls = append(calls, c.String())
+	for _, call := range r.host.Calls() {
+		calls = append(calls, call.String())
 	}
 	return r.problems, calls
 }
