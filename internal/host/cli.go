@@ -20,8 +20,7 @@ func (h *Host) SetStdio(fd int, p Plan, out io.Writer) {
 	h.stdio[fd-1].handles++ // the host's own
 }
 
-// IsTerminal reports whether f is a terminal: a character device, but for the one that
-// is nothing.
+// IsTerminal reports whether f is a terminal: a character device other than the null device.
 func IsTerminal(f *os.File) bool {
 	info, err := f.Stat()
 	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
@@ -31,21 +30,21 @@ func IsTerminal(f *os.File) bool {
 	return err != nil || !os.SameFile(info, null)
 }
 
-// SetStdin makes get-stdin return streams that behave as p says and have the bytes of in.
+// SetStdin makes get-stdin return streams that behave as p says and read from in.
 func (h *Host) SetStdin(p Plan, in io.Reader) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.stdin = h.newSource(p, in)
 }
 
-// GetStdin is wasi:cli/stdin.get-stdin: a new handle of the one standard input.
+// GetStdin is wasi:cli/stdin.get-stdin. Each call returns a new handle of the same stream.
 func (h *Host) GetStdin() uint32 {
 	c := h.begin(OpGetStdin, 0)
 	defer h.end(&c)
 	return c.handle(h.add(&input{source: h.stdin}))
 }
 
-// GetStdout is wasi:cli/stdout.get-stdout: a new handle of the one standard output.
+// GetStdout is wasi:cli/stdout.get-stdout. Each call returns a new handle of the same stream.
 func (h *Host) GetStdout() uint32 { return h.getStdio(OpGetStdout, Stdout) }
 
 // GetStderr is wasi:cli/stderr.get-stderr.
@@ -75,8 +74,8 @@ func (h *Host) getTerminal(op Op, fd int) uint32 {
 // DropTerminal is [resource-drop]terminal-output.
 func (h *Host) DropTerminal(handle uint32) { drop(h, OpDropTerminal, handle, func(*Host, terminal) {}) }
 
-// Exit delivers the incomplete lines that the standard streams hold, as the end of the process
-// of Wasmtime does.
+// Exit delivers the incomplete lines that the standard streams hold, as Wasmtime does when its
+// process ends.
 func (h *Host) Exit() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// A Clock is what a host measures and passes time with.
+// A Clock tells a host the time, and lets time pass.
 type Clock interface {
-	Now() time.Duration // since some moment that stays the same
+	Now() time.Duration // since a fixed moment
 
 	// Sleep returns when d has passed, or when one of the channels is closed.
 	Sleep(d time.Duration, wake, interrupt <-chan struct{})
@@ -61,7 +61,7 @@ func (c *VirtualClock) Sleep(d time.Duration, wake, interrupt <-chan struct{}) {
 // never is longer than any wait.
 const never time.Duration = math.MaxInt64
 
-// hostClock is the clock of a host for its streams and pollables. Whoever calls a method holds
+// hostClock is the clock of a host for its streams and pollables. Callers of its methods hold
 // the lock of the host, which guards the other fields.
 type hostClock struct {
 	Clock
@@ -74,8 +74,8 @@ type hostClock struct {
 
 const hangs = "the guest hangs: it waits for a wake-up that never comes"
 
-// pass lets time go by without the lock: d, or less if wake is closed before that, or if there
-// is another interrupt than the first since ones.
+// pass lets go of the lock while d passes. It returns earlier if wake is closed, or if there is
+// an interrupt after the first since ones, and reports whether there was one.
 func (c *hostClock) pass(d time.Duration, wake <-chan struct{}, since uint64) (interrupted bool) {
 	if d == never && wake == nil {
 		fail(hangs)
@@ -93,8 +93,8 @@ func (c *hostClock) pass(d time.Duration, wake <-chan struct{}, since uint64) (i
 	return
 }
 
-// interrupts are those of a host, and the calls that one ends. They have a lock of their own, as a
-// sink may block while it is written to.
+// interrupts counts the interrupts of a host, and has a channel for each call that the next one
+// ends. It has a lock of its own, because a sink that blocks in Write holds the lock of the host.
 type interrupts struct {
 	mu    sync.Mutex
 	n     uint64
@@ -107,8 +107,9 @@ func (i *interrupts) count() uint64 {
 	return i.n
 }
 
-// await returns a channel that the next interrupt after the first since ones closes. The goroutine
-// that waits makes it: only a channel of its testing/synctest bubble lets time pass.
+// await returns a channel that is closed by the next interrupt after the first since ones. The
+// goroutine that waits makes the channel: time passes in a testing/synctest bubble only while its
+// goroutines wait for channels of the bubble.
 func (i *interrupts) await(since uint64) chan struct{} {
 	wake := make(chan struct{})
 	i.mu.Lock()
@@ -132,8 +133,8 @@ func (i *interrupts) stop(wake chan struct{}) bool {
 	return at < 0
 }
 
-// Interrupt makes every call of Block that waits, or will wait on a pollable that was made
-// before, return at once, as after a spurious wake-up.
+// Interrupt makes calls of Block return at once, as after a spurious wake-up: each one that waits
+// now, and each one that will wait on a pollable made before.
 func (h *Host) Interrupt() {
 	i := &h.clock.interrupts
 	i.mu.Lock()
@@ -146,8 +147,8 @@ func (h *Host) Interrupt() {
 	i.wakes = i.wakes[:0]
 }
 
-// A guest spins if it asks more than maxSpins times without waiting. One that pauses in between,
-// by a clock that is not the host's, waits.
+// A guest spins if it asks more than maxSpins times in a row without waiting. To let aPause go by
+// is to wait: the guest may have paused by a clock that is not the host's.
 const (
 	maxSpins = 100_000
 	aPause   = time.Millisecond
@@ -186,7 +187,7 @@ func (h *Host) SubscribeInstant(nanoseconds uint64) uint32 {
 	return h.timer(OpSubscribeInstant, 0, nanoseconds)
 }
 
-// timer adds a pollable for a time, or for never where the clock cannot count so far.
+// timer adds a pollable that is ready at a time, or never if the clock cannot count so far.
 func (h *Host) timer(op Op, from time.Duration, nanoseconds uint64) uint32 {
 	c := h.begin(op, 0)
 	defer h.end(&c)

@@ -2,9 +2,9 @@ package host
 
 import "time"
 
-// A flow is what the streams of both directions have in common, as a state machine: how they
-// make a guest wait, and how they fail. It knows the time, and neither handles nor the host,
-// which holds its lock while it calls a method.
+// A flow is the state machine that streams of both directions have in common: how they make a
+// guest wait, and how they fail. It knows the clock, but no handles and no Host. A Host holds its
+// lock while it calls a method.
 type flow struct {
 	Plan
 	clock   *hostClock
@@ -13,12 +13,12 @@ type flow struct {
 	closed  bool
 	pending *Fault         // to be reported by the next operation
 	moved   uint64         // bytes
-	left    uint64         // of the bytes that the script said are there, or permitted; 0: it must be asked
+	left    uint64         // bytes that the script has offered and nobody has used; 0: ask it
 	calls   map[string]int // by point
 
-	waitsLeft int           // how many waits there are yet before there are bytes
+	waitsLeft int           // waits until there are bytes
 	stalledAt time.Duration // when the present wait could begin
-	waited    bool          // whether it has begun
+	waited    bool          // whether the present wait has begun
 	waitsDone int
 }
 
@@ -28,7 +28,7 @@ func (h *Host) newFlow(p Plan) flow {
 	return flow{Plan: p, clock: &h.clock, calls: make(map[string]int)}
 }
 
-// faultAt counts a call that comes to a point, and returns the fault planned for it, if any.
+// faultAt counts that the stream comes to a point, and returns the fault planned there, if any.
 func (f *flow) faultAt(at string) *Fault {
 	f.calls[at]++
 	if f.over() {
@@ -40,7 +40,7 @@ func (f *flow) faultAt(at string) *Fault {
 // over reports whether the stream is closed, or has failed and not reported it.
 func (f *flow) over() bool { return f.closed || f.pending != nil }
 
-// strike takes the stream down.
+// strike makes the stream fail or close, unless fault is nil.
 func (f *flow) strike(fault *Fault) {
 	if fault == nil {
 		return
@@ -53,7 +53,8 @@ func (f *flow) strike(fault *Fault) {
 	}
 }
 
-// report returns the failure that an operation reports, or nil, and brings about what follows.
+// report returns the failure that an operation must report, or nil, and moves on to the state
+// that follows the report.
 func (f *flow) report() *Fault {
 	fault := f.pending
 	if f.closed {
@@ -68,13 +69,13 @@ func (f *flow) report() *Fault {
 	return fault
 }
 
-// stall makes the guest wait so often.
+// stall makes the guest wait the given number of times.
 func (f *flow) stall(waits int) {
 	f.waitsLeft, f.waited, f.stalledAt = waits, false, f.clock.Now()
 }
 
-// advance ends the present wait if it has lasted long enough. If there is another one, that
-// begins when the guest waits, or at once if the stream needs no guest for that.
+// advance ends the present wait if it has lasted long enough. The next one begins when the guest
+// waits, or at once if the stream makes progress in the background.
 func (f *flow) advance() {
 	if f.waitsLeft > 0 && (f.waited || f.Background && f.Delay > 0) && f.remaining() <= 0 {
 		f.stall(f.waitsLeft - 1)
@@ -83,7 +84,7 @@ func (f *flow) advance() {
 	f.waited = f.waited || f.waitsLeft > 0 && f.Background
 }
 
-// stalled reports whether the guest must wait yet.
+// stalled reports whether the guest must still wait.
 func (f *flow) stalled() bool { return f.waitsLeft > 0 || f.arrival() != nil }
 
 // offer asks the script how many bytes there are if none are left, and returns how many are.
@@ -98,8 +99,8 @@ func (f *flow) offer() uint64 {
 	return f.left
 }
 
-// arrival returns a channel that is closed once the stream has bytes, has ended or has
-// failed, or nil if it has, or if only its script says when.
+// arrival returns a channel that is closed when the stream gets bytes, ends or fails. It returns
+// nil if that has happened, or if the script alone says when.
 func (f *flow) arrival() <-chan struct{} {
 	if f.arrived == nil || f.over() {
 		return nil
@@ -107,8 +108,8 @@ func (f *flow) arrival() <-chan struct{} {
 	return f.arrived()
 }
 
-// remaining returns how long it takes the stream yet to have or permit bytes, or to report
-// an error.
+// remaining returns how long it will take until the stream has or permits bytes, or reports an
+// error.
 func (f *flow) remaining() time.Duration {
 	switch {
 	case f.over():
@@ -123,10 +124,11 @@ func (f *flow) remaining() time.Duration {
 	return 0
 }
 
-// wait passes time, as a blocking function does, until the stream is ready as far as is known now.
+// wait waits as a blocking function does: until the stream is ready, as far as is known when the
+// wait begins.
 func (f *flow) wait() {
 	for interrupted := true; interrupted; {
-		arrival := f.arrival() // before the rest, as bytes may arrive in between
+		arrival := f.arrival() // first, because bytes may arrive in between
 		d := f.remaining()
 		if d > 0 && f.losesWakeup() {
 			fail(hangs)
@@ -141,7 +143,8 @@ func (f *flow) losesWakeup() bool {
 	return f.LoseWakeups && (f.LoseAt == 0 || f.LoseAt == f.waitsDone+1)
 }
 
-// spin notes that the guest has asked in vain. A stream that makes progress by itself lets it.
+// spin notes that the guest has asked in vain, unless the stream makes progress by itself: then
+// the guest may.
 func (f *flow) spin() {
 	if !f.Background {
 		f.clock.spin()

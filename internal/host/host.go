@@ -1,11 +1,11 @@
 // Package host is a model of a WASI 0.2 host: the resources of wasi:io and what
 // wasi:cli and wasi:clocks hand out of them.
 //
-// It is strict. Whatever the contract of wasi:io forbids, or leaves to hosts of
-// which one forbids it, is a [Trap], reported with the calls that led to it: a write
-// without a permit or beyond it, a second write on one permit, a write during a
-// flush, a stream dropped before its pollables, a handle that is not there. A guest
-// that would wait forever is a trap too, so that a hang is seen at once.
+// It is strict. What the contract of wasi:io forbids is a [Trap], reported with the calls that
+// led to it: a write without a permit or beyond it, a second write on one permit, a write during
+// a flush, a stream dropped before its pollables, an unknown handle. If the contract leaves
+// something to hosts and one of them forbids it, that is a trap, too. So is a wait that would
+// never end, so that a hang is seen at once.
 //
 // Where the contract leaves a choice to the host, a [Plan] or a [Script] makes it. There is one
 // model and it has several faces: the bodies of the generated imports on every
@@ -23,17 +23,17 @@ import (
 	"time"
 )
 
-// Options are the settings of a [Host] as a whole. The zero value is a host with the
-// wall clock, no limit on handles and a short memory.
+// Options are the settings of a [Host] as a whole. A host with the zero value has the wall clock
+// and no limit on handles, and remembers 64 calls.
 type Options struct {
 	Clock   Clock       // nil: the wall clock
 	Handles int         // the most handles that may be live at once; 0: no limit
 	Keep    int         // how many of the last calls to remember; 0: 64
-	OnCall  func(*Call) // told of every call as it ends; the Call is the callee's only during the call
+	OnCall  func(*Call) // called at the end of each call; must not keep the Call
 }
 
-// A Host is the world of one guest: a table of handles and what they stand for. All
-// methods are safe for concurrent use.
+// A Host is the host of one guest: a table of handles and what they stand for. All methods are
+// safe for concurrent use.
 type Host struct {
 	options Options
 
@@ -48,7 +48,7 @@ type Host struct {
 	oldest  int
 	counts  map[Op]uint64
 	trap    *Trap // the first
-	current Call  // what OnCall sees: c itself would have to live on the heap
+	current Call  // passed to OnCall, so that no other Call is on the heap
 }
 
 type (
@@ -59,8 +59,8 @@ type (
 // MaxHandle is the largest handle. Package native tells hosts apart by the bits above it.
 const MaxHandle = 1<<20 - 1
 
-// New returns a host with an empty table, whose standard output and error stream go
-// nowhere until they are set.
+// New returns a host with an empty table. Until its standard streams are set, input is empty and
+// output is discarded.
 func New(o Options) *Host {
 	if o.Clock == nil {
 		o.Clock = wallClock{time.Now()}
@@ -184,7 +184,7 @@ func (h *Host) DebugString(handle uint32) string {
 // DropError is [resource-drop]error.
 func (h *Host) DropError(handle uint32) { drop(h, OpDropError, handle, func(*Host, *failure) {}) }
 
-// drop removes a resource from the table, unless last fails.
+// drop calls last, which may trap, and removes a resource from the table.
 func drop[R any](h *Host, op Op, handle uint32, last func(*Host, R)) {
 	c := h.begin(op, handle)
 	defer h.end(&c)
@@ -193,8 +193,8 @@ func drop[R any](h *Host, op Op, handle uint32, last func(*Host, R)) {
 	c.done()
 }
 
-// Violate ends the guest in a call that does not even reach the function, since its
-// arguments are not what they should be.
+// Violate ends the guest in a call that does not reach the function, because its arguments are
+// invalid.
 func (h *Host) Violate(op Op, format string, args ...any) {
 	c := h.begin(op, 0)
 	defer h.end(&c)

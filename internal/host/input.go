@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// source is what one or more input-stream handles come from.
+// A source is what one or more input-stream handles read from.
 type source struct {
 	flow
 	in    io.Reader
@@ -14,7 +14,7 @@ type source struct {
 	err   error  // of in; it comes after ahead
 }
 
-// input is one input-stream handle.
+// An input is one input-stream handle.
 type input struct {
 	*source
 	children int
@@ -34,9 +34,8 @@ func (h *Host) newSource(p Plan, in io.Reader) *source {
 	return s
 }
 
-// look reads from the reader if no byte of the last read is left: up to n bytes, or all that
-// are there if n is 0. It reports whether there are bytes, or else the reader has ended or
-// failed.
+// look reads up to n bytes from the reader, or all that are there if n is 0, unless bytes of the
+// last read are left. It reports whether there are bytes. If not, the reader has ended or failed.
 func (s *source) look(n uint64) bool {
 	if len(s.ahead) == 0 && s.err == nil {
 		size := min(s.left, maxRead)
@@ -55,11 +54,11 @@ func (s *source) look(n uint64) bool {
 // findsEnd reports whether an operation on n bytes finds the end of the stream, or a failure.
 func (s *source) findsEnd(n uint64) bool { return n > 0 || s.End == EndKnown }
 
-// tellsEnd reports whether an operation on n bytes reports what was found.
+// tellsEnd reports whether an operation on n bytes reports the end or failure that was found.
 func (s *source) tellsEnd(n uint64) bool { return n > 0 || s.End != EndSilent }
 
 // NewInput returns the handle of a new input stream that behaves as p says and has the bytes
-// of in. It closes where in ends and fails where in does, which [End] lets the guest see.
+// of in. It closes where in ends and fails where in fails; [End] says which operations show it.
 // Bytes that a [Feed] does not have yet make the guest wait.
 func (h *Host) NewInput(p Plan, in io.Reader) uint32 {
 	h.mu.Lock()
@@ -133,8 +132,8 @@ func (h *Host) splice(op Op, handle, from uint32, n uint64) Result {
 	return h.count(&c, uint64(len(p)), fault)
 }
 
-// take takes up to n bytes of those that are there, and waits for some if it waits. It returns
-// the failure that the call reports, if there is one.
+// take takes up to n of the bytes that are there, or returns the failure that the call reports.
+// If waits is set, it waits until there is one or the other.
 func (s *source) take(n uint64, waits bool) (p []byte, fault *Fault) {
 	for range maxSpurious + s.waitsLeft {
 		if s.findsEnd(n) {
@@ -170,7 +169,7 @@ func (s *source) take(n uint64, waits bool) (p []byte, fault *Fault) {
 	return nil, nil
 }
 
-// sourceFault says how an input stream fails whose reader does.
+// sourceFault returns the failure of an input stream whose reader returned err.
 func sourceFault(err error) *Fault {
 	return &Fault{Closed: errors.Is(err, io.EOF), Text: err.Error()}
 }
@@ -188,15 +187,15 @@ func (h *Host) DropInput(handle uint32) {
 	drop(h, OpDropInput, handle, func(_ *Host, s *input) { noneAlive("input-stream", s.children) })
 }
 
-// noneAlive ends the guest that drops a stream with live pollables.
+// noneAlive traps if a stream that is dropped has live pollables.
 func noneAlive(kind string, children int) {
 	if children > 0 {
 		fail("%s dropped while it has live pollables: %d", kind, children)
 	}
 }
 
-// A Feed is a reader on one that may block, such as a terminal. It reads when the guest
-// first wants bytes, so that the guest can wait for them and for a time at once.
+// A Feed reads from a reader that may block, such as a terminal. It does so in a goroutine of its
+// own, and not before the guest wants bytes, so the guest can wait for bytes and for a time at once.
 type Feed struct {
 	in io.Reader
 
@@ -209,8 +208,8 @@ type Feed struct {
 // NewFeed returns a Feed on a reader.
 func NewFeed(in io.Reader) *Feed { return &Feed{in: in} }
 
-// Arrived returns a channel that is closed once Read does not block, or nil if it does not
-// now.
+// Arrived returns a channel that is closed once Read would not block, or nil if Read would not
+// block now.
 func (f *Feed) Arrived() <-chan struct{} {
 	f.mu.Lock()
 	defer f.mu.Unlock()

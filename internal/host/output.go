@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// sink is what one or more output-stream handles lead to.
+// A sink is what one or more output-stream handles write to.
 type sink struct {
 	flow
 	out      io.Writer
@@ -21,7 +21,7 @@ type sink struct {
 	untaken bool  // whether nothing was permitted since the last write
 }
 
-// stream is one output-stream handle.
+// A stream is one output-stream handle.
 type stream struct {
 	*sink
 	permit   uint64
@@ -33,17 +33,17 @@ func (h *Host) newSink(p Plan, out io.Writer) *sink {
 	return &sink{flow: h.newFlow(p), out: out}
 }
 
-// open returns what another handle of the sink stands for.
+// open returns a stream for a new handle of the sink.
 func (s *sink) open() *stream {
 	s.handles++
 	return &stream{sink: s}
 }
 
-// maxPiece is what an engine carries in one call: Wasmtime's limit.
+// maxPiece is the most that an engine carries in one call. It is Wasmtime's limit.
 const maxPiece = 128 << 20
 
-// maxHeld is how many bytes a stream that holds what is not flushed takes, so that a
-// guest cannot use up the memory of its host.
+// maxHeld is how many bytes a stream holds at most, so that a guest that never flushes does not
+// use up the memory of its host.
 const maxHeld = 256 << 20
 
 // CheckWrite is output-stream.check-write.
@@ -67,7 +67,7 @@ func (h *Host) WriteZeroes(handle uint32, n uint64) Result {
 	return h.write(OpWriteZeroes, handle, n, nil)
 }
 
-// write takes n bytes over: the contents, or zeroes if there are none.
+// write writes n bytes: contents, or zeroes if that is nil.
 func (h *Host) write(op Op, handle uint32, n uint64, contents []byte) Result {
 	c := h.begin(op, handle)
 	defer h.end(&c)
@@ -87,7 +87,7 @@ func (h *Host) write(op Op, handle uint32, n uint64, contents []byte) Result {
 	case contents == nil:
 		contents = make([]byte, n)
 	}
-	s.permit = 0 // it is for one write, whatever comes of that
+	s.permit = 0 // it is for one write, even one that fails
 	return h.result(&c, s.accept(contents))
 }
 
@@ -133,7 +133,7 @@ func (h *Host) blockingWrite(op Op, handle uint32, n uint64, contents []byte) Re
 	}
 	fault := s.blockingFlush()
 	if fault != nil && fault.Closed {
-		fault = nil // what the write and its own flush bring about is success (WIT 0.2.7)
+		fault = nil // closed by this write and flush, which is success (WIT 0.2.7)
 	}
 	return h.result(&c, fault)
 }
@@ -185,8 +185,8 @@ func (s *sink) reach(at string) *Fault {
 	return s.report()
 }
 
-// strike takes the stream down. Bytes that are held still get out if it merely
-// closes, and are lost if it fails.
+// strike makes the stream fail or close, unless f is nil. If it closes and f is not Lost, the
+// bytes that it holds are delivered.
 func (s *sink) strike(f *Fault) {
 	if f == nil {
 		return
@@ -221,7 +221,7 @@ func (s *sink) void() {
 	s.left = 0
 }
 
-// accept takes bytes over. It returns the failure that the call reports, if there is one.
+// accept is a write that has a permit. It returns the failure that the call reports, or nil.
 func (s *sink) accept(contents []byte) *Fault {
 	if f := s.faultAt(AtWrite); f != nil {
 		s.putPart(contents[:min(f.Partial, uint64(len(contents)))])
@@ -267,8 +267,8 @@ func (s *sink) hold(piece []byte) {
 const maxLine = 1024
 
 // putLines delivers the lines in contents and holds the rest, together with what was held
-// before. It delivers a rest of maxLine bytes or more. Like Rust, it delivers in one piece what
-// was held and what completes it, if that is short.
+// before. It delivers a rest of maxLine bytes or more. Like Rust, it delivers what was held and
+// what completes it in one piece, if that is short.
 func (s *sink) putLines(contents []byte) error {
 	end := bytes.LastIndexByte(contents, '\n') + 1
 	lines, rest := contents[:end], contents[end:]
@@ -297,8 +297,8 @@ func (s *sink) putLines(contents []byte) error {
 	return nil
 }
 
-// putPart delivers the part of a write that fails, and before it what is held. The write fails
-// with an error of its own, so that of the sink is of no interest.
+// putPart delivers what is held and then part of a write that fails. It ignores errors of the
+// sink, because the write has an error of its own.
 func (s *sink) putPart(part []byte) {
 	if len(part) == 0 {
 		return
@@ -310,7 +310,7 @@ func (s *sink) putPart(part []byte) {
 }
 
 // startFlush begins a flush, unless one is under way. It returns the failure that the call
-// reports, if there is one. A line that is held is delivered at once, as Rust does.
+// reports, or nil. Like Rust, it delivers a line that is held at once.
 func (s *sink) startFlush() *Fault {
 	if fault := s.reach(AtFlush); fault != nil || s.flushing {
 		return fault
@@ -330,7 +330,7 @@ func (s *sink) startFlush() *Fault {
 	return nil
 }
 
-// endFlush ends a flush, for better or worse.
+// endFlush ends a flush: what is held is delivered, or the stream fails.
 func (s *sink) endFlush() {
 	s.flushing = false
 	s.calls[AtFlushed]++
@@ -373,7 +373,8 @@ func (s *sink) put(record []byte) error {
 	return err
 }
 
-// faultOf says how the stream fails as its sink does: it closes if the reader has gone.
+// faultOf returns the failure of a stream whose sink returned err. The stream closes if the
+// reader has gone.
 func (s *sink) faultOf(err error) *Fault {
 	gone := errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, fs.ErrClosed)
 	f := &Fault{Closed: gone, Text: err.Error()}
@@ -383,12 +384,12 @@ func (s *sink) faultOf(err error) *Fault {
 	return f
 }
 
-// maxSpurious is how often a blocking function lets a stream be ready and permit
-// nothing. Wasmtime's own bound is 11, then it traps.
+// maxSpurious is how often in a row a stream may be ready and have, or permit, nothing before a
+// blocking function traps. It is Wasmtime's limit.
 const maxSpurious = 11
 
-// ask returns how many bytes are permitted, and waits for some if it waits, or else the failure
-// that the call reports.
+// ask returns how many bytes are permitted, or the failure that the call reports. If waits is
+// set, it waits until there is one or the other.
 func (s *sink) ask(waits bool) (n uint64, fault *Fault) {
 	for range maxSpurious + s.waitsLeft {
 		if fault := s.reach(AtCheckWrite); fault != nil {

@@ -2,7 +2,7 @@ package host
 
 import "time"
 
-// pollable waits for a stream, or for a time where there is none.
+// A pollable is ready when a stream is or, if flow is nil, at a time.
 type pollable struct {
 	clock    *hostClock
 	flow     *flow
@@ -12,8 +12,8 @@ type pollable struct {
 	since    uint64 // how many interrupts there were when it was made, or last ended a wait
 }
 
-// newPollable does not allocate if one was dropped before: a guest that waits a million
-// times costs the host nothing.
+// newPollable does not allocate if a pollable was dropped before, so a guest may wait a million
+// times.
 func (h *Host) newPollable() *pollable {
 	var p *pollable
 	if n := len(h.spare); n > 0 {
@@ -25,7 +25,7 @@ func (h *Host) newPollable() *pollable {
 	return p
 }
 
-// watch makes p the pollable of a stream, of which a handle has the children.
+// watch makes p a pollable of a stream. The children are counted by the handle that it is of.
 func (p *pollable) watch(f *flow, children *int) *pollable {
 	p.flow, p.children = f, children
 	*children++
@@ -45,11 +45,11 @@ func (p *pollable) left() time.Duration {
 	return p.at - p.clock.Now()
 }
 
-// wakes returns how long until the pollable wakes somebody who waits on it, and the arrival
-// that does so before, if any.
+// wakes returns how long until the pollable wakes a call that waits on it, and the arrival that
+// may do so earlier, if any.
 func (p *pollable) wakes() (d time.Duration, arrival <-chan struct{}) {
 	if p.flow != nil {
-		arrival = p.flow.arrival() // before the rest, as bytes may arrive in between
+		arrival = p.flow.arrival() // first, because bytes may arrive in between
 	}
 	d = p.left()
 	if d > 0 && p.flow != nil && p.flow.losesWakeup() {
@@ -117,8 +117,8 @@ func (h *Host) Poll(handles []uint32) (ready []uint32) {
 		var arrival <-chan struct{} // of the last that has one: only standard input does
 		for i, handle := range handles {
 			p := lookup[*pollable](h, handle)
-			// A wake-up for one makes the host look at them all, so that one
-			// which was lost is found.
+			// A wake-up for one makes the host look at all of them, so it finds a stream
+			// whose wake-up was lost.
 			if p.left() <= 0 {
 				p.tell()
 				ready = append(ready, uint32(i))

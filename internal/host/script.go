@@ -11,28 +11,28 @@ import (
 // called in the order in which the guest's calls bring the choices up, one at a time.
 type Script interface {
 	// Permit says how many bytes check-write permits until a write or a flush, or, of an
-	// input stream, how many more there are to be read. None means that the guest must
-	// wait and ask again; to say it again right after a wait is a spurious wake-up.
+	// input stream, how many more there are to be read. 0 means that the guest must wait
+	// and ask again; another 0 right after the wait makes that a spurious wake-up.
 	Permit(moved uint64) uint64
 
 	// FlushWaits says how often the guest must wait until a flush that begins now is
 	// complete.
 	FlushWaits() int
 
-	// Fault says how the stream fails at this point, if it does. The call is the
-	// number of times that the stream was at this point, this time included. An
-	// operation that does not find the end of an input stream (see End) is not at it.
+	// Fault says how the stream fails at this point, or returns nil. The stream has been
+	// at the point call times, this time included. An operation that does not find the
+	// end of an input stream (see End) is at no point.
 	Fault(at string, call int, moved uint64) *Fault
 }
 
-// Scripted returns p with a script in the place of its Permits, FlushWaits, Faults and Capacity.
+// Scripted returns p with a script in place of its Permits, FlushWaits, Faults and Capacity.
 func Scripted(p Plan, s Script) Plan {
 	p.script = s
 	return p
 }
 
-// ScriptOf returns the script of p. Without a call of Scripted it is what the fields say, from the
-// start.
+// ScriptOf returns the script of p. If p is not of Scripted, it is a new one that follows the
+// fields.
 func ScriptOf(p Plan) Script {
 	if p.script != nil {
 		return p.script
@@ -40,10 +40,10 @@ func ScriptOf(p Plan) Script {
 	return &planned{plan: p}
 }
 
-// planned is the script that the fields of a plan are.
+// planned is a script that follows the fields of a plan.
 type planned struct {
 	plan             Plan
-	permits, flushes int // how many answers were given
+	permits, flushes int // answers given so far
 }
 
 func (s *planned) Permit(accepted uint64) uint64 {
@@ -81,8 +81,8 @@ func (s *planned) Fault(at string, call int, accepted uint64) *Fault {
 	return nil
 }
 
-// Named returns the plan of a host that is known by name: what its streams do of the
-// things that a guest can tell.
+// Named returns the plan of a host that is known by name. It has what a guest can tell of the
+// host's streams.
 func Named(name string) (Plan, error) {
 	for _, p := range named {
 		if p.name == name {
@@ -101,12 +101,12 @@ func Names() []string {
 	return names
 }
 
-// named has the hosts of which the sources were read, or which were run.
+// named lists hosts that were run, or whose sources were read.
 var named = []struct {
 	name string
 	plan Plan
 }{
-	// The command wasmtime run: synchronous, with the buffer of a line.
+	// The command wasmtime run: synchronous, line-buffered.
 	{"wasmtime-stdout", Plan{Background: true, HoldLine: true, WorksAgain: true}},
 	// AsyncWriteStream, as for custom standard output in Wasmtime's C API.
 	{"wasmtime-async", Plan{Permits: []uint64{8192}, FlushWaits: []int{1}, Background: true, Hold: true}},
@@ -117,13 +117,13 @@ var named = []struct {
 	{"wasmtime-file", Plan{Permits: []uint64{1 << 20, 0}, FlushWaits: []int{1}, Hold: true}},
 	// TCP sockets since Wasmtime 48: busy until a write is taken, also when they are dropped.
 	{"wasmtime-tcp", Plan{Permits: []uint64{64 << 10, 0}, Background: true, DropWaits: true}},
-	// Standard output that leads nowhere.
+	// Standard output that goes nowhere.
 	{"wasmtime-null", Plan{Permits: []uint64{math.MaxUint64}, Background: true}},
 	// Standard output and error on Node.
 	{"jco-node", Plan{Permits: []uint64{16 << 10}, Background: true}},
 	// Files on Node.
 	{"jco-node-file", Plan{Permits: []uint64{64 << 10}, Background: true}},
-	// In a browser: a pollable is never ready when asked, and stays so once it is.
+	// In a browser: ready always returns false, and a pollable that was ready stays ready.
 	{"jco-browser", Plan{Permits: []uint64{1_000_000}, Background: true, Latch: true, NeverReady: true}},
 	{"spin", Plan{Background: true, WorksAgain: true}},
 	{"viceroy", Plan{Background: true, WorksAgain: true}},

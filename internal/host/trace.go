@@ -99,7 +99,7 @@ type Call struct {
 	Took   time.Duration
 }
 
-// String returns the call as one would write it: who, what, with what, and the result.
+// String returns the call in the form of "output-stream(1).check-write = 7".
 func (c *Call) String() string {
 	s := c.Who() + "." + c.What()
 	if outcome := c.Outcome(); outcome != "" {
@@ -153,7 +153,7 @@ func (c *Call) What() string {
 	}
 }
 
-// Outcome returns the result, or "" if there is none to speak of.
+// Outcome returns the result, or "" if the call returns nothing.
 func (c *Call) Outcome() string {
 	switch c.Result {
 	case Trapped:
@@ -175,7 +175,7 @@ func (c *Call) Outcome() string {
 	}
 }
 
-// Waits reports whether the call is one that may wait.
+// Waits reports whether the call may wait.
 func (c *Call) Waits() bool {
 	return c.Op == OpBlock || c.Op == OpPoll || strings.Contains(string(c.Op), ".blocking-")
 }
@@ -267,15 +267,14 @@ func (t *Trap) Error() string {
 	return b.String()
 }
 
-// begin opens a call: it takes the lock and notes the time. Every function that a
-// guest can call is bracketed by it and a deferred end.
+// begin begins a call: it takes the lock and notes the time. Every function that a guest can
+// call starts with it and a deferred end.
 func (h *Host) begin(op Op, handle uint32) Call {
 	h.mu.Lock()
 	return Call{Op: op, Handle: handle, Start: h.clock.Now(), Result: Trapped}
 }
 
-// end records the call and lets go of the lock. A call whose result was never set is
-// one that trapped.
+// end records the call and lets go of the lock. A call whose result was never set has trapped.
 func (h *Host) end(c *Call) {
 	defer h.mu.Unlock()
 	c.Took = h.clock.Now() - c.Start
@@ -305,7 +304,7 @@ func (h *Host) remembered() []Call {
 	return append(append([]Call(nil), h.history[h.oldest:]...), h.history[:h.oldest]...)
 }
 
-// fail ends the guest: the end of the call under way makes a record of the trap.
+// fail ends the guest with a trap, which the deferred end of the call records.
 func fail(format string, args ...any) { panic(&Trap{Reason: fmt.Sprintf(format, args...)}) }
 
 // result sets the result of a fallible call that returns nothing, and returns it.
