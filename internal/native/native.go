@@ -1,6 +1,6 @@
-// Package native makes programs that run natively guests of hosts of the model: it has the
-// bodies of the functions that package generated imports. There is a host for each standard
-// stream of the process, and one for each stream of a test.
+// Package native makes a native program a guest of the model: it has the bodies of the functions
+// that package generated imports. Each standard stream of the process has a host of its own, and
+// so has each stream of a test.
 package native
 
 import (
@@ -12,8 +12,8 @@ import (
 	"github.com/wasio-dev/wasio/internal/host"
 )
 
-// A handle of a native program has the number of its host in the bits above
-// [host.MaxHandle]. The number 0 is the host clock.
+// A handle of a native program has the number of its host in the bits above [host.MaxHandle].
+// The number of clock is 0.
 const maxHosts = 1 << 32 / (host.MaxHandle + 1)
 
 // clock is the host of the functions that belong to no stream.
@@ -21,13 +21,13 @@ var clock = host.New(host.Options{})
 
 var (
 	exposed   [maxHosts]atomic.Pointer[host.Host]
-	lately    atomic.Uint32    // goes round, so that a host that is gone leaves its place empty for long
+	lately    atomic.Uint32    // goes round, so that no number is soon used again
 	standards [2]atomic.Uint32 // the bases of the hosts of standard output and error
 )
 
 // Expose makes the handles of h usable by the generated bindings of this process, with
-// base added to each. [Withdraw] undoes it. In a guest, and if too many hosts are exposed
-// already, it is an error.
+// base added to each. [Withdraw] undoes it. Expose fails in a guest, and if too many hosts are
+// exposed.
 func Expose(h *host.Host) (base uint32, err error) {
 	if runtime.GOARCH == "wasm" {
 		return 0, errors.New("a guest has its streams from its own host; this works on other platforms")
@@ -40,7 +40,7 @@ func Expose(h *host.Host) (base uint32, err error) {
 	return 0, fmt.Errorf("%d streams are in use at once, which is the most", maxHosts-1-len(standards))
 }
 
-// Withdraw takes back an Expose that returned base.
+// Withdraw undoes the Expose that returned base.
 func Withdraw(base uint32) { exposed[base/(host.MaxHandle+1)].Store(nil) }
 
 // owner finds the host of a handle, and the handle in it.
@@ -55,10 +55,9 @@ func owner(handle uint32) (h *host.Host, base, own uint32) {
 	return h, base, own
 }
 
-// Interrupt makes every call of [host.Host.Block] that waits in the host of an exposed stream, or
-// will wait on a pollable that was made before, return at once, as after a spurious wake-up, so
-// that a guest can look at a deadline that was set meanwhile. It has no effect if the host is
-// gone or handle is 0.
+// Interrupt interrupts the host of an exposed stream, see [host.Host.Interrupt]: a guest that
+// waits looks at the deadline that was set meanwhile. It has no effect if the host is gone or
+// handle is 0.
 func Interrupt(handle uint32) {
 	if h := exposed[handle/(host.MaxHandle+1)].Load(); h != nil {
 		h.Interrupt()
@@ -78,10 +77,10 @@ func Standard(fd int) (h *host.Host, base uint32) {
 	return h, base
 }
 
-// SwapStandard makes the host that is exposed with base the one of a standard stream of
-// this process, and returns the base of the one before.
+// SwapStandard gives a standard stream of this process the host that is exposed with base, and
+// returns the base of the host that it had.
 func SwapStandard(fd int, base uint32) (before uint32) { return standards[fd-1].Swap(base) }
 
-// SwapWriter is set by package wasio. It makes its Writer on a standard stream what it is
-// in a new program, on the handle, and returns the handle that it had.
+// SwapWriter is set by package wasio. It resets the Writer on a standard stream to what it is in
+// a new program, gives it the handle, and returns the handle that it had.
 var SwapWriter func(fd int, handle uint32) (before uint32)
