@@ -10,18 +10,18 @@ import (
 	"github.com/wasio-dev/wasio/internal/host"
 )
 
-// A side is a stream of one direction, in the words that both have in common. Its handle is 1 in
-// an output stream, and 2 in an input stream.
+// A side is a stream of one direction, with the operations that both directions have. The handle
+// is 1 for an output stream, and 2 for an input stream.
 type side struct {
 	*host.Host
 	clock     *host.VirtualClock
-	next      func() host.Result // has as many bytes as are there or permitted moved
+	next      func() host.Result // moves as many bytes as are there or permitted
 	blocking  func() host.Result // likewise, and waits for them
 	subscribe func() uint32
 	drop      func()
 	at        string            // the point that next is at
 	moved     func() string     // all bytes so far
-	names     *strings.Replacer // of what an expectation leaves open
+	names     *strings.Replacer // of the placeholders in an expectation
 }
 
 // The reasons of two traps.
@@ -32,7 +32,7 @@ const (
 
 const content = "abcdefghijklmnopqrstuvwxyz"
 
-// onBothSides runs a test of what streams have in common on one of each direction.
+// onBothSides runs a test on a stream of each direction.
 func onBothSides(t *testing.T, p host.Plan, test func(t *testing.T, s *side)) {
 	onBothSidesWith(t, host.Options{}, p, test)
 }
@@ -86,7 +86,7 @@ func onBothSidesWith(t *testing.T, o host.Options, p host.Plan, test func(t *tes
 	})
 }
 
-// moves asks for bytes and expects so many.
+// moves asks for bytes, once for each number, and expects that number.
 func (s *side) moves(t *testing.T, want ...uint64) {
 	t.Helper()
 	for _, n := range want {
@@ -241,7 +241,7 @@ func TestDelayForEver(t *testing.T) {
 	})
 }
 
-// lossy is a plan of which a wake-up is lost.
+// lossy is a plan that loses wake-ups.
 var lossy = host.Plan{Permits: []uint64{0, 9}, LoseWakeups: true, Delay: time.Second}
 
 // What Wasmtime 21 and 22 do: a wait with a clock survives, one without hangs.
@@ -261,7 +261,7 @@ func TestLostWakeupIsFoundByAClock(t *testing.T) {
 	})
 }
 
-// LoseAt counts the waits of each stream for itself.
+// LoseAt counts the waits of each stream separately.
 func TestOneLostWakeup(t *testing.T) {
 	plan := lossy
 	plan.LoseAt = 2

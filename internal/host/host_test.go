@@ -24,7 +24,7 @@ type guest struct {
 	out records
 }
 
-// records is a sink that keeps what it gets as it gets it.
+// records is a sink that keeps each piece that it gets.
 type records struct {
 	mu  sync.Mutex
 	got []string
@@ -59,7 +59,7 @@ func (g *guest) permit(t *testing.T, n uint64) {
 	require.Equal(t, host.Result{Kind: host.Permit, Value: n}, g.CheckWrite(g.s))
 }
 
-// put writes what is permitted for it.
+// put asks for a permit and writes.
 func (g *guest) put(t *testing.T, text string) {
 	t.Helper()
 	require.Equal(t, host.Permit, g.CheckWrite(g.s).Kind)
@@ -100,8 +100,7 @@ func textOf(t *testing.T, g *guest, r host.Result) string {
 	return text
 }
 
-// What the contract forbids, each with the reason that the guest is told and the call
-// that is to blame.
+// What the contract forbids, with the reason of each trap and the call that traps.
 var forbidden = []struct {
 	name    string
 	host    string // one that traps, or does worse
@@ -401,8 +400,8 @@ func TestHandleOfWrongKind(t *testing.T) {
 	}
 }
 
-// A guest that survives a trap, as one in this process can, is told of the next one
-// too; the first is the one that counts.
+// A guest in this process survives a trap. The next trap panics, too, but Trapped returns the
+// first.
 func TestSecondTrap(t *testing.T) {
 	g := newGuest(host.Plan{})
 	first := trapOf(t, func() { g.Flush(50) })
@@ -443,7 +442,7 @@ func TestWriteOfNothingOnAPermitUsesItUp(t *testing.T) {
 	trapOf(t, func() { g.Write(g.s, nil) })
 }
 
-// A permit holds until a write, a flush or a failure, whoever asks for it and how often.
+// A permit holds until a write, a flush or a failure, no matter who asks for it and how often.
 func TestPermitHolds(t *testing.T) {
 	oops := host.Plan{Faults: []host.Fault{{At: host.AtWrite, Call: 1, Then: host.ThenWorks}}}
 	for name, c := range map[string]struct {
@@ -455,7 +454,8 @@ func TestPermitHolds(t *testing.T) {
 		"write that fails": {oops, func(t *testing.T, g *guest) { textOf(t, g, g.Write(g.s, []byte("a"))) }},
 		"flush":            {host.Plan{}, func(t *testing.T, g *guest) { require.Equal(t, done, g.Flush(g.s)) }},
 		"blocking-write-and-flush": {host.Plan{FlushWaits: []int{1}}, func(t *testing.T, g *guest) {
-			g.BlockingWriteAndFlush(g.s, nil) // its flush alone voids the permit, and it waits for the next
+			// Its flush alone voids the permit, and it waits for the next one.
+			g.BlockingWriteAndFlush(g.s, nil)
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -493,7 +493,8 @@ func TestNewestOfSharedPermits(t *testing.T) {
 	assert.Equal(t, "ab", g.out.String())
 }
 
-// Closed since check-write is an answer, and no trap, whoever has found it out.
+// If the stream has closed since check-write, a write returns closed and does not trap, no matter
+// who found that out.
 func TestClosedSinceCheckWrite(t *testing.T) {
 	for _, isClosed := range []bool{true, false} {
 		g := newGuest(host.Plan{Faults: []host.Fault{{At: host.AtCheckWrite, Call: 2, Closed: isClosed}}})
@@ -574,7 +575,7 @@ func TestClosedAndThenWorks(t *testing.T) {
 	})
 }
 
-// A write that fails may have delivered a part of its bytes, of which it does not tell.
+// A write that fails may have delivered some of its bytes, and does not say so.
 func TestPartialWrites(t *testing.T) {
 	writes := map[string]func(g *guest, text string) host.Result{
 		"write": func(g *guest, text string) host.Result { g.CheckWrite(g.s); return g.Write(g.s, []byte(text)) },
@@ -699,8 +700,7 @@ func TestHeldBytesAreLost(t *testing.T) {
 	})
 }
 
-// A stream may close and lose what it holds, at any point, also where it was accepted and
-// the guest's flush had begun.
+// A stream may close and lose what it holds at any point, even after the guest's flush has begun.
 func TestStreamThatClosesAndLoses(t *testing.T) {
 	for at, end := range map[string]func(g *guest) host.Result{
 		host.AtCheckWrite: func(g *guest) host.Result { return g.CheckWrite(g.s) },
@@ -809,7 +809,7 @@ type writerFunc func(p []byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
-// Where the sink of a stream fails, the stream does: it closes if the reader has gone.
+// If the sink of a stream fails, so does the stream. It closes if the reader has gone.
 func TestSinkThatFails(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -860,8 +860,8 @@ func TestSinkThatFails(t *testing.T) {
 	}
 }
 
-// A sink that fails while what is held gets out as the stream closes changes nothing:
-// the stream is closed.
+// If the sink fails while a stream that closes delivers what it holds, the stream is closed all
+// the same.
 func TestSinkThatFailsAsTheStreamCloses(t *testing.T) {
 	g := newGuest(host.Plan{})
 	g.s = g.NewStream(host.Plan{Capacity: 4, Hold: true}, iotestErr{})
@@ -1128,7 +1128,7 @@ func TestNamed(t *testing.T) {
 	assert.EqualError(t, err, `no host is known as "toaster" (there are `+strings.Join(host.Names(), ", ")+")")
 }
 
-// A plan that makes no sense is told apart when it is made.
+// A plan that makes no sense is an error.
 func TestCheck(t *testing.T) {
 	fault := func(f host.Fault) host.Plan { return host.Plan{Faults: []host.Fault{{At: "write"}, f}} }
 	for want, p := range map[string]host.Plan{
@@ -1397,8 +1397,8 @@ type clockFunc func()
 func (clockFunc) Now() time.Duration                                      { return 0 }
 func (f clockFunc) Sleep(time.Duration, <-chan struct{}, <-chan struct{}) { f() }
 
-// Who waits on a pollable that somebody else drops meanwhile is told, and does not wait
-// for the one that takes its place.
+// If a pollable is dropped while another goroutine waits on it, the wait is a trap, and does not
+// go on with the pollable that takes its place.
 func TestPollableDroppedDuringTheWait(t *testing.T) {
 	var h *host.Host
 	var p uint32

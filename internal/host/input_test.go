@@ -37,7 +37,7 @@ func newText(in host.Plan, text string) *reader {
 	return newReader(host.Plan{}, in, strings.NewReader(text))
 }
 
-// read asks for n bytes and expects these.
+// read asks for n bytes and expects want.
 func (r *reader) read(t *testing.T, n uint64, want string) {
 	t.Helper()
 	p, result := r.Read(r.in, n)
@@ -52,7 +52,7 @@ func (r *reader) waitForInput() {
 	r.DropPollable(p)
 }
 
-// splice asks for n bytes and expects that some were moved.
+// splice asks for n bytes and expects the number that was moved.
 func (r *reader) splice(t *testing.T, n, moved uint64) {
 	t.Helper()
 	require.Equal(t, moves(moved), r.Splice(r.s, r.in, n))
@@ -71,7 +71,7 @@ var inputOps = map[string]func(r *reader) host.Result{
 	"blocking-splice": func(r *reader) host.Result { return r.BlockingSplice(r.s, r.in, 1) },
 }
 
-// What the contract forbids of input streams, as in forbidden.
+// What the contract forbids with input streams. See forbidden.
 var forbiddenInput = []struct {
 	name    string
 	host    string // one that traps, or does worse
@@ -240,7 +240,7 @@ func TestForbiddenOfInput(t *testing.T) {
 	}
 }
 
-// The script says how many bytes come at once. What is left of them needs no other answer.
+// The script says how many bytes come at once, and is not asked again until they are read.
 func TestReadsGoByPieces(t *testing.T) {
 	r := newText(host.Plan{Permits: []uint64{3, 0, 2}}, "abcdefgh")
 	r.read(t, 2, "ab")
@@ -261,7 +261,7 @@ func TestReadsGoByPieces(t *testing.T) {
 	assert.Nil(t, r.Trapped())
 }
 
-// Bytes that the guest gets show that it does not spin.
+// A guest that gets bytes does not spin.
 func TestInputThatGetsOnIsNoSpin(t *testing.T) {
 	r := newText(host.Plan{Permits: []uint64{0, 5}}, "never read")
 	r.SetStdin(host.Plan{}, strings.NewReader("content"))
@@ -448,8 +448,8 @@ func TestEnds(t *testing.T) {
 	}
 }
 
-// To see whether there is an end, the host reads as many bytes as a read would get, and no more,
-// and those that are read later are the same.
+// To see whether the stream has ended, the host reads ahead as many bytes as a read would return,
+// and no more. A later read returns them.
 func TestEndIsSeenAhead(t *testing.T) {
 	var sizes []int
 	content := strings.NewReader("abcdefghij")
@@ -476,7 +476,7 @@ func TestEndIsSeenAhead(t *testing.T) {
 	assert.Equal(t, []int{4, 2, 18}, sizes)
 }
 
-// Bytes that were read ahead are there, though the reader has no more yet.
+// Bytes that were read ahead can be read, even if the reader has no more yet.
 func TestEndIsSeenAheadOfAFeed(t *testing.T) {
 	in, typed := io.Pipe()
 	r := newReader(host.Plan{}, host.Plan{}, host.NewFeed(in))
@@ -496,7 +496,7 @@ func TestEndIsSeenAheadOfAFeed(t *testing.T) {
 	assert.Equal(t, closed, result)
 }
 
-// An operation on nothing waits as any other does.
+// An operation on no bytes waits as any other does.
 func TestEndIsWaitedFor(t *testing.T) {
 	for _, end := range []host.End{host.EndKnown, host.EndWhenRead, host.EndSilent} {
 		r := newText(host.Plan{Permits: []uint64{7, 0}, End: end, Delay: time.Second}, "content")
@@ -516,7 +516,7 @@ func TestEndIsWaitedFor(t *testing.T) {
 	}
 }
 
-// The stream fails where its reader does, by whatever function finds that out.
+// The stream fails where its reader fails, no matter which function finds that out.
 func TestReaderThatFails(t *testing.T) {
 	once := func(p []byte) (int, error) { return copy(p, "abc"), errors.New("broken") }
 	after := func(err error) io.Reader { return io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(err)) }
@@ -646,7 +646,7 @@ func TestBlockingReadAndSkip(t *testing.T) {
 	assert.Zero(t, r.Count(host.OpBlock))
 }
 
-// A tracedScript notes the questions to a script.
+// A tracedScript records the questions to a script.
 type tracedScript struct {
 	host.Script
 	name  string
@@ -742,8 +742,7 @@ func TestSpliceGoesByItsParts(t *testing.T) {
 	})
 }
 
-// Of the permit, the bytes that there are and the bytes that are asked for, the fewest are
-// moved, and each piece is one write.
+// A splice moves as many bytes as are permitted, are there and are asked for, in one write.
 func TestSplice(t *testing.T) {
 	r := newReader(host.Plan{Permits: []uint64{3, 5, 9, 9}}, host.Plan{Permits: []uint64{4, 9, 1, 9}},
 		strings.NewReader("abcdefghijklmnop"))
@@ -782,7 +781,7 @@ func TestSpliceWaitsForEither(t *testing.T) {
 	assert.Equal(t, "conte", r.out.String())
 }
 
-// A splice goes by the permit that check-write gave, and leaves it if it moves nothing.
+// A splice moves what check-write permitted. If it moves nothing, check-write permits that again.
 func TestPermitHoldsForSplice(t *testing.T) {
 	for name, splice := range map[string]func(r *reader) host.Result{
 		"splice":          func(r *reader) host.Result { return r.Splice(r.s, r.in, 9) },
@@ -844,7 +843,7 @@ func TestSpliceToABusyHost(t *testing.T) {
 	}
 }
 
-// Nothing is read while a flush is under way, and what is moved is held as what is written is.
+// A splice reads nothing while a flush is under way. What it moves is held like what is written.
 func TestSpliceDuringAFlush(t *testing.T) {
 	out := host.Plan{FlushWaits: []int{2}, Hold: true}
 	r := newReader(out, host.Plan{}, strings.NewReader("content"))
@@ -1145,8 +1144,8 @@ func TestFeedOfAReaderThatFails(t *testing.T) {
 	assert.NoError(t, iotest.TestReader(host.NewFeed(strings.NewReader("content")), []byte("content")))
 }
 
-// onSleep is a clock that calls a function before it waits for a wake-up, but does not wait
-// for a time.
+// onSleep is a clock that calls a function before it waits for a wake-up, and does not wait for
+// times.
 type onSleep func(d time.Duration)
 
 func (onSleep) Now() time.Duration { return 0 }
@@ -1159,7 +1158,7 @@ func (f onSleep) Sleep(d time.Duration, wake, _ <-chan struct{}) {
 // never is how long the host sleeps if only bytes can wake it.
 const never time.Duration = 1<<63 - 1
 
-// Each wait ends when bytes come, and takes as long as it does until then.
+// A wait ends when bytes come, and takes until then.
 func TestFeedWakes(t *testing.T) {
 	for name, wait := range map[string]func(r *reader) string{
 		"block": func(r *reader) string {
@@ -1293,8 +1292,8 @@ func TestInputReadsWhenTheGuestWantsBytes(t *testing.T) {
 	}
 }
 
-// The script applies to bytes that have arrived, and a spin is none, as they come by
-// themselves.
+// The script applies to bytes that have arrived. To ask in vain is not to spin, since they come
+// by themselves.
 func TestFeedWithAPlan(t *testing.T) {
 	in, typed := io.Pipe()
 	defer typed.Close()
@@ -1316,7 +1315,7 @@ func TestFeedWithAPlan(t *testing.T) {
 	assert.Equal(t, "at byte 4", textOf(t, r.guest, result))
 }
 
-// A lost wake-up is lost though bytes come.
+// A wake-up can be lost even if bytes come.
 func TestFeedThatLosesWakeups(t *testing.T) {
 	in, typed := io.Pipe()
 	defer typed.Close()

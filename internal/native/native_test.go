@@ -185,7 +185,7 @@ func TestBindingsOfInputPassErrorsOn(t *testing.T) {
 	}
 }
 
-// A native program may have streams of several hosts, of which none can move bytes to another.
+// A native program may have streams of several hosts. No bytes can move from one host to another.
 func TestSpliceAcrossHosts(t *testing.T) {
 	g, other := newGuest(host.Plan{}), newGuest(host.Plan{})
 	s, same := expose(t, g), expose(t, other)
@@ -437,7 +437,7 @@ func TestInterruptWhileASinkBlocks(t *testing.T) {
 	})
 }
 
-// A wait that never ends is a hang though it could be interrupted.
+// A wait that never ends is a hang, even if it could be interrupted.
 func TestInterruptDoesNotHideAHang(t *testing.T) {
 	g := newGuest(host.Plan{Permits: []uint64{0, 5}, LoseWakeups: true, Delay: time.Hour})
 	s := expose(t, g)
