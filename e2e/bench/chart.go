@@ -22,8 +22,8 @@ type panel struct {
 	times [][]float64 // of each name, at each size
 }
 
-// colors are those of Okabe and Ito, and two more, which can be told apart by people with any color
-// vision. The lines of floors are dashed. They may lie on another line, which stays visible.
+// colors can be told apart with any color vision. They are those of Okabe and Ito, and two more.
+// The lines of floors are dashed, so that a line under them stays visible.
 var colors = []string{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#806000", "#000000", "#808080"}
 
 // add adds a panel with what times returns for each name and the index of each size.

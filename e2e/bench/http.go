@@ -17,15 +17,15 @@ import (
 	"github.com/wasio-dev/wasio/e2e/internal/httpserver"
 )
 
-// The HTTP benchmark has a server on the command wasmtime write bodies, or send back those of
-// requests or files, in the way that the path names.
+// The HTTP benchmark runs a server on the command wasmtime. It writes bodies, or sends back the
+// bodies of requests or files, in the way that the path names.
 
 const httpHost = "wasmtime-serve"
 
-// httpToolchains are those that make components with exports.
+// httpToolchains lists the toolchains that make components with exports.
 var httpToolchains = []component.Toolchain{component.TinyGo, component.Componentize}
 
-// A way is one to write or move a body, with its path for package guests/bodies.
+// A way is a way to write or move a body, with its path for package guests/bodies.
 type way struct {
 	by, path string
 	deadline bool
@@ -41,7 +41,7 @@ var (
 		{"loop-blocking-splice", "blocking", false}, {"floor-protocol", "protocol", false}}
 )
 
-// A body has so many bytes, in writes of so many.
+// A body has size bytes, in writes of piece bytes.
 type body struct {
 	name        string
 	size, piece int
@@ -63,7 +63,7 @@ func bodyOf(body string, clients int) string { return fmt.Sprintf("body=%s/clien
 
 func moveOf(from string, size int) string { return fmt.Sprintf("from=%s/size=%d", from, size) }
 
-// A contender is a way to answer a request with so many bytes.
+// A contender is a way to answer a request with size bytes.
 type contender struct {
 	name    string
 	size    int
@@ -110,9 +110,9 @@ func measureBodies(raw *bytes.Buffer, wasm string) error {
 	return nil
 }
 
-// measureMoves has files in dir. Each request has an instance of its own, as by default: in one
-// that is used again, a component of Go's that reads bodies traps sooner or later (see
-// examples/httpserver).
+// measureMoves keeps its files in dir. Each request gets a new instance, which is the default: if
+// an instance is used again, a component compiled by Go that reads bodies traps sooner or later
+// (see examples/httpserver).
 func measureMoves(raw *bytes.Buffer, wasm, dir string) error {
 	url, stop, err := serve(wasm, "--dir", dir+"::/")
 	if err != nil {
@@ -144,7 +144,7 @@ func measureMoves(raw *bytes.Buffer, wasm, dir string) error {
 	return nil
 }
 
-// serve starts a server. What the guest says of a failure is passed on.
+// serve starts a server, and passes on what its guest says about failures.
 func serve(wasm string, options ...string) (url string, stop func(), err error) {
 	s, err := httpserver.Wasmtime(wasm, options...)
 	if err != nil {
@@ -158,8 +158,8 @@ func serve(wasm string, options ...string) (url string, stop func(), err error) 
 	return s.URL, s.Stop, nil
 }
 
-// byTurns prints the results of contenders that take turns of some time each. Before that, each
-// has one to warm up.
+// byTurns prints the results of contenders that take turns, for some time each. Each has a turn
+// before that to warm up.
 func byTurns(raw *bytes.Buffer, all []contender, clients int, each time.Duration) error {
 	progress("%s and its rivals", all[0].name)
 	turns := 8
@@ -184,8 +184,8 @@ func byTurns(raw *bytes.Buffer, all []contender, clients int, each time.Duration
 	return nil
 }
 
-// turn has each client make requests for some time. It returns how long each request took, and
-// all of them together.
+// turn makes requests with all clients at once, for some time. It returns how long each request
+// took, and all of them together.
 func (c *contender) turn(clients int, each time.Duration) (times []time.Duration, took time.Duration, err error) {
 	transport := &http.Transport{MaxIdleConnsPerHost: clients, DisableCompression: true}
 	defer transport.CloseIdleConnections()

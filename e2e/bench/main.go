@@ -55,8 +55,8 @@ var hosts = []host{
 	{name: "callback-one-core", kind: wasmtime.Callback, oneCore: true},
 }
 
-// toolchains are those that the guest is compiled with. What componentize-go makes of it is
-// the code of Go again.
+// toolchains lists the toolchains that compile the guest. componentize-go would make the same
+// code as Go.
 var toolchains = []component.Toolchain{component.TinyGo, component.Go}
 
 func main() {
@@ -174,8 +174,8 @@ func do(t self.Task, oneCore bool) ([]byte, error) {
 	return stderr.Bytes(), nil
 }
 
-// pin has the goroutine run on the first core that this process may use, until it calls release.
-// All threads of a process that it starts do so, too.
+// pin keeps the goroutine on the first core that this process may use, until it calls release.
+// All threads of a process that it starts run there, too.
 func pin() (release func(), err error) {
 	var all, one unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &all); err != nil {

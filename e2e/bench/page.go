@@ -159,7 +159,8 @@ func (r results) targets() string {
 	})
 }
 
-// allocations returns the most of an operation on the null file that should have none.
+// allocations returns the most allocations of an operation on the null file that should make
+// none.
 func (r results) allocations(toolchain component.Toolchain) (most float64) {
 	for s, values := range r {
 		if s.toolchain == toolchain && s.host == "null-file" && s.unit == "allocs/op" &&

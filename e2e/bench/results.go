@@ -21,8 +21,8 @@ type series struct {
 	name, unit string
 }
 
-// results has the values of each series in the order in which they were measured. Where
-// contenders take turns, those with the same index are of the same turns.
+// results has the values of each series in the order in which they were measured. If contenders
+// take turns, values with the same index are of the same turns.
 type results map[series][]float64
 
 // readResults reads all files of results. The units are those of package benchunit: seconds and
@@ -68,9 +68,9 @@ func (r results) median(toolchain component.Toolchain, host, name, unit string) 
 	return median(r[series{toolchain, host, name, unit}])
 }
 
-// faster returns how many times as fast as its rival a benchmark is: the median of the ratios in
-// each turn. Both are measured within milliseconds of each other there, which matters where the
-// host takes much longer at some times than at others.
+// faster returns how many times as fast as its rival a benchmark is: the median of the ratios of
+// all turns. In a turn both are measured within milliseconds of each other, which matters because
+// a host may be much slower at some times than at others.
 func (r results) faster(toolchain component.Toolchain, host, name, rival string) float64 {
 	own, other := r[series{toolchain, host, name, "sec/op"}], r[series{toolchain, host, rival, "sec/op"}]
 	var ratios []float64
@@ -80,8 +80,7 @@ func (r results) faster(toolchain component.Toolchain, host, name, rival string)
 	return median(ratios)
 }
 
-// grid returns a table in Markdown. Each cell is what cell returns for the index of its row and
-// that of its column.
+// grid returns a table in Markdown. It calls cell with the indices of each row and column.
 func grid(corner string, rows, columns []string, cell func(i, j int) string) string {
 	var t strings.Builder
 	fmt.Fprintf(&t, "| %s | %s |\n| --- |%s\n", corner, strings.Join(columns, " | "), strings.Repeat(" ---: |", len(columns)))
@@ -103,7 +102,7 @@ func texts[V any](values []V, text func(V) string) (all []string) {
 	return all
 }
 
-// compare compares a ratio to a target, if that is not 0. One that is missed is bold.
+// compare compares a ratio to a target, unless that is 0. A ratio that misses it is bold.
 func compare(ratio, least float64) string {
 	switch {
 	case math.IsNaN(ratio):

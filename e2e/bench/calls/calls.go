@@ -7,8 +7,8 @@ type Count struct {
 	All   uint64
 	Waits uint64 // subscriptions to an output stream, with each of which a wait begins
 
-	// InWaits is All without the calls that move bytes. With a Writer those are the
-	// calls that its waits have made.
+	// InWaits is All without the calls that move bytes: with a Writer, the calls of its
+	// waits.
 	InWaits uint64
 }
 
