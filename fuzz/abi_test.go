@@ -91,10 +91,10 @@ var abiPlans = []host.Plan{
 	{Permits: []uint64{0, 5}, Faults: []host.Fault{{At: host.AtRead, Call: 3, Text: "a text to allocate", Then: host.ThenWorks}}},
 }
 
-// abiInput is what there is to be read.
+// abiInput is what the guest can read.
 var abiInput = strings.Repeat("some input ", 50)
 
-// abiNumbers are arguments at the edges of something.
+// abiNumbers are arguments at edges: of memory, of a type, of a limit.
 var abiNumbers = []uint64{
 	128, 4095, 4096, 4097, pageSize - 16, pageSize - 12, pageSize - 8, pageSize - 4, pageSize - 1, pageSize, pageSize + 1,
 	1 << 30, 1<<31 - 1, 1 << 31, 1<<32 - 16, 1<<32 - 8, 1<<32 - 4, 1<<32 - 1, 1 << 32, 1<<63 - 1, 1 << 63, math.MaxUint64,
@@ -132,8 +132,8 @@ func abiProgram(data []byte) (host.Plan, []abiOp) {
 	return plan, ops
 }
 
-// FuzzABI has a guest make random calls with random arguments. It may only end in a trap,
-// or well; and then its memory must be what it was, but for where the results were to go.
+// FuzzABI runs a guest that makes random calls with random arguments. It must trap or succeed. If
+// it succeeds, its memory must not have changed, except where results are stored.
 func FuzzABI(f *testing.F) {
 	cache := wazero.NewCompilationCache()
 	f.Cleanup(func() { cache.Close(context.Background()) })
@@ -188,7 +188,7 @@ func FuzzABI(f *testing.F) {
 	})
 }
 
-// checkMemory fails the test if there is something in memory that no result can be.
+// checkMemory fails the test if memory has changed where no result is stored.
 func checkMemory(t *testing.T, memory, program []byte, ops []abiOp) {
 	require.Equal(t, pageSize, len(memory))
 	want := make([]byte, pageSize)
@@ -220,7 +220,7 @@ func checkMemory(t *testing.T, memory, program []byte, ops []abiOp) {
 	}
 }
 
-// resultSizes has how many bytes the result of a function takes, where it is stored.
+// resultSizes has the size of the result of each function that stores it in memory.
 var resultSizes = map[string]uint64{
 	"[method]output-stream.check-write":                     16,
 	"[method]output-stream.write":                           12,

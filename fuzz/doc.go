@@ -2,7 +2,6 @@
 //
 //	go test -fuzz FuzzWrite ./fuzz
 //
-// A target is given two strings of bytes: the program, operations of fixed width, and
-// the host, from which a script takes one byte for each choice that the contract leaves
-// to a host.
+// A target gets two strings of bytes. The first is the program, operations of fixed width.
+// From the second a script takes one byte for each choice that the contract leaves to a host.
 package fuzz

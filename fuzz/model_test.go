@@ -116,7 +116,7 @@ func FuzzBufWriter(f *testing.F) {
 	f.Fuzz(testBufWriter)
 }
 
-// TestBufWriterPrograms runs some random programs, for those who do not fuzz.
+// TestBufWriterPrograms runs some random programs without fuzzing.
 func TestBufWriterPrograms(t *testing.T) { testPrograms(t, 4000, testBufWriter) }
 
 // testPrograms runs a test with random programs and choices.
@@ -238,8 +238,8 @@ func (c *call) flushes() int { return int(c.m.Count(host.OpFlush)) - c.flush }
 // calls returns how many calls the host has received, not counting drops of the stream.
 func (m *model) calls() int { return int(m.Total() - m.Count(host.OpDropStream)) }
 
-// took updates the model after a call that was given p and took n bytes of it. The host may
-// have taken bytes that the buffer held before.
+// took updates the model after a call that took n bytes of p. The host may have taken bytes that
+// the buffer held before.
 func (c *call) took(p []byte, n int) {
 	m := c.m
 	if c.b == nil {
@@ -256,7 +256,7 @@ func (c *call) took(p []byte, n int) {
 	c.b.held = c.b.held[k:]
 }
 
-// tookKept updates the model for those of the kept bytes that the host has taken.
+// tookKept updates the model with the kept bytes that the host has taken.
 func (m *model) tookKept() {
 	k := min(m.taken-len(m.want), len(m.kept))
 	m.want = append(m.want, m.kept[:k]...)

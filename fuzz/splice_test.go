@@ -15,14 +15,13 @@ import (
 )
 
 // FuzzSplice runs random programs of splices, writes and deadlines on two random streams. What
-// was moved must come out once and in order, and a failure must be known for that of its
-// stream.
+// was moved must come out once and in order, and each failure must be attributed to its stream.
 func FuzzSplice(f *testing.F) {
 	seeds(f)
 	f.Fuzz(testSplice)
 }
 
-// TestSplicePrograms runs some random programs, for those who do not fuzz.
+// TestSplicePrograms runs some random programs without fuzzing.
 func TestSplicePrograms(t *testing.T) { testPrograms(t, 4000, testSplice) }
 
 // A spring is the text that an input stream has. The host may read ahead of the guest.
@@ -41,7 +40,7 @@ func testSplice(t *testing.T, program, choices []byte) {
 	synctest.Test(t, func(t *testing.T) {
 		wd, w := newWorld(t, choices)
 		in := &script{bytes: choices[len(choices)/2:], final: true}
-		wd.final = true // else nobody can tell whose a failure was if the other stream has ended
+		wd.final = true // else nobody can tell which stream failed if the other has ended
 		src := &spring{size: int(in.next())<<8 | int(in.next())}
 		if src.size >= 0xff00 {
 			src.size = 1 << 40 // it does not end

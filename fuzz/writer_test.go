@@ -77,7 +77,7 @@ func (s *script) plan() host.Plan {
 	if b := s.next(); b < 0x80 {
 		plan.Latch = b&1 != 0
 		plan.NeverReady = b&2 != 0
-		plan.Background = b&2 != 0 // a stream that is never ready gets on by itself
+		plan.Background = b&2 != 0 // a stream that is never ready makes progress by itself
 		plan.Delay = [...]time.Duration{0, time.Microsecond, 100 * time.Microsecond, 20 * time.Millisecond}[b>>2&3]
 		plan.Premature = b&16 != 0
 	}
@@ -132,7 +132,7 @@ func text(offset, n int) []byte {
 
 // ops calls f for each operation of a program: its kind and a number.
 func ops(program []byte, f func(op byte, n int)) {
-	program = program[:min(len(program), 3*400)] // the tests take time quadratic in it
+	program = program[:min(len(program), 3*400)] // the time of a test is quadratic in it
 	for ; len(program) >= 3; program = program[3:] {
 		f(program[0], int(program[1])<<8|int(program[2]))
 	}
@@ -230,7 +230,8 @@ func FuzzConcurrent(f *testing.F) {
 func testConcurrent(t *testing.T, program, choices []byte) {
 	wd, w := newWorld(t, choices)
 	b := wasio.NewBufWriterSize(w, 64)
-	buffered := wd.next()%2 == 0 // they do not mix: a full buffer goes out in the middle of a record
+	// The two do not mix: a full buffer goes out in the middle of a record.
+	buffered := wd.next()%2 == 0
 	var wg sync.WaitGroup
 	want := make(map[string]bool)
 	ops(program[:min(len(program), 3*16)], func(op byte, n int) {
