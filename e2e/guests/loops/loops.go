@@ -14,7 +14,7 @@ import (
 // methods allocate.
 type Loop struct {
 	Out     streams.OutputStream
-	Bounded bool // with TinyGo a wait ends when a clock fires, as one of wasio
+	Bounded bool // with TinyGo a wait ends when a clock fires, as in wasio
 }
 
 var errHost = errors.New("the host failed")
@@ -124,8 +124,8 @@ func (l Loop) Unflushed(p []byte) error {
 	return nil
 }
 
-// Flush has the host flush and waits until the flush is complete. Rust's wasi crate calls
-// blocking-flush instead, which does both inside the host.
+// Flush flushes, and waits until the flush is complete. Rust's wasi crate calls blocking-flush
+// instead, which does both inside the host.
 func (l Loop) Flush() error {
 	if _, _, failed := l.Out.Flush().Result(); failed {
 		return errHost

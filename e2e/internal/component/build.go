@@ -115,8 +115,8 @@ func BuildServer(toolchain Toolchain, wasm string) error {
 	return BuildExports(wit, world, "", "github.com/wasio-dev/wasio/examples/httpserver", wasm, overlay)
 }
 
-// newComponent makes a component of a core module, with an adapter for preview 1: that for
-// a command or that for a reactor, which is a program with exports.
+// newComponent makes a component of a core module, with the adapter for preview 1 for a command
+// or for a reactor, which is a program with exports.
 func newComponent(wit, world, core, wasm, adapter string) error {
 	return Command("", nil, "node", "component.mjs", wit, world, core, wasm, adapter)
 }

@@ -88,9 +88,8 @@ func (s *Server) Stop() {
 	s.command.Wait()
 }
 
-// whoWrites is what Wasmtime writes before each line of a guest: which instance writes it. It
-// may write that of several instances before their lines, and that a connection is broken in
-// between.
+// whoWrites matches what Wasmtime writes before each line of a guest: which instance writes it.
+// If several write at once, it may write that of several before the first line.
 var whoWrites = regexp.MustCompile(`^(std(out|err) \[\d+\] :: )+`)
 
 // FreeAddress returns an address of this machine with an unused port.
