@@ -1,5 +1,5 @@
-// Componentize is a command for the Go toolchain of everybody, built with componentize-go.
-// It writes a report with package fmt, and logs with packages log and log/slog.
+// Componentize is a command for the ordinary Go toolchain, built with componentize-go. It
+// writes a report with package fmt, and logs with packages log and log/slog.
 //
 // A program takes four steps:
 //
@@ -8,9 +8,9 @@
 //
 //     include wasi:cli/imports@0.2.0;
 //
-//     Any version 0.2.x will do. Without it the build ends with "missing component metadata
-//     for import of" and the name of what is missing. A program that only writes to streams
-//     of its own, such as HTTP bodies, does not need the line; see examples/httpserver.
+//     Any version 0.2.x will do. Without the line the build ends with "missing component
+//     metadata for import of" and the name of what is missing. A program that only writes to
+//     streams of its own, such as HTTP bodies, does not need it; see examples/httpserver.
 //
 //  2. The entry is an export, here wasi:cli/run, and not main, which nobody calls. The
 //     generated code calls the function Run in export_wasi_cli_run, which is written by
@@ -25,9 +25,9 @@
 //
 //     go -C e2e run ./componentize -C ../examples/componentize -w app build
 //
-//     which needs no componentize-go. What a plain Go command needs, an adapter and more
-//     initial memory, is not needed here: componentize-go brings the adapter, and its
-//     runtime package, which the generated code imports, gives the adapter memory of Go's.
+//     which needs no componentize-go. A plain Go command needs an adapter and more initial
+//     memory. Here componentize-go adds the adapter, and its runtime package, which the
+//     generated code imports, lets the adapter allocate from Go's memory.
 //
 //  4. Run:
 //

@@ -17,7 +17,7 @@
 // A handler must do the following in this order:
 //
 //  1. Pass the response to the host with response-outparam.set, before the first Write.
-//     The host does not read the body until then. It buffers a part of it (two writes in
+//     The host does not read the body until then. It buffers part of it (two writes in
 //     Wasmtime, 32 KiB in jco), and a Write of more than that would wait forever.
 //  2. Write the body, then close the Writer, which flushes and drops the stream. The
 //     stream is a child of the body, and a host traps if the body is dropped first.

@@ -1,4 +1,4 @@
-// Httpserver is an HTTP server for the Go toolchain of everybody, built with componentize-go:
+// Httpserver is an HTTP server for the ordinary Go toolchain, built with componentize-go:
 //
 //	/          a page of text
 //	/events    server-sent events, one every 100 ms, until the client goes
@@ -10,15 +10,14 @@
 //
 // A server takes four steps:
 //
-//  1. The world, in wit/world.wit, is that of every server, and has all that wasio needs
-//     to write to bodies and to standard error:
+//  1. The world, in wit/world.wit, is the usual one of a server. It has all that wasio
+//     needs to write to bodies and to standard error:
 //
 //     include wasi:http/proxy@0.2.0;
 //
-//  2. The entry is an export, here wasi:http/incoming-handler, and not main, which nobody
-//     calls. The generated code calls the function Handle in
-//     export_wasi_http_incoming_handler, which is written by hand, and main.go imports the
-//     generated code.
+//  2. The program starts at an export, here wasi:http/incoming-handler. Nobody calls main.
+//     The generated code calls the function Handle in export_wasi_http_incoming_handler,
+//     which is written by hand, and main.go imports the generated code.
 //
 //  3. Bindings and build:
 //
@@ -44,17 +43,17 @@
 // The bytes of /echo never enter the program: the host moves them (wasio.Splice). jco 1.35
 // cannot do that, and ends the program.
 //
-// The functions that the bindings have for a body, and the order in which a host wants
-// them, are in the function respond. If a handler fails or panics, respond drops the body
-// unfinished, and the client sees that it is not complete. Without that, Wasmtime ends a
-// body of no announced length as if it were complete. So it does after os.Exit and
-// log.Fatal, which run no deferred calls: a handler should not call them. jco 1.35 ends
+// The function respond shows the functions that the bindings have for a body, and the order
+// in which a host wants them. If a handler fails or panics, respond drops the body without
+// finishing it, and the client sees that it is not complete. Without that, Wasmtime ends a
+// body of no announced length as if it were complete. It also does so after os.Exit and
+// log.Fatal, which run no deferred calls, so a handler should not call them. jco 1.35 ends
 // the server at a panic, and when an unfinished body is dropped.
 //
-// Package client sends a request. A server that refuses its body, with status 413 for
-// example, closes the stream, and so does one that cannot be reached: the error of Write
-// says only that, so the client goes on to the response. jco 1.35 closes no stream, and
-// the deadline ends Write.
+// Package client sends a request. If the server refuses its body, with status 413 for
+// example, or cannot be reached, the host closes the stream. The error of Write does not say
+// why, so the client goes on to the response, which does. jco 1.35 closes no stream, and the
+// deadline ends Write.
 package main
 
 //go:generate go -C ../../e2e run ./componentize -C ../examples/httpserver -w server bindings

@@ -1,7 +1,7 @@
 // Log sends the output of the standard logger to wasio.
 //
-// A guest gets no SIGPIPE: piped into head, a loop that ignores the errors of its writes,
-// as package log does, never ends.
+// A guest gets no SIGPIPE: if its output is piped into head, a loop that ignores errors of
+// writes, as package log does, never ends.
 package main
 
 import (

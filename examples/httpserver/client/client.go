@@ -16,8 +16,8 @@ import (
 )
 
 // Post sends a request with the body that write writes, and returns the status of the
-// response. A server may answer before it has read all of the body, and refuse the rest.
-// Then write gets an error, and Post returns the status and no error.
+// response. If the server answers before it has read all of the body and refuses the rest,
+// write gets an error, and Post returns the status and no error.
 func Post(authority, path string, write func(*wasio.Writer) error) (status uint16, err error) {
 	defer runtime.Unpin()
 	gc := debug.SetGCPercent(-1) // an error code may have a string: see pathOf in the handler

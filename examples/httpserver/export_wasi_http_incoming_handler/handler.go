@@ -1,5 +1,5 @@
-// Package export_wasi_http_incoming_handler is the interface wasi:http/incoming-handler, by
-// which a host passes on the requests that it gets.
+// Package export_wasi_http_incoming_handler exports wasi:http/incoming-handler, by which the
+// host passes on the requests that it gets.
 package export_wasi_http_incoming_handler
 
 import (
@@ -63,9 +63,9 @@ func Handle(request *types.IncomingRequest, out *types.ResponseOutparam) {
 	}
 }
 
-// pathOf returns the path of a request. An instance may answer many: without Unpin, the
-// strings that the host returns would stay in memory for good. And a garbage collection
-// while the host hands one over is a trap; SetGCPercent waits for one that is under way.
+// pathOf returns the path of a request. An instance may answer many requests: without Unpin,
+// the strings that the host returns would stay in memory forever. A garbage collection while
+// the host hands over a string is a trap; SetGCPercent waits for one that is under way.
 func pathOf(request *types.IncomingRequest) string {
 	defer runtime.Unpin()
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
@@ -97,8 +97,8 @@ func events(w *wasio.Writer) error {
 	}
 }
 
-// echo sends the body of the request back. Its bytes do not come into the program: the host
-// moves them, a MiB within the time that a client has.
+// echo sends the body of the request back. Its bytes do not enter the program: the host moves
+// them, one MiB within the time that the client has.
 func echo(w *wasio.Writer, request *types.IncomingRequest) error {
 	body := request.Consume().Ok() // Consume and Stream fail only if called twice
 	defer body.Drop()
@@ -113,13 +113,13 @@ func echo(w *wasio.Writer, request *types.IncomingRequest) error {
 	}
 }
 
-// download copies from a reader. Whenever that is read, the host has taken what was before.
+// download copies from a reader. Whenever it is read, the host has taken all bytes before.
 func download(w *wasio.Writer) error {
 	_, err := io.Copy(w, io.LimitReader(source{w}, downloadSize))
 	return err
 }
 
-// A source is an endless body for w, and puts off its deadline.
+// A source is an endless body for w. Each Read extends the deadline of w.
 type source struct{ w *wasio.Writer }
 
 func (s source) Read(p []byte) (n int, err error) {
