@@ -22,7 +22,7 @@ var alarm poll.Pollable
 func await(p poll.Pollable, bound int64, round int) (ready bool) {
 	old := alarm != 0
 	if old && bound < maxRecheck {
-		alarm.ResourceDrop() // it may be too late
+		alarm.ResourceDrop() // it may fire too late
 		old = false
 	}
 	if !old {
@@ -32,7 +32,7 @@ func await(p poll.Pollable, bound int64, round int) (ready bool) {
 	if fired {
 		alarm.ResourceDrop()
 		alarm = 0
-		if old && !ready { // it may have fired before p was there
+		if old && !ready { // it may have fired before p was made
 			return await(p, bound, round)
 		}
 	}

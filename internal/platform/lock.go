@@ -3,8 +3,8 @@ package platform
 // A Mutex is a lock that goroutines get in the order in which they asked for it: one that
 // writes in a loop does not keep the others out. A goroutine that waits for it is parked.
 //
-// A guest has a single thread, so there its guard is nothing and nothing need be atomic: the
-// Go toolchain makes a call on wasm of each operation in package sync/atomic.
+// A guest has a single thread, so its guard does nothing and no field is atomic: on wasm, with
+// the Go toolchain, each operation of package sync/atomic is a call.
 type Mutex struct {
 	guard       guard // guards the fields below
 	held        bool

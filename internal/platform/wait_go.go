@@ -8,8 +8,8 @@ import (
 	"github.com/wasio-dev/wasio/generated/wasi/io/poll"
 )
 
-// awaitPausing is Await with nothing but what the Go toolchain can import, which refuses
-// functions that return a list or a string, such as poll. It looks at p after pauses.
+// awaitPausing is Await for the Go toolchain, which cannot import functions that return a list or
+// a string, such as poll. It asks whether p is ready, and pauses if not.
 func awaitPausing(p poll.Pollable, bound int64, round int) (ready bool) {
 	if bound == Never {
 		p.Block()
