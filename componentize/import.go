@@ -15,7 +15,7 @@ import (
 // core module, if there is one, and cabi_realloc if not (wit-component). Package runtime of
 // go.bytecodealliance.org/pkg/wit exports cabi_realloc only, and allocates there. If that starts
 // a garbage collection, it asks the host for the time, and the host traps: a program may not
-// call it while it asks for memory. What is allocated remains in memory, too.
+// call it while it asks for memory. Besides, what is allocated stays in memory.
 //
 // So while a call of this package is under way, memory for its result is in static variables:
 // nothing is allocated, and the host is not called. One call is under way at a time, since
