@@ -14,13 +14,13 @@ const (
 	maxEmptyReads  = 100 // that ReadFrom tolerates in a row
 )
 
-// A BufWriter gathers small writes for a [Writer]. When its buffer is full it hands the
-// bytes to the host without having it flush. [BufWriter.Flush] does both and must be
-// called after the last write. In line mode every line end does it.
+// A BufWriter gathers small writes for a [Writer]. When its buffer is full, it hands the bytes
+// to the host without a flush. [BufWriter.Flush] hands over what is left and flushes; it must be
+// called after the last write. In line mode each end of a line does what Flush does.
 //
-// It differs from a [bufio.Writer] on the Writer in that it is safe for concurrent use,
-// has the host flush only when asked to, and goes on after the error of a deadline with no
-// byte lost. After any other error every later call returns the same error.
+// Unlike a [bufio.Writer] on the Writer, it is safe for concurrent use, flushes the stream only
+// when asked to, and loses no byte if it goes on after the error of a deadline. After any other
+// error every later call returns the same error.
 //
 // Calls of one BufWriter never interleave, except that others may come in between while
 // ReadFrom reads from its source. A Write to the Writer itself may come between two pieces
@@ -28,9 +28,12 @@ const (
 //
 // The zero BufWriter is a closed one. [BufWriter.Reset] opens it.
 type BufWriter struct {
-	mu    platform.Mutex           // guards all fields, but SetWriteDeadline reads w; locked before w.mu
+	// mu guards all fields, except that SetWriteDeadline reads w without it. It is locked
+	// before the mu of w.
+	mu platform.Mutex
+
 	w     platform.Pointer[Writer] // nil if b is not open
-	buf   []byte                   // cap(buf) is the size; buf is shorter while ReadFrom reads into the rest
+	buf   []byte                   // cap(buf) is the size; shorter while ReadFrom reads into the rest
 	n     int                      // how many bytes are in buf
 	err   error                    // the first error that sticks
 	lines bool                     // line mode
@@ -157,7 +160,7 @@ func (b *BufWriter) put(p []byte) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, c := range p { // few, and copy would leave the guest
+	for _, c := range p { // copy would leave the guest for a few bytes
 		b.buf[b.n] = c
 		b.n++
 	}
@@ -178,8 +181,8 @@ func (b *BufWriter) put(p []byte) (err error) {
 // stream or of r. It does not flush at the end, except for line ends in line mode.
 //
 // What comes from a Read that took a millisecond or longer is flushed before the next Read,
-// with all that is in the buffer, so a source that has to wait for its data is seen as it
-// comes. If the deadline has passed, ReadFrom does not read.
+// with all that is in the buffer, so data that comes slowly is seen as it comes. If the deadline
+// has passed, ReadFrom does not read.
 //
 // Other calls may come in between while it reads. A second ReadFrom at the same time uses its
 // own 512-byte buffer, which a timeout may lose.
@@ -254,15 +257,15 @@ func (b *BufWriter) readOnce(r io.Reader) (n int, err error) {
 	return n, err
 }
 
-// Flush hands the bytes in the buffer to the host, has it flush, and waits until the flush
-// is complete. If nothing was written since the last flush, it does nothing.
+// Flush hands the bytes in the buffer to the host, flushes, and waits until the flush is
+// complete. If nothing was written since the last flush, it does nothing.
 func (b *BufWriter) Flush() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.flushLocked()
 }
 
-// Sync is Flush, under the name by which loggers look for it, zap's AddSync among them.
+// Sync is Flush under the name that loggers look for, such as zap's AddSync.
 func (b *BufWriter) Sync() error { return b.Flush() }
 
 // Close flushes, closes the Writer, and returns the first error. Later calls return an
@@ -357,8 +360,8 @@ func (b *BufWriter) drainLocked(n int, flush bool) error {
 	return err
 }
 
-// handLocked hands p to the host, and has it flush if flush is set and there is something
-// to flush.
+// handLocked hands p to the host. If flush is set, it also flushes, if there is something to
+// flush.
 func (b *BufWriter) handLocked(p []byte, flush bool) (n int, err error) {
 	w := b.w.Load()
 	if w == nil {

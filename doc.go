@@ -8,10 +8,10 @@
 // WASI 0.2 has no file descriptors. Its standard output, sockets, files and HTTP bodies
 // are output streams, with a protocol: check-write says how many bytes are permitted,
 // write takes no more than that, flush begins a flush, and while nothing is permitted the
-// guest waits on a pollable from subscribe. A [Writer] speaks it, on a stream of the
-// program ([Stdout], [Stderr]) or on any other ([NewWriter]). Packages fmt, log, log/slog,
-// bufio and encoding/json use it as any writer. A [BufWriter] gathers small writes for it,
-// and [Splice] has the host move the bytes of an input stream to it.
+// guest waits on a pollable from subscribe. A [Writer] follows this protocol, on a standard
+// stream ([Stdout], [Stderr]) or on any other ([NewWriter]). Packages fmt, log, log/slog, bufio
+// and encoding/json use it like any writer. A [BufWriter] gathers small writes for it, and
+// [Splice] moves the bytes of an input stream to it inside the host.
 //
 // Programs are built with componentize-go, with TinyGo or with Go alone; the README has the
 // commands. Bindings by wit-bindgen-go or by wit-bindgen return the streams of a program's
@@ -25,18 +25,17 @@
 //
 // A guest has a single thread: while a Writer waits, the host blocks the whole program.
 // Other goroutines run before the wait, not during it. A goroutine that writes in a loop and
-// never has to wait lets them run, too, about once in a millisecond.
+// never has to wait lets them run about once a millisecond.
 //
-// Write waits for as long as nobody reads the other end of the stream. Set the reader
-// going before the first Write: send the response, hand over the request.
+// Write waits as long as nobody reads the other end of the stream. Start the reader before the
+// first Write: send the response, or the request.
 //
 // Wasmtime 21 and 22 lose wake-ups on standard output where the embedder uses
 // AsyncStdoutStream (wasmtime issue 8781). With TinyGo each wait survives that. With the
 // Go toolchain it takes [Writer.SetRecheckInterval].
 //
-// WASI 0.3 has no wasi:io, and this package does not apply there: standard output and bodies
-// are streams of the component model. Components of WASI 0.2 keep running on the hosts that
-// have both. In Go, use for 0.3 the streams that componentize-go's bindings return.
+// WASI 0.3 has no wasi:io: standard output and bodies are streams of the component model. Package
+// p3 writes to those. Components of WASI 0.2 keep running on hosts that have both.
 //
 // What is in a [BufWriter] when the program ends is lost. Deferred calls run at a return
 // and at a panic (not with TinyGo on wasm), but not at os.Exit and log.Fatal: see [Tie].

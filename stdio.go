@@ -31,8 +31,8 @@ var (
 )
 
 // Stdout returns the Writer on the standard output of the program: always the same one,
-// on one handle. Its Close flushes and leaves it open. Where the program does not run as
-// a WebAssembly guest, it is the standard output of the process.
+// on one handle. Its Close flushes and leaves it open. If the program is not a WebAssembly
+// guest, it is the standard output of the process.
 //
 // A guest gets no signal if the reader has gone, so a loop that ignores the errors of its
 // Writes does not end.
@@ -56,8 +56,8 @@ func (w *Writer) open(stream streams.OutputStream, s standard) {
 // IsTerminal reports whether w is [Stdout] or [Stderr] and writes to a terminal, as
 // wasi:cli/terminal-stdout and terminal-stderr say.
 //
-// It is a function because a program with package text/template keeps all methods of a Writer.
-// It would import these interfaces, which the world of a server lacks, for nothing.
+// It is a function because a program with package text/template keeps all methods of a Writer:
+// with a method it would import these interfaces, which the world of a server lacks.
 func IsTerminal(w *Writer) bool { return w.standard != nil && w.standard.isTerminal() }
 
 func (standardOutput) isTerminal() bool {
@@ -81,8 +81,8 @@ func dropTerminal(terminal *terminaloutput.TerminalOutput) bool {
 
 func (s standardOutput) lineMode() bool { return s.isTerminal() }
 
-// Messages are for now, whoever reads them. And the world of a server, wasi:http/proxy, has
-// standard error, but no terminals.
+// A message should be seen at once, whoever reads it. Besides, the world of a server,
+// wasi:http/proxy, has standard error but no terminals.
 func (standardError) lineMode() bool { return true }
 
 // Tie returns a writer to w that flushes out before each Write: a [BufWriter], a Writer, or a
