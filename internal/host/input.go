@@ -195,7 +195,7 @@ func noneAlive(kind string, children int) {
 }
 
 // A Feed reads from a reader that may block, such as a terminal. It does so in a goroutine of its
-// own, and not before the guest wants bytes, so the guest can wait for bytes and for a time at once.
+// own, and not before the guest wants bytes, so the guest can wait for bytes and a time at once.
 type Feed struct {
 	in io.Reader
 

@@ -22,7 +22,7 @@ import (
 
 const (
 	turnTime = 1_000_000     // nanoseconds of a turn, if an operation takes no longer
-	rowTime  = 2_000_000_000 // nanoseconds of all turns of a row, unless one turn a round takes longer
+	rowTime  = 2_000_000_000 // nanoseconds of a row, unless one turn a round takes longer
 )
 
 // A cell is a contender with one size of its operations.
