@@ -30,12 +30,6 @@ var (
 	_ io.ReaderFrom   = (*wasio.BufWriter)(nil)
 )
 
-func newBufWriter(t testing.TB, size int, plan wasiotest.Plan) (*wasio.BufWriter, *wasiotest.Stream) {
-	t.Helper()
-	w, s := newWriter(t, plan)
-	return wasio.NewBufWriterSize(w, size), s
-}
-
 func TestBufWriterSizes(t *testing.T) {
 	w, _ := newWriter(t, wasiotest.Plan{})
 	for size, want := range map[int]int{-1: 64 << 10, 0: 64 << 10, 1: 16, 16: 16, 17: 17, 1 << 20: 1 << 20} {

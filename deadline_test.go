@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"strings"
 	"testing"
@@ -23,17 +22,6 @@ import (
 
 // slow permits four bytes at a time, with a minute in between.
 var slow = wasiotest.Plan{Permits: []uint64{4, 0}, Delay: time.Minute}
-
-func assertTimeout(t *testing.T, err error) {
-	t.Helper()
-	assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
-	assert.NotErrorIs(t, err, os.ErrClosed)
-	assert.EqualError(t, err, "wasio: check-write: i/o timeout")
-	netErr, ok := err.(net.Error) // directly, as package net's users do it
-	require.True(t, ok)
-	assert.True(t, netErr.Timeout())
-	assert.True(t, err.(interface{ Temporary() bool }).Temporary())
-}
 
 func TestDeadlineEndsAWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -58,30 +58,6 @@ var bufWriterMethods = []struct {
 	{"Available", func(b *wasio.BufWriter) error { b.Available(); return nil }},
 }
 
-// start calls f in a new goroutine and returns once f has returned or is blocked. The
-// function returned reports whether f has returned.
-func start(f func()) (returned func() bool) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		f()
-	}()
-	returned = func() bool {
-		synctest.Wait()
-		select {
-		case <-done:
-			return true
-		default:
-			return false
-		}
-	}
-	returned()
-	return returned
-}
-
-// slowFlush makes the first flush take an hour.
-var slowFlush = wasiotest.Plan{FlushWaits: append([]int{1}, make([]int, 99)...), Delay: time.Hour}
-
 // testTakesTurn checks that f neither calls the host nor returns while underWay waits for
 // the host, and that f returns afterwards.
 func testTakesTurn(t *testing.T, s *wasiotest.Stream, underWay, f func()) {
@@ -479,11 +455,6 @@ func TestReaderThatPanicsLeavesNothingLocked(t *testing.T) {
 		assert.Equal(t, "one two three four five six", s.String())
 	})
 }
-
-// readerFunc is a function that implements io.Reader.
-type readerFunc func(p []byte) (n int, err error)
-
-func (f readerFunc) Read(p []byte) (n int, err error) { return f(p) }
 
 // The locks of a BufWriter and its Writer are always taken in the same order, so no
 // mixture of calls deadlocks.

@@ -158,13 +158,6 @@ func TestBufWriterIsFreeWhileItReads(t *testing.T) {
 	}
 }
 
-func write(t *testing.T, w io.Writer, text string) {
-	t.Helper()
-	n, err := io.WriteString(w, text)
-	assert.NoError(t, err)
-	assert.Equal(t, len(text), n)
-}
-
 func times3(f func()) {
 	for range 3 {
 		f()

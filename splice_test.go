@@ -185,15 +185,6 @@ func TestSpliceOfAnEmptySource(t *testing.T) {
 	assert.Equal(t, 1, e.Count("flush"))
 }
 
-func countOf(calls []string, part string) (n int) {
-	for _, c := range calls {
-		if strings.Contains(c, part) {
-			n++
-		}
-	}
-	return n
-}
-
 func TestSpliceFromASourceThatEndsEarly(t *testing.T) {
 	for name, content := range map[string]io.Reader{
 		"after its bytes": strings.NewReader("abc"),
@@ -311,13 +302,6 @@ func TestSpliceToAWriterThatFails(t *testing.T) {
 			assert.Zero(t, e.Count("flush")-b2i(c.n == 6), "no flush after the failure")
 		})
 	}
-}
-
-func b2i(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // A Writer that closes at byte k refuses the next byte. If that was the last one that there

@@ -39,17 +39,6 @@ func capture(t *testing.T, standard **os.File) func() string {
 	}
 }
 
-// standardStreams lists both, for tests of what holds for either.
-var standardStreams = []struct {
-	name string
-	file **os.File
-	get  func() *wasio.Writer
-	set  func(testing.TB, wasiotest.Plan) *wasiotest.Stream
-}{
-	{"Stdout", &os.Stdout, wasio.Stdout, wasiotest.SetStdout},
-	{"Stderr", &os.Stderr, wasio.Stderr, wasiotest.SetStderr},
-}
-
 func TestStandardStreams(t *testing.T) {
 	for _, c := range standardStreams {
 		t.Run(c.name, func(t *testing.T) {
@@ -261,11 +250,6 @@ func TestTieFlushesFirst(t *testing.T) {
 	assert.Equal(t, []string{"one|message", "onetwo|message", "onetwo|message"}, out)
 	assert.Equal(t, 2, s.Count("flush"), "and not where there is nothing to flush")
 }
-
-// writerFunc is a function that implements io.Writer.
-type writerFunc func(p []byte) (n int, err error)
-
-func (f writerFunc) Write(p []byte) (n int, err error) { return f(p) }
 
 // A Write of Tie returns the results of the Write to w, not the error of the flush.
 func TestTieReturnsTheErrorOfTheWrite(t *testing.T) {

@@ -16,15 +16,6 @@ import (
 	"github.com/wasio-dev/wasio/wasiotest"
 )
 
-// times returns n copies of the list, one after the other.
-func times(n int, list ...uint64) []uint64 {
-	var all []uint64
-	for range n {
-		all = append(all, list...)
-	}
-	return all
-}
-
 // µ is short for a microsecond.
 const µ = time.Microsecond
 

@@ -9,7 +9,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -20,8 +19,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/wasio-dev/wasio"
-	"github.com/wasio-dev/wasio/internal/host"
-	"github.com/wasio-dev/wasio/internal/native"
 	"github.com/wasio-dev/wasio/wasiotest"
 )
 
@@ -30,63 +27,6 @@ var (
 	_ io.StringWriter = (*wasio.Writer)(nil)
 	_ io.ReaderFrom   = (*wasio.Writer)(nil)
 )
-
-// handles matches the number of a resource in a call.
-var handles = regexp.MustCompile(`(output-stream|pollable|error)\(\d+\)`)
-
-// callsOf returns the calls that a stream has received, without handles.
-func callsOf(s *wasiotest.Stream) []string {
-	calls := s.Calls()
-	for i, c := range calls {
-		calls[i] = strings.TrimPrefix(handles.ReplaceAllString(c, "$1"), "output-stream.")
-	}
-	return calls
-}
-
-// wait is the calls that one wait makes.
-var wait = []string{"subscribe = pollable", "pollable.block", "pollable.drop"}
-
-// sequence joins single calls and lists of them.
-func sequence(parts ...any) []string {
-	var calls []string
-	for _, p := range parts {
-		switch p := p.(type) {
-		case string:
-			calls = append(calls, p)
-		case []string:
-			calls = append(calls, p...)
-		}
-	}
-	return calls
-}
-
-// pattern returns n pseudo-random bytes, the same ones each time.
-func pattern(n int) []byte {
-	p := make([]byte, n)
-	r := rand.New(rand.NewPCG(1, 2))
-	for i := range p {
-		p[i] = byte(r.Uint32())
-	}
-	return p
-}
-
-// expose makes the handles of h usable until the test ends, with base added to each.
-func expose(tb testing.TB, h *host.Host) (base uint32) {
-	tb.Helper()
-	base, err := native.Expose(h)
-	require.NoError(tb, err)
-	tb.Cleanup(func() { native.Withdraw(base) })
-	return base
-}
-
-// newWriter returns a Writer on a new stream. It is closed when the test ends.
-func newWriter(t testing.TB, plan wasiotest.Plan) (*wasio.Writer, *wasiotest.Stream) {
-	t.Helper()
-	s := wasiotest.NewStream(t, plan)
-	w := wasio.NewWriter(s.Handle())
-	t.Cleanup(func() { w.Close() })
-	return w, s
-}
 
 // Bindings by wit-bindgen-go give a handle a type of its own. Those by wit-bindgen give it
 // as an int32, which is negative if the highest bit is set.
@@ -351,18 +291,6 @@ func testNotOpen(t *testing.T, w *wasio.Writer) {
 	assert.ErrorIs(t, err, os.ErrClosed)
 	assert.ErrorIs(t, w.Flush(), os.ErrClosed)
 	assert.NotErrorIs(t, err, io.ErrClosedPipe)
-}
-
-// assertNotOpen checks the error of a call for op on a writer that is not open.
-func assertNotOpen(t *testing.T, op string, err error, call string) {
-	t.Helper()
-	var e *wasio.Error
-	if assert.ErrorAs(t, err, &e, call) {
-		assert.Equal(t, op, e.Op, call)
-		assert.ErrorIs(t, err, os.ErrClosed, call)
-		assert.NotErrorIs(t, err, io.ErrClosedPipe, call)
-		assert.False(t, e.Timeout(), call)
-	}
 }
 
 func TestCloseReportsFailedFlush(t *testing.T) {
