@@ -28,6 +28,7 @@ func newWriter(t testing.TB, plan wasiotest.Plan) (*wasio.Writer, *wasiotest.Str
 	return w, s
 }
 
+// newBufWriter is newWriter with a BufWriter on the Writer.
 func newBufWriter(t testing.TB, size int, plan wasiotest.Plan) (*wasio.BufWriter, *wasiotest.Stream) {
 	t.Helper()
 	w, s := newWriter(t, plan)
@@ -55,6 +56,7 @@ func callsOf(s *wasiotest.Stream) []string {
 	return calls
 }
 
+// countOf returns how many calls contain part.
 func countOf(calls []string, part string) (n int) {
 	for _, c := range calls {
 		if strings.Contains(c, part) {
@@ -100,6 +102,7 @@ func pattern(n int) []byte {
 	return p
 }
 
+// write writes text to w, and expects success.
 func write(t *testing.T, w io.Writer, text string) {
 	t.Helper()
 	n, err := io.WriteString(w, text)
@@ -152,6 +155,7 @@ func start(f func()) (returned func() bool) {
 	return returned
 }
 
+// assertTimeout checks that err is the error of a deadline.
 func assertTimeout(t *testing.T, err error) {
 	t.Helper()
 	assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
@@ -175,6 +179,7 @@ func assertNotOpen(t *testing.T, op string, err error, call string) {
 	}
 }
 
+// b2i returns 1 if b is true, and else 0.
 func b2i(b bool) int {
 	if b {
 		return 1
