@@ -31,7 +31,7 @@ func init() {
 }
 
 // transfer is transferLocked with the lock, which it unlocks even if the model of a host
-// panics because of a call that it does not allow.
+// panics because of a forbidden call.
 func (w *Writer) transfer(p []byte, flush bool) (n int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
