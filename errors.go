@@ -108,10 +108,7 @@ func (w *Writer) reasonOf(e streams.StreamError) (err error) {
 		err = w.decode(ErrorHandle(*failure))
 	}
 	if err == nil {
-		text := ""
-		if platform.TextOf != nil {
-			text = platform.TextOf(uint32(*failure))
-		}
+		text := platform.TextOf(uint32(*failure))
 		if text == "" {
 			text = "last operation failed"
 		}

@@ -44,12 +44,7 @@ func (w *Writer) waitLocked(p poll.Pollable, since *waits) *cause {
 	if deadline != 0 {
 		bound = min(bound, max(deadline-began, 1))
 	}
-	since.ready = true
-	if platform.Await != nil {
-		since.ready = platform.Await(p, bound, since.n)
-	} else {
-		p.Block()
-	}
+	since.ready = platform.Await(p, bound, since.n)
 	p.ResourceDrop()
 	since.n++
 	deadline = w.deadline.Load() // the wait may have ended as there is a new one

@@ -7,19 +7,18 @@ import "github.com/wasio-dev/wasio/generated/wasi/io/poll"
 // What only some programs need is behind variables, so that the others neither link it nor
 // import what it takes from the host.
 var (
-	// Await is nil unless the program has called UseLimits or UseHost: all waits are Block then.
-	Await func(p poll.Pollable, bound int64, round int) (ready bool)
+	// limited is nil unless the program has called UseLimits or UseHost.
+	limited func(p poll.Pollable, bound int64, round int) (ready bool)
 
-	// TextOf is nil unless the program has called UseHost.
-	TextOf func(err uint32) string
-
+	// text and pollTwo are nil unless the program has called UseHost.
+	text    func(err uint32) string
 	pollTwo func(p, clock poll.Pollable) (ready, fired bool)
 )
 
 // UseLimits must be called before a wait has a bound.
 func UseLimits() {
-	if Await == nil {
-		Await = awaitPausing
+	if limited == nil {
+		limited = awaitPausing
 	}
 }
 
@@ -27,6 +26,24 @@ func UseLimits() {
 // list and a string, which package componentize knows how to call: poll, for two pollables,
 // and to-debug-string.
 func UseHost(poll func(p, clock poll.Pollable) (ready, fired bool), toDebugString func(err uint32) string) {
-	Await, pollTwo = await, poll
-	TextOf = func(err uint32) string { return firstLine(toDebugString(err)) }
+	limited, pollTwo = await, poll
+	text = func(err uint32) string { return firstLine(toDebugString(err)) }
+}
+
+// Await waits until p is ready, or for bound nanoseconds at most, and reports whether p is
+// ready. It may return earlier. The waits since the stream last moved a byte were round.
+func Await(p poll.Pollable, bound int64, round int) (ready bool) {
+	if limited != nil {
+		return limited(p, bound, round)
+	}
+	p.Block()
+	return true
+}
+
+// TextOf returns the first line of the host's text for a failure, or "".
+func TextOf(err uint32) string {
+	if text != nil {
+		return text(err)
+	}
+	return ""
 }

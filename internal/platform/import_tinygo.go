@@ -23,10 +23,10 @@ func toDebugString(e uint32, text *string)
 
 // Await waits until p is ready, or for bound nanoseconds at most, and reports whether p is
 // ready. It may return earlier. The waits since the stream last moved a byte were round.
-var Await = await
+func Await(p poll.Pollable, bound int64, round int) (ready bool) { return await(p, bound, round) }
 
 // TextOf returns the first line of the host's text for a failure.
-var TextOf = func(err uint32) string {
+func TextOf(err uint32) string {
 	var text string
 	toDebugString(err, &text)
 	return firstLine(text)

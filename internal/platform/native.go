@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/wasio-dev/wasio/generated/wasi/io/poll"
 	"github.com/wasio-dev/wasio/internal/native"
 )
 
@@ -87,10 +88,12 @@ func Interrupt(stream uint32) { native.Interrupt(stream) }
 
 // Await waits until p is ready, or for bound nanoseconds at most, and reports whether p is
 // ready. It may return earlier. The waits since the stream last moved a byte were round.
-var Await = awaitPausing
+func Await(p poll.Pollable, bound int64, round int) (ready bool) {
+	return awaitPausing(p, bound, round)
+}
 
 // TextOf returns the first line of the host's text for a failure.
-var TextOf = func(err uint32) string { return firstLine(native.TextOf(err)) }
+func TextOf(err uint32) string { return firstLine(native.TextOf(err)) }
 
 // UseLimits is for guests.
 func UseLimits() {}
