@@ -23,8 +23,8 @@ func section(kind byte, content []byte) []byte {
 }
 
 // commandModule returns the core module of a command, which reads its arguments and prints a
-// line.
-func commandModule() []byte {
+// line. The host asks it for memory by the function named realloc.
+func commandModule(realloc string) []byte {
 	const getArguments, getStdout, write, result = 0, 1, 2, 512
 	return wasmtest.Module{
 		Imports: []wasmtest.Import{
@@ -40,7 +40,7 @@ func commandModule() []byte {
 			{Export: "wasi:cli/run@0.2.0#run", Results: fourI32[:1],
 				Code: wasmtest.Code{}.I32(1024).GlobalSet(0).I32(result).Call(getArguments).
 					Call(getStdout).I32(0).I32(7).I32(result).Call(write).I32(0)},
-			{Export: "cabi_realloc", Params: fourI32, Results: fourI32[:1],
+			{Export: realloc, Params: fourI32, Results: fourI32[:1],
 				Code: wasmtest.Code{}.GlobalGet(0).GlobalGet(0).I32(64).Add32().GlobalSet(0)},
 			{Export: "_initialize"},
 		},
@@ -50,8 +50,9 @@ func commandModule() []byte {
 // FuzzComponent runs components of random bytes. Whatever they are, they end, with an error
 // of one line or with none.
 func FuzzComponent(f *testing.F) {
-	module := commandModule()
+	module := commandModule("cabi_realloc")
 	f.Add(section(1, module))
+	f.Add(section(1, commandModule("cabi_import_realloc")))
 	f.Add(append(section(0, []byte("\x04name")), append(section(1, module), section(1, module)...)...))
 	f.Add(section(4, append([]byte(componentHeader), section(1, module)...)))
 	f.Add(section(1, module)[:len(module)/2])
@@ -77,14 +78,16 @@ func FuzzComponent(f *testing.F) {
 	})
 }
 
-// The first seed is a component that works.
-func TestComponentSeed(t *testing.T) {
-	h := host.New(host.Options{})
-	var out bytes.Buffer
-	h.SetStdio(host.Stdout, host.Plan{}, &out)
-	exit, err := engine.Run(t.Context(), engine.Guest{
-		Module: append([]byte(componentHeader), section(1, commandModule())...), Args: []string{"guest"}, Host: h})
-	require.NoError(t, err)
-	require.Zero(t, exit)
-	require.Equal(t, "a line\n", out.String())
+// The first two seeds are components that work.
+func TestComponentSeeds(t *testing.T) {
+	for _, realloc := range []string{"cabi_realloc", "cabi_import_realloc"} {
+		h := host.New(host.Options{})
+		var out bytes.Buffer
+		h.SetStdio(host.Stdout, host.Plan{}, &out)
+		exit, err := engine.Run(t.Context(), engine.Guest{
+			Module: append([]byte(componentHeader), section(1, commandModule(realloc))...), Args: []string{"guest"}, Host: h})
+		require.NoError(t, err)
+		require.Zero(t, exit)
+		require.Equal(t, "a line\n", out.String())
+	}
 }

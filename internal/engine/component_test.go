@@ -136,6 +136,17 @@ func TestComponentRuntime(t *testing.T) {
 	})
 }
 
+// As wit-component does, the engine asks for the memory of a result by cabi_import_realloc where
+// a component has it.
+func TestComponentWithTwoReallocs(t *testing.T) {
+	m := command(wasmtest.Code{}.I32(0).Call(0).I32(0),
+		wasmtest.Import{Module: "wasi:cli/environment@0.2.3", Name: "get-arguments", Params: oneI32})
+	m.Funcs[1].Export = "cabi_import_realloc"
+	m.Funcs = append(m.Funcs, wasmtest.Func{Export: "cabi_realloc", Params: fourI32, Results: oneI32, Code: wasmtest.Code{}.Unreachable()})
+	_, _, err := runComponent(t, component(1, m.Bytes()), "name")
+	require.NoError(t, err)
+}
+
 func TestComponentTraps(t *testing.T) {
 	for _, c := range []struct {
 		name string

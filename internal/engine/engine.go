@@ -89,7 +89,7 @@ func Run(ctx context.Context, g Guest) (exit int, err error) {
 	if err := provideImports(ctx, runtime, compiled, &g, component); err != nil {
 		return 0, err
 	}
-	clock := Clock(ctx)
+	clock := g.Host.Clock()
 	m, err := runtime.InstantiateModule(ctx, compiled, wazero.NewModuleConfig().
 		WithName("").WithStartFunctions().WithArgs(g.Args...).
 		WithStdin(g.Stdin).WithStdout(g.Stdout).WithStderr(g.Stderr).

@@ -27,15 +27,20 @@ import (
 )
 
 // build compiles a package for GOOS=wasip1 and returns the module.
-func build(pkg string) ([]byte, error) {
+func build(pkg string) ([]byte, error) { return buildBy("go", wasip1, pkg, "-ldflags=-s -w") }
+
+var wasip1 = []string{"GOOS=wasip1", "GOARCH=wasm"}
+
+// buildBy returns what a toolchain builds, with variables added to its environment.
+func buildBy(toolchain string, env []string, pkg string, flags ...string) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "engine")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	out := filepath.Join(dir, "guest.wasm")
-	cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", out, pkg)
-	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
+	cmd := exec.Command(toolchain, append(append([]string{"build", "-o", out}, flags...), pkg)...)
+	cmd.Env = append(os.Environ(), env...)
 	if output, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%w: %s", err, output)
 	}

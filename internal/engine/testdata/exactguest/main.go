@@ -1,5 +1,5 @@
-// Tinyguest is the program that tests of package engine build with TinyGo. Its argument selects
-// what it does. It reports on standard error.
+// Exactguest is the program that tests of package engine build with TinyGo, and with Go as
+// componentize-go does. Its argument selects what it does. It reports on standard error.
 package main
 
 import (
