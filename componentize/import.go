@@ -31,6 +31,10 @@ func toDebugString(err uint32, ret unsafe.Pointer)
 //go:linkname cabiRealloc go.bytecodealliance.org/pkg/wit/runtime.cabiRealloc
 func cabiRealloc(old unsafe.Pointer, oldSize, align, size uintptr) unsafe.Pointer
 
+// runtimeRealloc is cabiRealloc. Of a program without package runtime, the linker complains for
+// the variable. For a call it would make a module that is not valid.
+var runtimeRealloc = cabiRealloc
+
 // Sbrk adds to the memory of the program, which the garbage collector knows nothing of.
 //
 //go:linkname sbrk runtime.sbrk
@@ -48,7 +52,7 @@ var (
 //go:wasmexport cabi_import_realloc
 func cabiImportRealloc(old unsafe.Pointer, oldSize, align, size uintptr) unsafe.Pointer {
 	if !asked {
-		return cabiRealloc(old, oldSize, align, size)
+		return runtimeRealloc(old, oldSize, align, size)
 	}
 	asked = false
 	if size > uintptr(len(room)) {
