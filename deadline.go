@@ -24,7 +24,7 @@ const century = 100 * 365 * 24 * time.Hour
 // that itself waits: Wasmtime waits in write for the reader of standard output.
 //
 // With the Go toolchain a wait that has a deadline looks at the stream after pauses, which
-// makes it slow; see SetRecheckInterval.
+// makes it slow, unless the program imports package componentize.
 //
 // The build tag module.std leaves out SetWriteDeadline and SetRecheckInterval, and with them
 // package time, which adds 46 KB to a guest built with TinyGo.
@@ -48,9 +48,9 @@ func (w *Writer) SetWriteDeadline(t time.Time) error {
 // embedder uses AsyncStdoutStream (wasmtime issue 8781), and a guest that waits for the stream
 // alone hangs.
 //
-// With TinyGo the default is 2 to 8 ms, and longer times count as 8 ms. The Go toolchain cannot
-// import the function for that (poll of wasi:io/poll). There the default is never, and with an
-// interval or a deadline a wait looks at the stream after pauses that grow from 20 µs to 5 ms.
+// With TinyGo, and with package componentize, the default is 2 to 8 ms, and longer times count
+// as 8 ms. Elsewhere the default is never, and with an interval or a deadline a wait looks at
+// the stream after pauses that grow from 20 µs to 5 ms.
 func (w *Writer) SetRecheckInterval(every time.Duration) {
 	platform.UseLimits()
 	w.recheck.Store(int64(max(every, 0)))

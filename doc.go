@@ -15,8 +15,10 @@
 //
 // Programs are built with componentize-go, with TinyGo or with Go alone; the README has the
 // commands. Bindings by wit-bindgen-go or by wit-bindgen return the streams of a program's
-// own. With the Go toolchain the package calls no function of the host that returns a list
-// or a string, so none of its calls needs cabi_realloc.
+// own. With the Go toolchain this package calls no function of the host that returns a list
+// or a string, so none of its calls needs cabi_realloc. A program of componentize-go should
+// import package componentize, which adds the two that make deadlines exact and tell what
+// the host says of an error.
 //
 // On every platform but wasm the package runs against a host in the process itself, so
 // programs that use it can be run and tested there.
@@ -31,8 +33,8 @@
 // first Write: send the response, or the request.
 //
 // Wasmtime 21 and 22 lose wake-ups on standard output where the embedder uses
-// AsyncStdoutStream (wasmtime issue 8781). With TinyGo each wait survives that. With the
-// Go toolchain it takes [Writer.SetRecheckInterval].
+// AsyncStdoutStream (wasmtime issue 8781). With TinyGo, and with package
+// componentize, each wait survives that. Elsewhere it takes [Writer.SetRecheckInterval].
 //
 // WASI 0.3 has no wasi:io: standard output and bodies are streams of the component model. Package
 // p3 writes to those. Components of WASI 0.2 keep running on hosts that have both.

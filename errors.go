@@ -32,9 +32,8 @@ type Error struct {
 	// The build tag module.std leaves out package os, and the last two match nothing.
 	//
 	// Any other reason is the host's (last-operation-failed in the WIT): the error that
-	// the function of [Writer.SetErrorDecoder] returned or else, with TinyGo and natively, the
-	// first line of a text for people. The Go toolchain cannot import the function that
-	// returns the text.
+	// the function of [Writer.SetErrorDecoder] returned or else the first line of a text for
+	// people. With the Go toolchain the text is to be had only with package componentize.
 	Err error
 }
 

@@ -35,7 +35,7 @@ type Writer struct {
 	// that they are meant to end.
 	handle   platform.Uint32 // 0, which no handle is, if not open
 	deadline platform.Int64  // a time of platform.Now; 0 is none
-	recheck  platform.Int64  // the longest that a wait may last; 0 is platform.DefaultRecheck
+	recheck  platform.Int64  // the longest that a wait may last; 0 is the default
 
 	standard standard // nil unless it is standard output or standard error
 }

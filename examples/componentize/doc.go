@@ -14,7 +14,8 @@
 //
 //  2. The entry is an export, here wasi:cli/run, and not main, which nobody calls. The
 //     generated code calls the function Run in export_wasi_cli_run, which is written by
-//     hand, and main.go imports the generated code.
+//     hand, and main.go imports the generated code. It also imports package componentize of
+//     wasio, for exact deadlines and the host's text in errors.
 //
 //  3. Bindings and build:
 //

@@ -37,8 +37,9 @@
 //     curl -o /dev/null http://localhost:8080/download
 //     curl --data-binary @file http://localhost:8080/echo
 //
-// wasio needs no memory patch here, and calls no function of the host that returns a list
-// or a string. The handler calls one itself, path-with-query: see pathOf.
+// wasio needs no memory patch here. Package componentize of wasio, which main.go imports,
+// makes deadlines exact. It calls functions of the host that return a list or a string, in a
+// way that allocates nothing. The handler calls one itself, path-with-query: see pathOf.
 //
 // The bytes of /echo never enter the program: the host moves them (wasio.Splice). jco 1.35
 // cannot do that, and ends the program.
