@@ -33,8 +33,9 @@ var exactWays = map[string]func() ([]byte, error){
 
 // An exactResult is the outcome of a run of testdata/exactguest.
 type exactResult struct {
-	stream string   // written to standard output
-	report []string // written to standard error
+	stream string    // written to standard output
+	report []string  // written to standard error
+	calls  []host.Op // the first ones from the first check-write on
 	host   *host.Host
 	took   time.Duration // by the clock of the model
 }
@@ -60,7 +61,12 @@ func runExactGuest(t *testing.T, module []byte, p host.Plan, arg string) exactRe
 	t.Helper()
 	var stream, stderr bytes.Buffer
 	clock := new(host.VirtualClock)
-	h := host.New(host.Options{Clock: clock})
+	var calls []host.Op
+	h := host.New(host.Options{Clock: clock, OnCall: func(c *host.Call) {
+		if len(calls) > 0 || c.Op == host.OpCheckWrite {
+			calls = append(calls, c.Op)
+		}
+	}})
 	h.SetStdio(host.Stdout, p, &stream)
 	h.SetStdio(host.Stderr, host.Plan{}, &stderr)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // for a guest that never ends
@@ -70,7 +76,7 @@ func runExactGuest(t *testing.T, module []byte, p host.Plan, arg string) exactRe
 	require.Zero(t, exit, "%s", &stderr)
 	assert.LessOrEqual(t, strings.Count(strings.Join(h.Live(), " "), "pollable"), 1, "one clock may be left: %v", h.Live())
 	assert.NotContains(t, h.Live(), "error")
-	return exactResult{stream.String(), strings.Split(strings.TrimSpace(stderr.String()), "\n"), h, clock.Now()}
+	return exactResult{stream.String(), strings.Split(strings.TrimSpace(stderr.String()), "\n"), calls, h, clock.Now()}
 }
 
 // TestExactBuffersPiecesOfAllSizes checks that no byte of a piece is lost or changed on its way
@@ -90,6 +96,20 @@ func TestExactBuffersPiecesOfAllSizes(t *testing.T) {
 			}
 			assert.Zero(t, wrong, "%s: bytes that are not what was written", name)
 		}
+	})
+}
+
+// TestExactWaitIsOnePoll checks which calls a wait takes.
+func TestExactWaitIsOnePoll(t *testing.T) {
+	withExactWaits(t, func(t *testing.T, run runExact) {
+		r := run(t, host.Plan{Permits: []uint64{0, 100}, Delay: time.Millisecond}, "bytes")
+		assert.Equal(t, []string{"100 ok"}, r.report)
+		assert.Equal(t, []host.Op{
+			host.OpCheckWrite, host.OpSubscribe, host.OpSubscribeDuration, host.OpPoll, host.OpDropPollable,
+			host.OpCheckWrite, host.OpWrite, host.OpFlush,
+			host.OpCheckWrite, host.OpSubscribe, host.OpPoll, host.OpDropPollable, host.OpDropPollable, // of the clock, too
+			host.OpCheckWrite,
+		}, r.calls[:14])
 	})
 }
 
