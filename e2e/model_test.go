@@ -69,13 +69,14 @@ var buildWasirun = sync.OnceValues(func() (program string, err error) {
 // runOnModel runs a case with standard output on a stream that behaves as the plan says.
 func runOnModel(t *testing.T, toolchain component.Toolchain, plan model.Plan, args ...string) modelRun {
 	t.Helper()
+	module := modelGuest(t, casesGuest, toolchain) // before the minute of the run begins
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
 	h := model.New(model.Options{Clock: engine.Clock(ctx)})
 	h.SetStdio(model.Stdout, plan, &stdout)
 	h.SetStdio(model.Stderr, model.Plan{}, &stderr)
-	exit, err := engine.Run(ctx, engine.Guest{Module: modelGuest(t, casesGuest, toolchain), Host: h,
+	exit, err := engine.Run(ctx, engine.Guest{Module: module, Host: h,
 		Args: append([]string{"guest"}, args...), Stderr: &stderr, Cache: modelCache})
 	assert.Empty(t, stderr.String())
 	return modelRun{exit, err, stdout.String(), h}
@@ -208,6 +209,7 @@ func TestWasirunRunsComponents(t *testing.T) {
 							assert.Empty(t, string(r.stderr))
 						} else {
 							assert.Contains(t, string(r.stderr), "  write(3)\n")
+							assert.Contains(t, string(r.stderr), "poll(2 pollables)\n")
 						}
 					}
 				})
