@@ -17,6 +17,8 @@ import (
 // main is never called. The host calls run.
 func main() {}
 
+//
+//lint:ignore U1000 the host calls it
 //go:wasmexport wasi:cli/run@0.3.0#run
 func run() (failed int32) {
 	out := p3.Stdout()
