@@ -40,8 +40,13 @@ var Wasmtime21 = sync.OnceValues(func() (string, error) {
 // wasmtime. Once it listens, it prints "Serving HTTP on http://" with the address.
 func Serve(address, wasm string, options ...string) ([]string, error) {
 	program, err := Wasmtime()
+	return ServeWith(program, address, wasm, options...), err
+}
+
+// ServeWith is Serve with another program wasmtime.
+func ServeWith(program, address, wasm string, options ...string) []string {
 	command := append([]string{program, "serve", "-S", "cli", "-O", "pooling-allocator=n", "--addr", address}, options...)
-	return append(command, wasm), err
+	return append(command, wasm)
 }
 
 // Reuse has the options of Serve for instances that answer many requests. By default each

@@ -3,7 +3,6 @@ package httpserver
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -17,7 +16,7 @@ import (
 )
 
 // limit is how long a server may take to listen.
-const limit = time.Minute
+const limit = 3 * time.Minute // wash compiles first
 
 // A Server is a running host that serves a component.
 type Server struct {
@@ -38,11 +37,14 @@ func Wasmtime(wasm string, options ...string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Start(address, "Serving HTTP on http://"+address+"/", command...)
+	return Start(address, WasmtimeListens(address), command...)
 }
 
-// Start starts a command that serves on an address, and returns once its first line says that
-// it is listening.
+// WasmtimeListens is the line that the command wasmtime prints once it listens.
+func WasmtimeListens(address string) string { return "Serving HTTP on http://" + address + "/" }
+
+// Start starts a command that serves on an address, and returns once it prints a line that
+// contains listening. If it ends before, the error has what it printed.
 func Start(address, listening string, command ...string) (*Server, error) {
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // jco starts a child process
@@ -67,14 +69,20 @@ func Start(address, listening string, command ...string) (*Server, error) {
 			}
 		}
 	}()
-	select {
-	case line := <-s.Lines:
-		if line == listening {
-			return s, nil
+	var printed []string
+	for timeout := time.After(limit); err == nil; {
+		select {
+		case line, ok := <-s.Lines:
+			if ok && strings.Contains(line, listening) {
+				return s, nil
+			}
+			printed = append(printed, line)
+			if !ok {
+				err = fmt.Errorf("the server has ended: %s", strings.Join(printed, " "))
+			}
+		case <-timeout:
+			err = fmt.Errorf("the server does not listen after %v: %s", limit, strings.Join(printed, " "))
 		}
-		err = fmt.Errorf("the server does not listen, and prints %q", line)
-	case <-time.After(limit):
-		err = errors.New("the server does not listen")
 	}
 	s.Stop()
 	return nil, err
