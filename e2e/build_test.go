@@ -19,7 +19,6 @@ type guest struct {
 	native   string // the program for this machine
 	wasm     string // the component
 	compiled string // the component, compiled for Wasmtime 44
-	today    string // the component, compiled for the command wasmtime
 	script   string // the component, transpiled by jco for Node
 }
 
@@ -34,7 +33,7 @@ func (m *memo[T]) get(key string, f func() (T, error)) (T, error) {
 var (
 	guests     memo[*guest] // by package and toolchain
 	components memo[string] // their files, by package and toolchain
-	compiled   memo[string] // for the command wasmtime, by the file of the component
+	compiled   memo[string] // for a command wasmtime, by its name and the file of the component
 )
 
 // builds holds the directory for all files of the tests, once there is one.
@@ -103,12 +102,11 @@ func buildUncached(pkg string, toolchain component.Toolchain) (*guest, error) {
 // prepare compiles the component for the hosts.
 func (g *guest) prepare() error {
 	g.compiled = g.wasm + ".compiled"
-	p := process{task: task{Compile: &self.Compile{From: g.wasm, To: g.compiled}}, limit: time.Minute}
+	p := process{task: task{Compile: &self.Compile{From: g.wasm, To: g.compiled}}, limit: 5 * time.Minute}
 	if r, err := p.run(); err != nil || r.exit != 0 {
 		return fmt.Errorf("wasmtime compile: %w: %s", err, r.stderr)
 	}
-	var err error
-	if g.today, err = compileForWasmtime(g.wasm); err != nil {
+	if _, err := compileFor(wasmtime48, g.wasm); err != nil {
 		return err
 	}
 	// The command jco run transpiles the component, writes a script and runs it with
@@ -119,15 +117,15 @@ func (g *guest) prepare() error {
 	return component.Command("", nil, "node", jcoScript, "run", "--jco-dir", transpiled, "--jco-import", "setup.mjs", g.wasm)
 }
 
-// compileForWasmtime compiles a component for the command wasmtime, once per run of the tests,
-// since it takes seconds. It returns the path of the result.
-func compileForWasmtime(wasm string) (path string, err error) {
-	return compiled.get(wasm, func() (string, error) {
-		command, err := component.Wasmtime()
+// compileFor compiles a component for a command wasmtime, once per run of the tests, since it
+// takes seconds. It returns the path of the result.
+func compileFor(engine software, wasm string) (path string, err error) {
+	return compiled.get(string(engine)+" "+wasm, func() (string, error) {
+		command, err := commands[engine]()
 		if err != nil {
 			return "", err
 		}
-		path := wasm + ".cwasm"
+		path := tempPath("compiled.cwasm")
 		return path, component.Command("", nil, command, "compile", "-o", path, wasm)
 	})
 }
@@ -139,15 +137,9 @@ const jcoScript = "node_modules/@bytecodealliance/jco/dist/jco.js"
 // On CI it fails the test instead.
 func requireTools(t *testing.T, toolchain component.Toolchain) {
 	t.Helper()
+	missing := func(message string) { t.Helper(); missing(t, message) }
 	if f, err := os.Open(stampFile); err == nil {
 		f.Close()
-	}
-	missing := func(message string) {
-		t.Helper()
-		if os.Getenv("CI") == "true" {
-			t.Fatal(message)
-		}
-		t.Skip(message)
 	}
 	if !wasmtime.Available {
 		missing("needs cgo for Wasmtime: install a C compiler, and set CGO_ENABLED=1")
@@ -164,4 +156,13 @@ func requireTools(t *testing.T, toolchain component.Toolchain) {
 	if _, err := exec.LookPath("tinygo"); err != nil && toolchain == component.TinyGo {
 		missing("needs TinyGo: PATH=$(../.ci/tinygo):$PATH, or install TinyGo 0.42 and wasm-tools")
 	}
+}
+
+// missing skips the test, or fails it on CI.
+func missing(t *testing.T, message string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatal(message)
+	}
+	t.Skip(message)
 }

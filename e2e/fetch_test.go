@@ -55,7 +55,7 @@ func buildFetch(toolchain component.Toolchain) (compiled string, err error) {
 	if err != nil {
 		return "", err
 	}
-	return compileForWasmtime(wasm)
+	return compileFor(wasmtime48, wasm)
 }
 
 // TestSpliceFromHTTP moves the body of a response to the standard output of `wasmtime run`,

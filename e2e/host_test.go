@@ -25,7 +25,19 @@ const (
 	wasmtime44 software = "Wasmtime 44, the C library"
 	wasmtime48 software = "Wasmtime 48, the command"
 	jco        software = "jco"
+
+	wasmtime36 software = "Wasmtime 36, the command"
+	wasmtime49 software = "Wasmtime 49, the command"
+	wasmtimePy software = "wasmtime-py"
+	wash       software = "wash"
 )
+
+// commands has the programs that are commands wasmtime.
+var commands = map[software]func() (string, error){
+	wasmtime36: component.Wasmtime36,
+	wasmtime48: component.Wasmtime,
+	wasmtime49: component.Wasmtime49,
+}
 
 var (
 	inherited = &host{name: "inherited", engine: wasmtime44, stdout: wasmtime.Inherited}
@@ -39,13 +51,22 @@ var (
 	jcoPipe   = &host{name: "jco, pipe", engine: jco}
 	jcoFile   = &host{name: "jco, file", engine: jco, file: true}
 
+	run36Pipe = &host{name: "wasmtime 36 run, pipe", engine: wasmtime36}
+	run36File = &host{name: "wasmtime 36 run, file", engine: wasmtime36, file: true}
+	run49Pipe = &host{name: "wasmtime 49 run, pipe", engine: wasmtime49}
+	run49File = &host{name: "wasmtime 49 run, file", engine: wasmtime49, file: true}
+	pythons   = &host{name: "wasmtime-py, callback", engine: wasmtimePy}
+
 	hosts = []*host{inherited, file, nothing, callback, slow, grudging, runPipe, runFile, jcoPipe, jcoFile}
+
+	// others are hosts that run a few rows, which show what differs from hosts.
+	others = []*host{run36Pipe, run36File, run49Pipe, run49File, pythons}
 )
 
 // process returns a process that runs the guest on the host. The guest gets access to dir
 // if that is not empty.
 func (h *host) process(g *guest, args []string, dir string) *process {
-	p := &process{limit: time.Minute, dir: dir}
+	p := &process{limit: 3 * time.Minute, dir: dir} // which a guest that hangs needs, or a machine with much to do
 	if h.file {
 		p.stdout.File = tempPath("stdout")
 	}
@@ -61,13 +82,18 @@ func (h *host) process(g *guest, args []string, dir string) *process {
 		if h.stdout == wasmtime.File {
 			p.task.Run.File = tempPath("stdout")
 		}
-	case wasmtime48:
-		command, _ := component.Wasmtime() // requireTools has looked
+	case wasmtime36, wasmtime48, wasmtime49:
+		command, _ := commands[h.engine]() // requireTools has looked
+		compiled, _ := compileFor(h.engine, g.wasm)
 		p.task.Exec = []string{command, "run", "--allow-precompiled"}
 		if dir != "" {
 			p.task.Exec = append(p.task.Exec, "--dir", dir+"::/")
 		}
-		p.task.Exec = append(append(p.task.Exec, g.today), args...)
+		p.task.Exec = append(append(p.task.Exec, compiled), args...)
+	case wasmtimePy:
+		dir, _ := component.WasmtimePy()
+		p.task.Exec = append([]string{"python3", "hosts/callback.py", g.wasm}, args...)
+		p.env = []string{"PYTHONPATH=" + dir}
 	case jco:
 		p.task.Exec = append([]string{"node", g.script}, args...)
 		p.env = []string{"GUEST_DIR=" + dir}
@@ -89,7 +115,7 @@ func (h *host) run(p *process) (*result, error) {
 func jcoTrace(g *guest, args []string) string {
 	again := process{
 		task:  task{Exec: append([]string{"node", jcoScript, "run", "--jco-trace", g.wasm}, args...)},
-		limit: 5 * time.Second,
+		limit: 10 * time.Second, // of which jco needs some to begin
 	}
 	r, err := again.run()
 	if r == nil {

@@ -202,23 +202,39 @@ type server struct {
 // serve starts a server, which stops at the end of the test.
 func serve(t *testing.T, host software, wasm string, options ...string) *server {
 	t.Helper()
-	var p *httpserver.Server
-	var err error
+	s, err := serveAt(t, freeAddress(t), host, wasm, options...)
+	require.NoError(t, err)
+	return s
+}
+
+// serveAt is serve with a certain address. Its error says why the server does not listen.
+func serveAt(t *testing.T, address string, host software, wasm string, options ...string) (*server, error) {
+	t.Helper()
+	var command []string
+	var listening string
 	switch host {
 	case jco:
-		address := freeAddress(t)
 		ip, port, _ := net.SplitHostPort(address)
-		command := append([]string{"node", jcoScript, "serve", "--host", ip, "--port", port, "--jco-dir", tempPath("serve")}, options...)
-		p, err = httpserver.Start(address, fmt.Sprintf("Server listening @ %s:%s...", ip, port), append(command, wasm)...)
-	case wasmtime48:
-		var compiled string
-		compiled, err = compileForWasmtime(wasm)
+		command = append([]string{"node", jcoScript, "serve", "--host", ip, "--port", port, "--jco-dir", tempPath("serve")}, options...)
+		command = append(command, wasm)
+		listening = fmt.Sprintf("Server listening @ %s:%s...", ip, port)
+	case wash:
+		command = washDev(t, address, wasm, false)
+		listening = "listening for HTTP requests"
+	default:
+		program, err := commands[host]()
 		require.NoError(t, err)
-		p, err = httpserver.Wasmtime(compiled, append(options, "--allow-precompiled")...)
+		compiled, err := compileFor(host, wasm)
+		require.NoError(t, err)
+		command = component.ServeWith(program, address, compiled, append(options, "--allow-precompiled")...)
+		listening = httpserver.WasmtimeListens(address)
 	}
-	require.NoError(t, err)
+	p, err := httpserver.Start(address, listening, command...)
+	if err != nil {
+		return nil, err
+	}
 	t.Cleanup(p.Stop)
-	return &server{p.URL, p.PID, p.Lines}
+	return &server{p.URL, p.PID, p.Lines}, nil
 }
 
 // freeAddress returns an address with an unused port.

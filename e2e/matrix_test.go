@@ -104,7 +104,7 @@ func rows(t *testing.T) []*row {
 func TestMatrix(t *testing.T) {
 	t.Parallel()
 	all := rows(t)
-	m := &matrix{cells: make(map[cell]string)}
+	m := &matrix{name: "matrix", rows: all, hosts: hosts, cells: make(map[cell]string)}
 	t.Run("run", func(t *testing.T) {
 		for _, toolchain := range component.Toolchains {
 			t.Run(string(toolchain), func(t *testing.T) {
@@ -123,7 +123,7 @@ func TestMatrix(t *testing.T) {
 		}
 	})
 	if !t.Failed() {
-		m.checkReadme(t, all)
+		m.checkReadme(t)
 	}
 }
 
@@ -133,7 +133,7 @@ func (r *row) run(t *testing.T, m *matrix, toolchain component.Toolchain) {
 	require.NoError(t, err)
 	want, err := r.native()
 	require.NoError(t, err)
-	for _, h := range hosts {
+	for _, h := range m.hosts {
 		c := &cell{r, toolchain, h}
 		t.Run(h.name, func(t *testing.T) {
 			start := time.Now()
@@ -184,9 +184,6 @@ func (c *cell) run(t *testing.T, g *guest, want *result) string {
 	}
 	losesTail := c.host == jcoPipe && len(want.stdout) > pipeSize
 	p.stdout.Late = losesTail
-	if c.host.engine == jco {
-		p.limit = 3 * time.Minute // each host call goes through another thread
-	}
 	got, err := c.host.run(p)
 	require.NoError(t, err)
 
@@ -243,6 +240,10 @@ func assertStdout(t *testing.T, want, got []byte) {
 
 // A matrix holds the text of each cell.
 type matrix struct {
+	name  string // in README.md
+	rows  []*row
+	hosts []*host
+
 	mu    sync.Mutex
 	cells map[cell]string
 }
@@ -255,18 +256,18 @@ func (m *matrix) set(c cell, text string) {
 
 // markdown returns the matrix as tables, one per toolchain, and whether every cell was
 // measured.
-func (m *matrix) markdown(all []*row) (text string, complete bool) {
+func (m *matrix) markdown() (text string, complete bool) {
 	var b strings.Builder
 	complete = true
 	for _, toolchain := range component.Toolchains {
 		fmt.Fprintf(&b, "\n### %s\n\n| guest |", toolchain)
-		for _, h := range hosts {
+		for _, h := range m.hosts {
 			fmt.Fprintf(&b, " %s |", h.name)
 		}
-		b.WriteString("\n| --- |" + strings.Repeat(" --- |", len(hosts)) + "\n")
-		for _, r := range all {
+		b.WriteString("\n| --- |" + strings.Repeat(" --- |", len(m.hosts)) + "\n")
+		for _, r := range m.rows {
 			fmt.Fprintf(&b, "| %s |", r.name())
-			for _, h := range hosts {
+			for _, h := range m.hosts {
 				text, ok := m.cells[cell{r, toolchain, h}]
 				if r.only != "" && r.only != toolchain {
 					text, ok = "– ⁵", true
@@ -280,27 +281,23 @@ func (m *matrix) markdown(all []*row) (text string, complete bool) {
 	return b.String() + "\n", complete
 }
 
-const (
-	matrixBegin = "<!-- matrix -->\n"
-	matrixEnd   = "<!-- end of matrix -->\n"
-)
-
 // checkReadme fails the test if the matrix in README.md is not m. With the flag -update, it
 // writes m to README.md.
-func (m *matrix) checkReadme(t *testing.T, all []*row) {
-	measured, complete := m.markdown(all)
+func (m *matrix) checkReadme(t *testing.T) {
+	measured, complete := m.markdown()
 	fmt.Print(measured)
 	if !complete {
 		t.Log("not every cell was measured, so README.md is not checked")
 		return
 	}
+	begin, end := "<!-- "+m.name+" -->\n", "<!-- end of "+m.name+" -->\n"
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
-	before, rest, ok := strings.Cut(string(readme), matrixBegin)
-	written, after, ok2 := strings.Cut(rest, matrixEnd)
+	before, rest, ok := strings.Cut(string(readme), begin)
+	written, after, ok2 := strings.Cut(rest, end)
 	require.True(t, ok && ok2, "README.md does not have the markers of the matrix")
 	if *update {
-		readme = []byte(before + matrixBegin + measured + matrixEnd + after)
+		readme = []byte(before + begin + measured + end + after)
 		require.NoError(t, os.WriteFile("README.md", readme, 0o644))
 		return
 	}

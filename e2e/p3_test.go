@@ -70,7 +70,7 @@ func commandP3(t *testing.T, wasm string, args ...string) []string {
 	t.Helper()
 	program, err := component.Wasmtime()
 	require.NoError(t, err)
-	compiled, err := compileForWasmtime(wasm)
+	compiled, err := compileFor(wasmtime48, wasm)
 	require.NoError(t, err)
 	return append([]string{program, "run", "--allow-precompiled", compiled}, args...)
 }

@@ -26,13 +26,13 @@ func failsMidway(t *testing.T, c *cell, p *process) func(*result) string {
 	take, limit := 100000, uint64(failAt)
 	reason := ""
 	switch c.host {
-	case inherited:
+	case inherited, run36Pipe, pythons: // whose callback writes to the pipe
 		p.stdout.Stop = &take
 		reason = "Broken pipe"
-	case runPipe:
+	case runPipe, run49Pipe:
 		p.stdout.Stop = &take
 		reason = "stream closed by the host"
-	case file, runFile:
+	case file, runFile, run36File, run49File:
 		p.task.FileLimit = &limit
 		reason = "File too large"
 	case callback, slow, grudging:
@@ -67,21 +67,22 @@ func failsMidway(t *testing.T, c *cell, p *process) func(*result) string {
 			return unnoticed
 		}
 		assert.Zero(t, r.exit, "stderr: %s", r.stderr)
-		assert.Contains(t, report, fmt.Sprintf("ours=true closed=%t sticky=true", c.host == runPipe))
-		if c.toolchain != component.Go || c.host == runPipe {
+		closed := c.host == runPipe || c.host == run49Pipe
+		assert.Contains(t, report, fmt.Sprintf("ours=true closed=%t sticky=true", closed))
+		if c.toolchain != component.Go || closed {
 			assert.Contains(t, report, reason)
 		} else {
 			assert.Contains(t, report, "last operation failed")
 		}
 		switch c.host {
-		case inherited, runPipe:
+		case inherited, runPipe, run36Pipe, run49Pipe, pythons:
 			// When the reader closes the pipe, the pipe still holds bytes that were
 			// written but not read.
 			assert.Len(t, r.stdout, take)
 			assert.GreaterOrEqual(t, n, take-piece)
 			assert.LessOrEqual(t, n, take+pipeSize+piece)
 			assert.Zero(t, n%piece, "n=%d is not a multiple of the piece size", n)
-		case file, runFile:
+		case file, runFile, run36File, run49File:
 			// This host fails in write, so no byte of that write counts.
 			assert.Len(t, r.stdout, failAt)
 			assert.Equal(t, failAt/piece*piece, n)
@@ -126,9 +127,9 @@ const lineBuffer = 1024
 func alwaysFails(t *testing.T, c *cell, p *process) func(*result) string {
 	zero, limit := 0, uint64(0)
 	switch c.host {
-	case inherited, runPipe, jcoPipe:
+	case inherited, runPipe, run36Pipe, run49Pipe, pythons, jcoPipe:
 		p.stdout.Stop = &zero
-	case file, runFile, jcoFile:
+	case file, runFile, run36File, run49File, jcoFile:
 		p.task.FileLimit = &limit
 	case callback, slow, grudging:
 		p.task.Run.Sink.Fails = true
@@ -150,7 +151,7 @@ func alwaysFails(t *testing.T, c *cell, p *process) func(*result) string {
 		}
 		assert.Zero(t, r.exit)
 		succeeded := 0
-		if c.host == runPipe {
+		if c.host == runPipe || c.host == run49Pipe {
 			succeeded = lineBuffer / len("in vain")
 		}
 		assert.Equal(t, c.row.args[1], strconv.Itoa(failed+succeeded))
@@ -219,7 +220,7 @@ func checkWaits(t *testing.T, h *host, r *result, writes string) (waited int) {
 	assert.Less(t, heap, 64<<10, "bytes of the heap that %s Writes left in use", writes)
 	assertNoLeak(t, before, after)
 	switch h {
-	case callback, slow, grudging:
+	case callback, slow, grudging, pythons:
 		assert.Greater(t, waited, 800, "writes of 1000 that had to wait")
 	default:
 		assert.Zero(t, waited, "writes of 1000 that had to wait")
