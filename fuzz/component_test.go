@@ -3,7 +3,6 @@ package fuzz
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"io"
 	"testing"
@@ -12,15 +11,12 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/wasio-dev/wasio/internal/engine"
 	"github.com/wasio-dev/wasio/internal/host"
+	"github.com/wasio-dev/wasio/internal/wasm"
 	"github.com/wasio-dev/wasio/internal/wasmtest"
 )
 
-const componentHeader = "\x00asm\x0d\x00\x01\x00"
-
 // section returns a section of a component.
-func section(kind byte, content []byte) []byte {
-	return append(binary.AppendUvarint([]byte{kind}, uint64(len(content))), content...)
-}
+func section(kind byte, content []byte) []byte { return wasm.AppendSection(nil, kind, content) }
 
 // commandModule returns the core module of a command, which reads its arguments and prints a
 // line. The host asks it for memory by the function named realloc.
@@ -54,7 +50,7 @@ func FuzzComponent(f *testing.F) {
 	f.Add(section(1, module))
 	f.Add(section(1, commandModule("cabi_import_realloc")))
 	f.Add(append(section(0, []byte("\x04name")), append(section(1, module), section(1, module)...)...))
-	f.Add(section(4, append([]byte(componentHeader), section(1, module)...)))
+	f.Add(section(4, append([]byte(wasm.ComponentHeader), section(1, module)...)))
 	f.Add(section(1, module)[:len(module)/2])
 	f.Add([]byte("\x01\xff\xff\xff\xff\x0f"))
 	f.Fuzz(func(t *testing.T, sections []byte) {
@@ -64,7 +60,7 @@ func FuzzComponent(f *testing.F) {
 		var out bytes.Buffer
 		h.SetStdio(host.Stdout, host.Plan{}, &out)
 		_, err := engine.Run(ctx, engine.Guest{
-			Module:      append([]byte(componentHeader), sections...),
+			Module:      append([]byte(wasm.ComponentHeader), sections...),
 			Args:        []string{"guest", "argument"},
 			Host:        h,
 			Stdout:      io.Discard,
@@ -85,7 +81,7 @@ func TestComponentSeeds(t *testing.T) {
 		var out bytes.Buffer
 		h.SetStdio(host.Stdout, host.Plan{}, &out)
 		exit, err := engine.Run(t.Context(), engine.Guest{
-			Module: append([]byte(componentHeader), section(1, commandModule(realloc))...), Args: []string{"guest"}, Host: h})
+			Module: append([]byte(wasm.ComponentHeader), section(1, commandModule(realloc))...), Args: []string{"guest"}, Host: h})
 		require.NoError(t, err)
 		require.Zero(t, exit)
 		require.Equal(t, "a line\n", out.String())

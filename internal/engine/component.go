@@ -12,6 +12,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/sys"
 	"github.com/wasio-dev/wasio/internal/host"
+	"github.com/wasio-dev/wasio/internal/wasm"
 )
 
 // Components run without an engine for components: wit-component, which makes them, keeps
@@ -26,25 +27,36 @@ const (
 	serverPrefix = "wasi:http/incoming-handler@"
 )
 
+// IDs of sections of core modules.
+const (
+	customSection    = 0
+	typeSection      = 1
+	importSection    = 2
+	exportSection    = 7
+	startSection     = 8
+	elementSection   = 9
+	codeSection      = 10
+	dataSection      = 11
+	dataCountSection = 12
+)
+
 // program returns the core module of the program in a component, and the name of the
 // function that runs it.
 func program(component []byte) (module []byte, run string, err error) {
+	sections, ok := wasm.Sections(component)
+	if !ok {
+		return nil, "", errors.New("truncated component")
+	}
 	nested, server := false, false
-	for rest := component[len(componentHeader):]; len(rest) > 0; {
-		id := rest[0]
-		content, after, ok := cutSized(rest[1:])
-		if !ok {
-			return nil, "", errors.New("truncated component")
-		}
-		rest = after
-		switch id {
+	for _, s := range sections {
+		switch s.ID {
 		case 1: // a core module
-			name, isServer := entryOf(content)
+			name, isServer := entryOf(s.Content)
 			if name != "" && module != nil {
 				return nil, "", errors.New("the component contains more than one program")
 			}
 			if name != "" {
-				module, run = content, name
+				module, run = s.Content, name
 			}
 			server = server || isServer
 		case 4: // a component
@@ -65,34 +77,30 @@ func program(component []byte) (module []byte, run string, err error) {
 // entryOf returns the name under which a core module exports wasi:cli/run, or "" if it does
 // not export that and a memory, and whether it exports the handler of a server.
 func entryOf(module []byte) (run string, server bool) {
-	if len(module) < len(coreHeader) {
+	if !bytes.HasPrefix(module, []byte(wasm.ModuleHeader)) {
 		return "", false
 	}
 	memory := false
-	for rest := module[len(coreHeader):]; len(rest) > 0; {
-		id := rest[0]
-		content, after, ok := cutSized(rest[1:])
-		if !ok {
-			return "", false
-		}
-		rest = after
-		if id != 7 { // the exports
+	sections, ok := wasm.Sections(module)
+	for _, s := range sections {
+		if s.ID != exportSection {
 			continue
 		}
-		count, n := binary.Uvarint(content)
-		for content = content[max(n, 0):]; count > 0; count-- {
-			name, after, ok := cutSized(content)
-			if !ok || len(after) == 0 {
-				return "", false
+		r := wasm.NewReader(s.Content)
+		for range r.Count() {
+			name := string(r.Bytes())
+			r.Byte() // its kind
+			r.Uint() // its index
+			memory = memory || name == "memory"
+			server = server || strings.HasPrefix(name, serverPrefix)
+			if strings.HasPrefix(name, runPrefix) && strings.HasSuffix(name, runSuffix) {
+				run = name
 			}
-			memory = memory || string(name) == "memory"
-			server = server || strings.HasPrefix(string(name), serverPrefix)
-			if strings.HasPrefix(string(name), runPrefix) && strings.HasSuffix(string(name), runSuffix) {
-				run = string(name)
-			}
-			_, n := binary.Uvarint(after[1:]) // after its kind, the index
-			content = after[1+max(n, 0):]
 		}
+		ok = ok && r.OK()
+	}
+	if !ok {
+		return "", false
 	}
 	if !memory {
 		run = ""
@@ -104,15 +112,13 @@ func entryOf(module []byte) (run string, server bool) {
 // component names no import twice, but modules of Go's do: wit-component calls the second
 // fd_write "fd_write [v2]".
 func unnumbered(module []byte) []byte {
-	out := bytes.Clone(module[:len(coreHeader)])
-	for rest := module[len(coreHeader):]; len(rest) > 0; {
-		id := rest[0]
-		content, after, _ := cutSized(rest[1:]) // entryOf has seen that it can be cut
-		if id == 2 {
-			content = unnumberedImports(content)
+	out := []byte(wasm.ModuleHeader)
+	sections, _ := wasm.Sections(module) // entryOf has seen that all are there
+	for _, s := range sections {
+		if s.ID == importSection {
+			s.Content = unnumberedImports(s.Content)
 		}
-		out = appendSized(append(out, id), content)
-		rest = after
+		out = wasm.AppendSection(out, s.ID, s.Content)
 	}
 	return out
 }
@@ -120,40 +126,22 @@ func unnumbered(module []byte) []byte {
 // unnumberedImports does that for the import section, unless there is an import that is not a
 // function.
 func unnumberedImports(section []byte) []byte {
-	count, n := binary.Uvarint(section)
-	if n <= 0 {
+	r := wasm.NewReader(section)
+	count := r.Count()
+	out := wasm.AppendUint(nil, uint64(count))
+	for range count {
+		from := r.Bytes()
+		name, _, _ := bytes.Cut(r.Bytes(), []byte(" [v"))
+		if r.Byte() != 0 {
+			return section
+		}
+		out = append(wasm.AppendBytes(wasm.AppendBytes(out, from), name), 0)
+		out = wasm.AppendUint(out, r.Uint())
+	}
+	if !r.OK() {
 		return section
 	}
-	out := binary.AppendUvarint(nil, count)
-	for rest := section[n:]; count > 0; count-- {
-		from, after, ok := cutSized(rest)
-		name, after, ok2 := cutSized(after)
-		if !ok || !ok2 || len(after) == 0 || after[0] != 0 {
-			return section
-		}
-		_, n := binary.Uvarint(after[1:])
-		if n <= 0 {
-			return section
-		}
-		name, _, _ = bytes.Cut(name, []byte(" [v"))
-		out = append(appendSized(appendSized(out, from), name), after[:1+n]...)
-		rest = after[1+n:]
-	}
-	return out
-}
-
-// appendSized appends content with its size before it.
-func appendSized(b, content []byte) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(content))), content...)
-}
-
-// cutSized cuts b after the bytes whose number it begins with.
-func cutSized(b []byte) (content, rest []byte, ok bool) {
-	size, n := binary.Uvarint(b)
-	if n <= 0 || size > uint64(len(b)-n) {
-		return nil, nil, false
-	}
-	return b[n : n+int(size)], b[n+int(size):], true
+	return append(out, r.Rest()...)
 }
 
 // runtimeFunctions has the imports that the runtime of a program in a component calls, by

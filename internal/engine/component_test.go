@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/wasio-dev/wasio/internal/engine"
 	"github.com/wasio-dev/wasio/internal/host"
+	"github.com/wasio-dev/wasio/internal/wasm"
 	"github.com/wasio-dev/wasio/internal/wasmtest"
 )
 
@@ -17,9 +18,9 @@ const runName = "wasi:cli/run@0.2.3#run"
 
 // component returns a component with a section of the given kind for each of contents.
 func component(kind byte, contents ...[]byte) []byte {
-	b := []byte("\x00asm\x0d\x00\x01\x00")
+	b := []byte(wasm.ComponentHeader)
 	for _, content := range contents {
-		b = append(binary.AppendUvarint(append(b, kind), uint64(len(content))), content...)
+		b = wasm.AppendSection(b, kind, content)
 	}
 	return b
 }

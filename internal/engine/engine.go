@@ -24,6 +24,7 @@ import (
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 	"github.com/tetratelabs/wazero/sys"
 	"github.com/wasio-dev/wasio/internal/host"
+	"github.com/wasio-dev/wasio/internal/wasm"
 )
 
 // A Guest is a program to run, with its arguments, host and standard streams.
@@ -41,11 +42,8 @@ type Guest struct {
 	Cache       wazero.CompilationCache // may be nil
 }
 
-var (
-	magic           = []byte("\x00asm")
-	coreHeader      = []byte("\x00asm\x01\x00\x00\x00")
-	componentHeader = []byte("\x00asm\x0d\x00\x01\x00")
-)
+// Magic is what a module and a component begin with.
+const Magic = "\x00asm"
 
 // Run runs a guest to completion and returns its exit code. If the guest violates the
 // contract of its host, the error is a [*host.Trap]. If ctx is done first, it is the
@@ -53,7 +51,7 @@ var (
 // crashed, or says why the guest could not be run.
 func Run(ctx context.Context, g Guest) (exit int, err error) {
 	module, run := g.Module, "_start"
-	component := bytes.HasPrefix(g.Module, componentHeader)
+	component := bytes.HasPrefix(g.Module, []byte(wasm.ComponentHeader))
 	if component {
 		module, run, err = program(g.Module)
 	} else {
@@ -165,9 +163,9 @@ func (c contextClock) Sleep(d time.Duration, wake, interrupt <-chan struct{}) {
 
 func checkHeader(module []byte) error {
 	switch {
-	case bytes.HasPrefix(module, coreHeader):
+	case bytes.HasPrefix(module, []byte(wasm.ModuleHeader)):
 		return nil
-	case bytes.HasPrefix(module, magic):
+	case bytes.HasPrefix(module, []byte(Magic)):
 		return errors.New("unknown version of WebAssembly")
 	}
 	return errors.New("not a WebAssembly module")

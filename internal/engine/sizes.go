@@ -1,8 +1,9 @@
 package engine
 
 import (
-	"encoding/binary"
 	"errors"
+
+	"github.com/wasio-dev/wasio/internal/wasm"
 )
 
 // wazero believes the sizes in a module: a vector of 2³² elements makes it ask for their
@@ -16,81 +17,84 @@ var errSizes = errors.New("invalid module: a size or number in it cannot be true
 
 // checked returns the module without its custom sections, which say nothing that matters
 // here, or an error if it lies about sizes.
-func checked(module []byte) (out []byte, err error) {
-	out = append(out, module[:len(coreHeader)]...)
-	for rest := module[len(coreHeader):]; len(rest) > 0; {
-		id := rest[0]
-		content, after, ok := cutSized(rest[1:])
-		if !ok {
-			return nil, errSizes
-		}
-		rest = after
-		if id == 0 {
+func checked(module []byte) ([]byte, error) {
+	sections, ok := wasm.Sections(module)
+	if !ok {
+		return nil, errSizes
+	}
+	out := []byte(wasm.ModuleHeader)
+	for _, s := range sections {
+		if s.ID == customSection {
 			continue
 		}
-		if s := (sizes{rest: content}); id != 8 && id != 12 { // those are not vectors
-			s.section(id)
-			if s.lies {
-				return nil, errSizes
-			}
+		r := sizes{wasm.NewReader(s.Content)}
+		if s.ID != startSection && s.ID != dataCountSection { // those are not vectors
+			r.section(s.ID)
 		}
-		out = appendSized(append(out, id), content)
+		if !r.OK() {
+			return nil, errSizes
+		}
+		out = wasm.AppendSection(out, s.ID, s.Content)
 	}
 	return out, nil
 }
 
-// sizes reads a section. After a lie it reads no further.
-type sizes struct {
-	rest []byte
-	lies bool
-}
+// sizes reads a section. A lie is a read that fails.
+type sizes struct{ *wasm.Reader }
 
-func (s *sizes) section(id byte) {
-	n := s.count()
-	for range n {
-		if s.lies {
-			return
-		}
+func (s sizes) section(id byte) {
+	for range s.Count() {
 		switch id {
-		case 1: // types
-			if s.byte() != 0x60 { // wazero refuses all but those of functions
+		case typeSection:
+			if s.Byte() != 0x60 { // wazero refuses all but those of functions
 				return
 			}
 			s.valueTypes()
 			s.valueTypes()
-		case 9: // elements of tables
+		case elementSection:
 			s.elements()
-		case 10: // functions
-			body := sizes{rest: s.bytes()}
-			locals := uint64(0)
-			for range body.count() {
-				locals += min(body.number(), maxLocals+1)
-				body.valueType()
-				if body.lies || locals > maxLocals {
-					break
-				}
-			}
-			s.lies = s.lies || body.lies || locals > maxLocals
-		case 11: // data
-			switch s.number() {
+		case codeSection:
+			s.locals(s.Bytes())
+		case dataSection:
+			switch s.Uint() {
 			case 2:
-				s.number()
+				s.Uint()
 				s.expression()
 			case 0:
 				s.expression()
 			}
-			s.bytes()
+			s.Bytes()
+		}
+		if !s.OK() {
+			return
 		}
 	}
 }
 
+// locals reads the local variables of the body of a function.
+func (s sizes) locals(body []byte) {
+	b := sizes{wasm.NewReader(body)}
+	locals := uint64(0)
+	for range b.Count() {
+		locals += min(b.Uint(), maxLocals+1)
+		b.valueType()
+		if !b.OK() || locals > maxLocals {
+			s.Fail()
+			return
+		}
+	}
+	if !b.OK() {
+		s.Fail()
+	}
+}
+
 // elements reads an element segment. Its first number has three flags.
-func (s *sizes) elements() {
-	flags := s.number()
+func (s sizes) elements() {
+	flags := s.Uint()
 	passive, explicit, expressions := flags&1 != 0, flags&2 != 0, flags&4 != 0
 	if !passive {
 		if explicit {
-			s.number() // of the table
+			s.Uint() // of the table
 		}
 		s.expression()
 	}
@@ -98,99 +102,45 @@ func (s *sizes) elements() {
 		if expressions {
 			s.valueType()
 		} else {
-			s.byte() // the kind
+			s.Byte() // the kind
 		}
 	}
-	for range s.count() {
-		if s.lies {
-			return
-		}
+	for range s.Count() {
 		if expressions {
 			s.expression()
 		} else {
-			s.number()
+			s.Uint()
 		}
 	}
 }
 
 // expression reads a constant expression.
-func (s *sizes) expression() {
-	for !s.lies {
-		switch s.byte() {
+func (s sizes) expression() {
+	for s.OK() {
+		switch s.Byte() {
 		case 0x0b: // end
 			return
 		case 0x41, 0x42, 0x23, 0xd0, 0xd2: // numbers, variables and references
-			s.number()
+			s.Uint()
 		case 0x43:
-			s.skip(4)
+			s.Skip(4)
 		case 0x44:
-			s.skip(8)
+			s.Skip(8)
 		case 0x6a, 0x6b, 0x6c, 0x7c, 0x7d, 0x7e: // arithmetic
 		default:
-			s.lies = true
+			s.Fail()
 		}
 	}
 }
 
-func (s *sizes) valueTypes() {
-	for range s.count() {
-		if s.lies {
-			return
-		}
+func (s sizes) valueTypes() {
+	for range s.Count() {
 		s.valueType()
 	}
 }
 
-func (s *sizes) valueType() {
-	if t := s.byte(); t == 0x63 || t == 0x64 { // a reference, to a type
-		s.number()
+func (s sizes) valueType() {
+	if t := s.Byte(); t == 0x63 || t == 0x64 { // a reference, to a type
+		s.Uint()
 	}
-}
-
-// count reads the number of elements of a vector, each of which takes a byte at least.
-func (s *sizes) count() uint64 {
-	n := s.number()
-	if n > uint64(len(s.rest)) {
-		s.lies = true
-		return 0
-	}
-	return n
-}
-
-// bytes reads a number and as many bytes.
-func (s *sizes) bytes() []byte {
-	n := s.count()
-	p := s.rest[:n]
-	s.rest = s.rest[n:]
-	return p
-}
-
-func (s *sizes) byte() byte {
-	if len(s.rest) == 0 {
-		s.lies = true
-		return 0
-	}
-	b := s.rest[0]
-	s.rest = s.rest[1:]
-	return b
-}
-
-func (s *sizes) skip(n int) {
-	if n > len(s.rest) {
-		s.lies = true
-		n = len(s.rest)
-	}
-	s.rest = s.rest[n:]
-}
-
-// number reads a LEB128. Where it is signed, its value is not used.
-func (s *sizes) number() uint64 {
-	n, size := binary.Uvarint(s.rest)
-	if size <= 0 {
-		s.lies = true
-		s.rest = nil
-		return 0
-	}
-	s.rest = s.rest[size:]
-	return n
 }

@@ -2,7 +2,7 @@
 // compiler would produce.
 package wasmtest
 
-import "encoding/binary"
+import "github.com/wasio-dev/wasio/internal/wasm"
 
 // A Type is a WebAssembly value type.
 type Type byte
@@ -64,7 +64,7 @@ func (m Module) Bytes() []byte {
 			locals = append(locals, 1, byte(l))
 		}
 		body := join(locals, f.Code, []byte{0x0b})
-		codes = append(codes, join(uleb(uint64(len(body))), body))
+		codes = append(codes, wasm.AppendBytes(nil, body))
 	}
 	var memories, globals, data [][]byte
 	if m.Pages > 0 {
@@ -84,8 +84,8 @@ func (m Module) Bytes() []byte {
 		data = append(data, join([]byte{0, 0x41, 0, 0x0b}, name(string(m.Data))))
 	}
 
-	b := []byte("\x00asm\x01\x00\x00\x00")
-	section := func(id byte, content []byte) { b = join(b, []byte{id}, uleb(uint64(len(content))), content) }
+	b := []byte(wasm.ModuleHeader)
+	section := func(id byte, content []byte) { b = wasm.AppendSection(b, id, content) }
 	section(1, vector(types))
 	section(2, vector(imports))
 	section(3, vector(funcs))
@@ -100,11 +100,9 @@ func (m Module) Bytes() []byte {
 	return b
 }
 
-// uleb encodes n as unsigned LEB128.
-func uleb(n uint64) []byte { return binary.AppendUvarint(nil, n) }
+func uleb(n uint64) []byte { return wasm.AppendUint(nil, n) }
 
-// name encodes s with its length in front.
-func name(s string) []byte { return append(uleb(uint64(len(s))), s...) }
+func name(s string) []byte { return wasm.AppendBytes(nil, []byte(s)) }
 
 func join(parts ...[]byte) (b []byte) {
 	for _, p := range parts {
@@ -132,21 +130,9 @@ type Code []byte
 func (c Code) op(code byte, immediates ...uint64) Code {
 	c = append(c, code)
 	for _, n := range immediates {
-		c = binary.AppendUvarint(c, n)
+		c = wasm.AppendUint(c, n)
 	}
 	return c
-}
-
-// signed appends n as signed LEB128. The encoding of binary.AppendVarint is a different one.
-func (c Code) signed(n int64) Code {
-	for {
-		b := byte(n & 0x7f)
-		n >>= 7
-		if n == 0 && b&0x40 == 0 || n == -1 && b&0x40 != 0 {
-			return append(c, b)
-		}
-		c = append(c, b|0x80)
-	}
 }
 
 // The instructions that the tests need.
@@ -169,8 +155,8 @@ func (c Code) Load64(offset uint64) Code  { return c.op(0x29, 0, offset) }
 func (c Code) Load8(offset uint64) Code   { return c.op(0x2d, 0, offset) }
 func (c Code) Store32(offset uint64) Code { return c.op(0x36, 0, offset) }
 func (c Code) MemoryGrow() Code           { return c.op(0x40, 0) }
-func (c Code) I32(n uint32) Code          { return c.op(0x41).signed(int64(int32(n))) }
-func (c Code) I64(n uint64) Code          { return c.op(0x42).signed(int64(n)) }
+func (c Code) I32(n uint32) Code          { return wasm.AppendInt(c.op(0x41), int64(int32(n))) }
+func (c Code) I64(n uint64) Code          { return wasm.AppendInt(c.op(0x42), int64(n)) }
 func (c Code) Eq32() Code                 { return c.op(0x46) }
 func (c Code) LessU32() Code              { return c.op(0x49) }
 func (c Code) Add32() Code                { return c.op(0x6a) }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/wasio-dev/wasio/internal/wasm"
 )
 
 const (
@@ -23,12 +24,12 @@ func TestRaiseMemory(t *testing.T) {
 		{"longer number", "\x05\x03\x01\x00\x02", 1024, "\x05\x04\x01\x00\x80\x08"},
 		{"with a maximum", "\x05\x05\x01\x01\x02\x80\x10", 1024, "\x05\x06\x01\x01\x80\x08\x80\x10"},
 		{"large enough", "\x05\x04\x01\x00\x80\x10", 1024, "\x05\x04\x01\x00\x80\x10"},
-		{"padded numbers", "\x05\x87\x80\x00\x81\x00\x00\x82\x80\x80\x00", 3, "\x05\x04\x81\x00\x00\x03"},
+		{"padded numbers", "\x05\x87\x80\x00\x81\x00\x00\x82\x80\x80\x00", 3, "\x05\x03\x01\x00\x03"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := RaiseMemory([]byte(header+before+custom+test.section+after), test.pages)
+			got, err := RaiseMemory([]byte(wasm.ModuleHeader+before+custom+test.section+after), test.pages)
 			require.NoError(t, err)
-			assert.Equal(t, header+before+custom+test.want+after, string(got))
+			assert.Equal(t, wasm.ModuleHeader+before+custom+test.want+after, string(got))
 		})
 	}
 }
@@ -40,16 +41,16 @@ func TestRaiseMemoryRefuses(t *testing.T) {
 	}{
 		"empty":              {"", 1},
 		"component":          {"\x00asm\x0d\x00\x01\x00", 1},
-		"no memory":          {header + before + after, 1},
-		"truncated section":  {header + "\x05\x7f", 1},
-		"truncated size":     {header + "\x05\x80", 1},
-		"empty section":      {header + "\x05\x00", 1},
-		"truncated limits":   {header + "\x05\x03\x01\x00\x80", 1},
-		"missing maximum":    {header + "\x05\x03\x01\x01\x02", 1},
-		"two memories":       {header + "\x05\x05\x02\x00\x01\x00\x01", 1},
-		"shared memory":      {header + "\x05\x04\x01\x03\x01\x02", 1},
-		"beyond the maximum": {header + "\x05\x04\x01\x01\x02\x10", 17},
-		"beyond 4 GiB":       {header + "\x05\x03\x01\x00\x02", 65537},
+		"no memory":          {wasm.ModuleHeader + before + after, 1},
+		"truncated section":  {wasm.ModuleHeader + "\x05\x7f", 1},
+		"truncated size":     {wasm.ModuleHeader + "\x05\x80", 1},
+		"empty section":      {wasm.ModuleHeader + "\x05\x00", 1},
+		"truncated limits":   {wasm.ModuleHeader + "\x05\x03\x01\x00\x80", 1},
+		"missing maximum":    {wasm.ModuleHeader + "\x05\x03\x01\x01\x02", 1},
+		"two memories":       {wasm.ModuleHeader + "\x05\x05\x02\x00\x01\x00\x01", 1},
+		"shared memory":      {wasm.ModuleHeader + "\x05\x04\x01\x03\x01\x02", 1},
+		"beyond the maximum": {wasm.ModuleHeader + "\x05\x04\x01\x01\x02\x10", 17},
+		"beyond 4 GiB":       {wasm.ModuleHeader + "\x05\x03\x01\x00\x02", 65537},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := RaiseMemory([]byte(test.module), test.pages)
@@ -59,7 +60,7 @@ func TestRaiseMemoryRefuses(t *testing.T) {
 }
 
 func FuzzRaiseMemory(f *testing.F) {
-	f.Add([]byte(header+before+"\x05\x03\x01\x00\x02"+after), uint32(1024))
+	f.Add([]byte(wasm.ModuleHeader+before+"\x05\x03\x01\x00\x02"+after), uint32(1024))
 	f.Fuzz(func(t *testing.T, module []byte, pages uint32) {
 		raised, err := RaiseMemory(module, pages)
 		if err != nil {
