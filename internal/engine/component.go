@@ -32,6 +32,7 @@ const (
 	customSection    = 0
 	typeSection      = 1
 	importSection    = 2
+	tableSection     = 4
 	exportSection    = 7
 	startSection     = 8
 	elementSection   = 9
@@ -153,7 +154,13 @@ var runtimeFunctions = map[string]map[string]function{
 		"initial-cwd":     withRetArea(host.OpOther, onlyRetArea, 12, 4, func(_ *instance, _ []uint64, ret []byte) { ret[0] = 0 }),
 	},
 	"wasi:cli/exit": {
-		"exit": {oneI32, nil, func(_ *instance, a []uint64) { panic(sys.NewExitError(uint32(a[0]))) }},
+		"exit": {oneI32, nil, func(g *instance, a []uint64) {
+			code := uint32(a[0])
+			if code > 1 {
+				g.host.Violate(host.OpOther, "exit with %d, which is no result", code)
+			}
+			panic(sys.NewExitError(code))
+		}},
 	},
 	"wasi:clocks/wall-clock": {
 		"now": withRetArea(host.OpOther, onlyRetArea, 16, 8, func(_ *instance, _ []uint64, ret []byte) {
@@ -202,7 +209,7 @@ func listFunc(get func(g *instance) []string) function {
 // files, so no program has a handle to call it with.
 func fileFunc(name string, params, results []api.ValueType) function {
 	return function{params, results, func(g *instance, _ []uint64) {
-		g.host.Violate(host.OpOther, "%s of wasi:filesystem: there are no files", name)
+		g.host.Violate(host.OpOther, "%q of wasi:filesystem: there are no files", name)
 	}}
 }
 
@@ -219,7 +226,7 @@ func functionOf(imported api.FunctionDefinition, inComponent bool) (function, er
 		}
 	}
 	if !ok || !strings.HasPrefix(version, "0.2.") {
-		return f, fmt.Errorf("unknown import: %s of %s", oneLine(name), oneLine(from))
+		return f, fmt.Errorf("unknown import: %q of %q", name, from)
 	}
 	return f, nil
 }

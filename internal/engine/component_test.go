@@ -60,6 +60,13 @@ func TestComponentExitCode(t *testing.T) {
 	exit, _, err := runComponent(t, component(1, command(wasmtest.Code{}.I32(1).Call(0).I32(0), exitImport).Bytes()))
 	require.NoError(t, err)
 	assert.Equal(t, 1, exit)
+
+	// A result has two cases.
+	_, _, err = runComponent(t, component(1, command(wasmtest.Code{}.I32(5)).Bytes()))
+	assert.ErrorIs(t, err, engine.ErrCrash)
+	assert.EqualError(t, err, "the guest crashed: wasi:cli/run returned 5, which is no result")
+	_, _, err = runComponent(t, component(1, command(wasmtest.Code{}.I32(256).Call(0).I32(0), exitImport).Bytes()))
+	assert.ErrorContains(t, err, "exit with 256, which is no result")
 }
 
 // wit-component calls _initialize before everything else.
@@ -156,7 +163,7 @@ func TestComponentTraps(t *testing.T) {
 		want string
 	}{
 		{"a file", wasmtest.Import{Module: "wasi:filesystem/types@0.2.3", Name: "[method]descriptor.sync-data", Params: []wasmtest.Type{i32, i32}},
-			wasmtest.Code{}.I32(3).I32(0).Call(0).I32(0), "[method]descriptor.sync-data of wasi:filesystem: there are no files"},
+			wasmtest.Code{}.I32(3).I32(0).Call(0).I32(0), `"[method]descriptor.sync-data" of wasi:filesystem: there are no files`},
 		{"random bytes without end", wasmtest.Import{Module: "wasi:random/random@0.2.3", Name: "get-random-bytes", Params: []wasmtest.Type{i64, i32}},
 			wasmtest.Code{}.I64(1 << 40).I32(0).Call(0).I32(0), "1099511627776 random bytes at once; the maximum is 1048576"},
 		{"an input-stream that is not there", wasmtest.Import{Module: "wasi:io/streams@0.2.3", Name: "[method]input-stream.read", Params: []wasmtest.Type{i32, i64, i32}},
@@ -197,6 +204,8 @@ func TestComponentsThatCannotBeRun(t *testing.T) {
 	valid := command(wasmtest.Code{}.I32(0)).Bytes()
 	library := wasmtest.Module{Pages: 1, Funcs: []wasmtest.Func{{Export: "wasi:http/incoming-handler@0.2.0#handle"}}}.Bytes()
 	noMemory := wasmtest.Module{Funcs: []wasmtest.Func{{Export: runName, Results: oneI32, Code: wasmtest.Code{}.I32(0)}}}.Bytes()
+	initialized := command(wasmtest.Code{}.I32(0))
+	initialized.Funcs = append(initialized.Funcs, wasmtest.Func{Export: "_initialize", Params: oneI32})
 	notACommand := "not a command: no module of the component exports wasi:cli/run"
 	for _, c := range []struct {
 		name      string
@@ -213,13 +222,17 @@ func TestComponentsThatCannotBeRun(t *testing.T) {
 		{"a library", component(1, wasmtest.Module{Pages: 1, Funcs: []wasmtest.Func{{Export: "add"}}}.Bytes()), notACommand},
 		{"no memory", component(1, noMemory), notACommand},
 		{"two programs", component(1, valid, valid), "the component contains more than one program"},
+		{"a result of another type", component(1, wasmtest.Module{Pages: 1, Funcs: []wasmtest.Func{
+			{Export: runName, Results: []wasmtest.Type{i64}, Code: wasmtest.Code{}.I64(0)}}}.Bytes()),
+			`not a program: the module exports no function "` + runName + `" of the right type`},
+		{"an initialization with a parameter", component(1, initialized.Bytes()), `not a program: the function "_initialize" has not the right type`},
 		{"composed", component(4, component(1, valid)), "a composed component, whose program is in a component of its own"},
 		{"unknown interface", component(1, command(wasmtest.Code{}.I32(0), wasmtest.Import{Module: "wasi:http/types@0.2.0", Name: "x"}).Bytes()),
-			"unknown import: x of wasi:http/types@0.2.0"},
+			`unknown import: "x" of "wasi:http/types@0.2.0"`},
 		{"names of two lines", component(1, command(wasmtest.Code{}.I32(0), wasmtest.Import{Module: "a\nb", Name: "c\nd"}).Bytes()),
-			`unknown import: c\nd of a\nb`},
+			`unknown import: "c\nd" of "a\nb"`},
 		{"WASI 0.3", component(1, command(wasmtest.Code{}.I32(0), wasmtest.Import{Module: "wasi:cli/exit@0.3.0", Name: "exit", Params: oneI32}).Bytes()),
-			"unknown import: exit of wasi:cli/exit@0.3.0"},
+			`unknown import: "exit" of "wasi:cli/exit@0.3.0"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, _, err := runComponent(t, c.component)
@@ -231,5 +244,5 @@ func TestComponentsThatCannotBeRun(t *testing.T) {
 	m.Imports = []wasmtest.Import{{Module: "wasi:cli/exit@0.2.0", Name: "exit", Params: oneI32}}
 	m.Funcs[0].Code = nil
 	_, _, err := runComponent(t, m.Bytes())
-	assert.EqualError(t, err, "unknown import: exit of wasi:cli/exit@0.2.0")
+	assert.EqualError(t, err, `unknown import: "exit" of "wasi:cli/exit@0.2.0"`)
 }

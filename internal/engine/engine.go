@@ -15,6 +15,7 @@ import (
 	"io"
 	goruntime "runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -42,18 +43,25 @@ type Guest struct {
 	Cache       wazero.CompilationCache // may be nil
 }
 
-// Magic is what a module and a component begin with.
+// Magic is what modules and components begin with.
 const Magic = "\x00asm"
 
 // Run runs a guest to completion and returns its exit code. If the guest violates the
 // contract of its host, the error is a [*host.Trap]. If ctx is done first, it is the
-// error of ctx. Any other error is a single line: it wraps [ErrCrash] if the guest
-// crashed, or says why the guest could not be run.
+// error of ctx. Any other error is a single line that a terminal can show: it wraps
+// [ErrCrash] if the guest crashed, or says why the guest could not be run.
 func Run(ctx context.Context, g Guest) (exit int, err error) {
-	module, run := g.Module, "_start"
+	defer func() {
+		// wazero panics when it compiles some invalid modules.
+		if r := recover(); r != nil {
+			exit, err = 0, fmt.Errorf("invalid module: the engine failed: %s", printable(fmt.Sprint(r)))
+		}
+	}()
+	module, start := g.Module, entry{name: "_start"}
 	component := bytes.HasPrefix(g.Module, []byte(wasm.ComponentHeader))
 	if component {
-		module, run, err = program(g.Module)
+		start.results = oneI32
+		module, start.name, err = program(g.Module)
 	} else {
 		err = checkHeader(g.Module)
 	}
@@ -87,34 +95,53 @@ func Run(ctx context.Context, g Guest) (exit int, err error) {
 	if err := provideImports(ctx, runtime, compiled, &g, component); err != nil {
 		return 0, err
 	}
+	if f := compiled.ExportedFunctions()[start.name]; f == nil || !start.is(f) {
+		return 0, fmt.Errorf("not a program: the module exports no function %q of the right type", start.name)
+	}
+	initialize := entry{name: "_initialize"}
+	initializes := compiled.ExportedFunctions()[initialize.name]
+	if component && initializes != nil && !initialize.is(initializes) {
+		return 0, fmt.Errorf("not a program: the function %q has not the right type", initialize.name)
+	}
 	clock := g.Host.Clock()
-	m, err := runtime.InstantiateModule(ctx, compiled, wazero.NewModuleConfig().
-		WithName("").WithStartFunctions().WithArgs(g.Args...).
-		WithStdin(g.Stdin).WithStdout(g.Stdout).WithStderr(g.Stderr).
-		WithRandSource(rand.Reader).WithSysWalltime().
-		WithNanotime(func() int64 { return int64(g.Host.Clock().Now()) + 1 }, 1). // 0 ends a Go program
-		WithNanosleep(func(ns int64) { clock.Sleep(time.Duration(ns), nil, nil) }))
+	m, err := runtime.InstantiateModule(experimental.WithMemoryAllocator(ctx, experimental.MemoryAllocatorFunc(allocate)), compiled,
+		wazero.NewModuleConfig().
+			WithName("").WithStartFunctions().WithArgs(g.Args...).
+			WithStdin(g.Stdin).WithStdout(g.Stdout).WithStderr(g.Stderr).
+			WithRandSource(rand.Reader).WithSysWalltime().
+			WithNanotime(func() int64 { return int64(g.Host.Clock().Now()) + 1 }, 1). // 0 ends a Go program
+			WithNanosleep(func(ns int64) { clock.Sleep(time.Duration(ns), nil, nil) }))
 	if err != nil {
 		// The start section may exit or trap like _start.
-		if exit, err := outcome(ctx, err); !errors.Is(err, ErrCrash) {
-			return exit, err
+		exit, ended := outcome(ctx, err)
+		if errors.Is(ended, ErrCrash) && !strings.HasPrefix(err.Error(), "start ") {
+			ended = fmt.Errorf("cannot instantiate the module: %w", firstLine(err))
 		}
-		return 0, fmt.Errorf("cannot instantiate the module: %w", firstLine(err))
+		return exit, ended
 	}
-	start := m.ExportedFunction(run)
-	if start == nil || len(start.Definition().ParamTypes()) > 0 {
-		return 0, fmt.Errorf("not a program: the module exports no function %s without parameters", oneLine(run))
-	}
-	if initialize := m.ExportedFunction("_initialize"); component && initialize != nil {
-		if _, err := initialize.Call(ctx); err != nil { // as wit-component does
+	if component && initializes != nil {
+		if _, err := m.ExportedFunction(initialize.name).Call(ctx); err != nil { // as wit-component does
 			return outcome(ctx, err)
 		}
 	}
-	result, err := start.Call(ctx)
+	result, err := m.ExportedFunction(start.name).Call(ctx)
 	if exit, err = outcome(ctx, err); err == nil && len(result) > 0 {
-		exit = int(result[0]) // of wasi:cli/run: 0 or 1
+		if exit = int(uint32(result[0])); exit > 1 {
+			return 0, fmt.Errorf("%w: wasi:cli/run returned %d, which is no result", ErrCrash, exit)
+		}
 	}
 	return exit, err
+}
+
+// An entry is a function without parameters that the engine calls.
+type entry struct {
+	name    string
+	results []api.ValueType
+}
+
+// is reports whether f has the type of the entry.
+func (e entry) is(f api.FunctionDefinition) bool {
+	return len(f.ParamTypes()) == 0 && slices.Equal(f.ResultTypes(), e.results)
 }
 
 // ErrCrash reports that the engine stopped the guest, for example at an unreachable
@@ -243,11 +270,22 @@ type noMemory struct{}
 
 func (noMemory) Read(_, _ uint32) ([]byte, bool) { return nil, false }
 
-// oneLine returns a name from the guest as it can stand in an error.
-func oneLine(name string) string { return strings.ReplaceAll(name, "\n", `\n`) }
-
 // firstLine returns err without the stack trace that wazero appends.
 func firstLine(err error) error {
 	line, _, _ := strings.Cut(err.Error(), "\n")
-	return errors.New(line)
+	return errors.New(printable(line))
+}
+
+// printable returns a text, which may have names from the guest in it, with escapes in place of
+// what a terminal does not print.
+func printable(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if strconv.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	return b.String()
 }

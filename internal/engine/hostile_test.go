@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"math/bits"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -382,6 +385,7 @@ func TestCrash(t *testing.T) {
 		{"endless recursion", newModule(wasmtest.Code{}.Call(self)), "stack overflow"},
 		{"load past the end of memory", newModule(wasmtest.Code{}.I32(1 << 16).Load32(0).Drop()), "wasm error: out of bounds memory access"},
 		{"store past the end of memory", newModule(wasmtest.Code{}.I32(1<<32 - 1).I32(0).Store32(1<<32 - 1)), "wasm error: out of bounds memory access"},
+		{"unreachable in the start section", startSection(wasmtest.Code{}.Unreachable()), "start function[35] failed: wasm error: unreachable"},
 		{"cabi_realloc is unreachable", pollOnce(withRealloc(newModule(nil), fourI32, oneI32, wasmtest.Code{}.Unreachable())), "wasm error: unreachable"},
 		{"cabi_realloc calls itself", pollOnce(withRealloc(newModule(nil), fourI32, oneI32, wasmtest.Code{}.I32(0).I32(0).I32(0).I32(0).Call(self+1))), "wasm error: stack overflow"},
 	} {
@@ -433,7 +437,7 @@ func TestVersions(t *testing.T) {
 		m := newModule(program())
 		m.Imports = importsWithVersion(v)
 		_, _, _, err := run(t, m, host.Options{}, host.Plan{})
-		assert.EqualError(t, err, "unknown import: get-stdout of wasi:cli/stdout"+v)
+		assert.EqualError(t, err, fmt.Sprintf("unknown import: \"get-stdout\" of %q", "wasi:cli/stdout"+v))
 	}
 }
 
@@ -452,26 +456,26 @@ func TestModulesThatCannotBeRun(t *testing.T) {
 		{"empty", nil, "not a WebAssembly module"},
 		{"text", []byte("package main\n"), "not a WebAssembly module"},
 		{"half a header", valid[:5], "unknown version of WebAssembly"},
-		{"only a header", valid[:8], "not a program: the module exports no function _start without parameters"},
+		{"only a header", valid[:8], "not a program: the module exports no function \"_start\" of the right type"},
 		{"half a module", valid[:len(valid)/2], "invalid module: "},
 		{"garbage after a header", append(append([]byte(nil), valid[:8]...), "\xff\xff\xff\xff\xff\xff"...), "invalid module: "},
 		{"ill-typed code", newModule(wasmtest.Code{}.I64(1).Load32(0)).Bytes(), "invalid module: "},
 		{"an empty component", []byte("\x00asm\x0d\x00\x01\x00"), "not a command: "},
 		{"version 2", []byte("\x00asm\x02\x00\x00\x00"), "unknown version of WebAssembly"},
-		{"unknown module", importing(wasmtest.Import{Module: "env", Name: "print"}), "unknown import: print of env"},
+		{"unknown module", importing(wasmtest.Import{Module: "env", Name: "print"}), `unknown import: "print" of "env"`},
 		{"unknown interface", importing(wasmtest.Import{Module: "wasi:http/types@0.2.0", Name: "x"}),
-			"unknown import: x of wasi:http/types@0.2.0"},
+			`unknown import: "x" of "wasi:http/types@0.2.0"`},
 		{"unknown function", importing(wasmtest.Import{Module: "wasi:io/streams@0.2.0", Name: "[method]output-stream.forward"}),
-			"unknown import: [method]output-stream.forward of wasi:io/streams@0.2.0"},
+			`unknown import: "[method]output-stream.forward" of "wasi:io/streams@0.2.0"`},
 		{"unknown function of preview 1", importing(wasmtest.Import{Module: "wasi_snapshot_preview1", Name: "fd_dance"}),
 			"cannot instantiate the module: "},
 		{"wrong parameters", importing(wasmtest.Import{Module: "wasi:io/poll@0.2.0", Name: "[method]pollable.block", Params: []wasmtest.Type{i64}}),
 			"cannot instantiate the module: "},
 		{"wrong result", importing(wasmtest.Import{Module: "wasi:cli/stdout@0.2.0", Name: "get-stdout"}), "cannot instantiate the module: "},
 		{"imported memory", wasmtest.Module{ImportMemory: true, Funcs: []wasmtest.Func{{Export: "_start"}}}.Bytes(), "cannot instantiate the module: "},
-		{"crash in the start section", startSection(wasmtest.Code{}.Unreachable()).Bytes(), "cannot instantiate the module: "},
 		{"no _start", wasmtest.Module{Pages: 1, Funcs: []wasmtest.Func{{Export: "main"}}}.Bytes(), "not a program: "},
 		{"_start with a parameter", wasmtest.Module{Funcs: []wasmtest.Func{{Export: "_start", Params: oneI32}}}.Bytes(), "not a program: "},
+		{"_start with a result", wasmtest.Module{Funcs: []wasmtest.Func{{Export: "_start", Results: oneI32, Code: wasmtest.Code{}.I32(7)}}}.Bytes(), "not a program: "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			exit, err := engine.Run(t.Context(), engine.Guest{Module: c.module, Host: host.New(host.Options{}), Cache: cache})
@@ -507,6 +511,22 @@ func TestMemoryLimit(t *testing.T) {
 	require.ErrorContains(t, err, "invalid module: ")
 	assert.ErrorContains(t, err, "over limit of 16 pages")
 	assert.NotContains(t, err.Error(), "\n")
+}
+
+// TestMemoryGrowsInPlace checks that a memory that grows is not copied, so that the guest never
+// takes more than its limit.
+func TestMemoryGrowsInPlace(t *testing.T) {
+	if bits.UintSize < 64 || runtime.GOOS == "windows" {
+		t.Skip("the memory moves here")
+	}
+	const pages = 1024
+	grower := newModule(wasmtest.Code{}.Loop().I32(1).MemoryGrow().I32(pages - 1).LessU32().BrIf(0).End())
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := engine.Run(t.Context(), engine.Guest{Module: grower.Bytes(), Host: host.New(host.Options{}), MemoryPages: pages})
+	runtime.ReadMemStats(&after)
+	require.NoError(t, err)
+	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(pages<<16)/4)
 }
 
 // cancelOn returns a context that is canceled when the guest calls op, and a host with

@@ -9,14 +9,21 @@ import (
 // wazero believes the sizes in a module: a vector of 2³² elements makes it ask for their
 // memory before it finds that they are not there, and Go ends the process if the system has
 // not got it. So what is run must not lie about sizes: no vector has more elements than
-// there are bytes left, and no function more local variables than engines allow.
+// there are bytes left, and no function more local variables than engines allow. What a few
+// bytes can make large is limited for the module as a whole, too.
 
-const maxLocals = 50_000 // as Wasmtime and browsers have it
+const (
+	maxLocals       = 50_000     // of a function, as Wasmtime and browsers have it
+	maxModuleLocals = 10_000_000 // a program of Go's with 50 MB of code has some 4 million
+	maxElements     = 4 << 20    // of all tables; a program has one for each function
+	maxTables       = 100        // as Wasmtime has it
+)
 
 var errSizes = errors.New("invalid module: a size or number in it cannot be true")
 
 // checked returns the module without its custom sections, which say nothing that matters
-// here, or an error if it lies about sizes.
+// here, and with a limit for each table, which wazero does not limit otherwise. It returns an
+// error if the module lies about sizes, or is too large.
 func checked(module []byte) ([]byte, error) {
 	sections, ok := wasm.Sections(module)
 	if !ok {
@@ -24,12 +31,18 @@ func checked(module []byte) ([]byte, error) {
 	}
 	out := []byte(wasm.ModuleHeader)
 	for _, s := range sections {
-		if s.ID == customSection {
+		r := sizes{Reader: wasm.NewReader(s.Content)}
+		switch s.ID {
+		case customSection:
 			continue
-		}
-		r := sizes{wasm.NewReader(s.Content)}
-		if s.ID != startSection && s.ID != dataCountSection { // those are not vectors
+		case startSection, dataCountSection: // not vectors
+		case tableSection:
+			s.Content = r.tables()
+		default:
 			r.section(s.ID)
+		}
+		if r.tooMany != "" {
+			return nil, errors.New("invalid module: too many " + r.tooMany)
 		}
 		if !r.OK() {
 			return nil, errSizes
@@ -40,9 +53,19 @@ func checked(module []byte) ([]byte, error) {
 }
 
 // sizes reads a section. A lie is a read that fails.
-type sizes struct{ *wasm.Reader }
+type sizes struct {
+	*wasm.Reader
+	locals  uint64 // so far
+	tooMany string // things
+}
 
-func (s sizes) section(id byte) {
+// exceeds makes the section one of too many things.
+func (s *sizes) exceeds(things string) {
+	s.tooMany = things
+	s.Fail()
+}
+
+func (s *sizes) section(id byte) {
 	for range s.Count() {
 		switch id {
 		case typeSection:
@@ -54,7 +77,7 @@ func (s sizes) section(id byte) {
 		case elementSection:
 			s.elements()
 		case codeSection:
-			s.locals(s.Bytes())
+			s.body(s.Bytes())
 		case dataSection:
 			switch s.Uint() {
 			case 2:
@@ -71,25 +94,67 @@ func (s sizes) section(id byte) {
 	}
 }
 
-// locals reads the local variables of the body of a function.
-func (s sizes) locals(body []byte) {
-	b := sizes{wasm.NewReader(body)}
-	locals := uint64(0)
+// body reads the local variables of the body of a function.
+func (s *sizes) body(body []byte) {
+	b := sizes{Reader: wasm.NewReader(body)}
 	for range b.Count() {
-		locals += min(b.Uint(), maxLocals+1)
+		b.locals += min(b.Uint(), maxLocals+1)
 		b.valueType()
-		if !b.OK() || locals > maxLocals {
-			s.Fail()
-			return
+		if b.locals > maxLocals {
+			b.Fail()
 		}
 	}
-	if !b.OK() {
+	s.locals += b.locals
+	switch {
+	case !b.OK():
 		s.Fail()
+	case s.locals > maxModuleLocals:
+		s.exceeds("local variables")
 	}
 }
 
+// tables reads tables, and returns them with a maximum that they have in sum if each is as
+// large as it can be.
+func (s *sizes) tables() []byte {
+	count := s.Count()
+	if count > maxTables {
+		s.exceeds("tables")
+		return nil
+	}
+	out := wasm.AppendUint(nil, uint64(count))
+	elements := uint64(0)
+	for range count {
+		entry := s.Rest()
+		valued := len(entry) > 0 && entry[0] == 0x40
+		if valued {
+			s.Skip(2)
+		}
+		s.valueType()
+		out = append(out, entry[:len(entry)-s.Len()]...)
+		flags, size := s.Byte(), s.Uint()
+		maximum := max(size, maxElements/uint64(count))
+		if flags&1 != 0 {
+			maximum = min(maximum, s.Uint())
+		}
+		out = wasm.AppendUint(wasm.AppendUint(append(out, flags|1), size), maximum)
+		if valued {
+			value := s.Rest()
+			s.expression()
+			out = append(out, value[:len(value)-s.Len()]...)
+		}
+		elements += min(size, maxElements+1)
+		if !s.OK() {
+			return nil
+		}
+	}
+	if elements > maxElements {
+		s.exceeds("elements of tables")
+	}
+	return append(out, s.Rest()...)
+}
+
 // elements reads an element segment. Its first number has three flags.
-func (s sizes) elements() {
+func (s *sizes) elements() {
 	flags := s.Uint()
 	passive, explicit, expressions := flags&1 != 0, flags&2 != 0, flags&4 != 0
 	if !passive {
@@ -115,7 +180,7 @@ func (s sizes) elements() {
 }
 
 // expression reads a constant expression.
-func (s sizes) expression() {
+func (s *sizes) expression() {
 	for s.OK() {
 		switch s.Byte() {
 		case 0x0b: // end
@@ -133,13 +198,13 @@ func (s sizes) expression() {
 	}
 }
 
-func (s sizes) valueTypes() {
+func (s *sizes) valueTypes() {
 	for range s.Count() {
 		s.valueType()
 	}
 }
 
-func (s sizes) valueType() {
+func (s *sizes) valueType() {
 	if t := s.Byte(); t == 0x63 || t == 0x64 { // a reference, to a type
 		s.Uint()
 	}
