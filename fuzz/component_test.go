@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime"
 	"testing"
 	"time"
 
@@ -44,7 +45,7 @@ func commandModule(realloc string) []byte {
 }
 
 // FuzzComponent runs components of random bytes. Whatever they are, they end, with an error
-// of one line or with none.
+// of one line or with none, and take little memory.
 func FuzzComponent(f *testing.F) {
 	module := commandModule("cabi_realloc")
 	f.Add(section(1, module))
@@ -71,6 +72,9 @@ func FuzzComponent(f *testing.F) {
 		if err != nil && !errors.As(err, &trap) && ctx.Err() == nil {
 			require.NotContains(t, err.Error(), "\n")
 		}
+		var memory runtime.MemStats
+		runtime.ReadMemStats(&memory)
+		require.Less(t, memory.Sys, uint64(maxMemory))
 	})
 }
 

@@ -21,12 +21,12 @@ type behavior struct {
 
 // defineFlags defines the flags that set b.
 func (b *behavior) defineFlags(flags *flag.FlagSet) {
-	flags.Func("as", "imitate this `host`: "+strings.Join(host.Names(), ", "), func(name string) (err error) {
+	flags.Func("as", "imitate this `host`, such as wasmtime-file (? lists all)", func(name string) (err error) {
 		b.plan, err = host.Named(name)
 		return err
 	})
-	define(b, flags, "permit", "permit this many `bytes` per write; a list such as 1,7,0,4096 repeats, and 0 makes the guest wait",
-		parsePermits, func(p *host.Plan, permits []uint64) { p.Permits = permits })
+	define(b, flags, "permit", "permit so many `bytes` per write, in turn; 0 makes it wait", parsePermits,
+		func(p *host.Plan, permits []uint64) { p.Permits = permits })
 	define(b, flags, "flush", "make each flush take `n` waits", parseWaits,
 		func(p *host.Plan, n int) { p.FlushWaits = []int{n} })
 	define(b, flags, "delay", "make each wait take this `time`", time.ParseDuration,
@@ -36,9 +36,9 @@ func (b *behavior) defineFlags(flags *flag.FlagSet) {
 		b.set = append(b.set, func(p *host.Plan) { p.Hold = hold })
 		return err
 	})
-	define(b, flags, "fail", "fail at a `call`, such as write, check-write:3, flush:1 or flushed:2=text (repeatable)", parseFault,
+	define(b, flags, "fail", "fail at a `call`, as write, check-write:3 or flushed:2=text", parseFault,
 		func(p *host.Plan, f host.Fault) { p.Faults = append(p.Faults, f) })
-	define(b, flags, "close", "close the stream at a `call`, written as for -fail (repeatable)", parseFault,
+	define(b, flags, "close", "close the stream at a `call`, as for -fail", parseFault,
 		func(p *host.Plan, f host.Fault) { f.Closed = true; p.Faults = append(p.Faults, f) })
 	define(b, flags, "capacity", "close the stream after it has taken this many `bytes`", parseCapacity,
 		func(p *host.Plan, n uint64) { p.Capacity = n })

@@ -4,20 +4,27 @@
 //
 //	wasirun [flags] ./package [arguments]
 //	wasirun [flags] guest.wasm [arguments]
+//	GOOS=wasip1 GOARCH=wasm go test -exec "wasirun [flags]" [packages]
 //
 // Wasirun builds a package with the go command for GOOS=wasip1 GOARCH=wasm, or with TinyGo
-// if the flag -tinygo is set. It runs a file as it is: a core module that Go made, or a
-// component with wasi:cli/run that TinyGo (-target=wasip2) or componentize-go made. Output
-// that the program writes to wasi:io streams or to os.Stdout goes to the standard output of
-// wasirun, whose standard input the program has as wasi:cli/stdin and as os.Stdin.
+// if the flag -tinygo is set. It runs a WebAssembly file as it is, whatever its name: a core
+// module that Go made, or a component with wasi:cli/run that TinyGo (-target=wasip2) or
+// componentize-go made. Output that the program writes to wasi:io streams or to os.Stdout
+// goes to the standard output of wasirun, whose standard input the program has as
+// wasi:cli/stdin and as os.Stdin.
+//
+// A program has no files. The flag -dir gives a core module those below a directory, under
+// the names that they have for wasirun. It is for programs that are trusted: one that makes
+// symbolic links can leave the directory.
 //
 // The host is the strict model that the tests of wasio use. It stops a program that breaks
 // the protocol or would wait forever, and reports why. Flags make it slow or make it fail.
 //
-// The exit code is the program's own, or
+// The exit code is the program's own, which is 255 if it is greater than that, or
 //
 //	124  the timeout set by -timeout expired
 //	125  wasirun could not run the program, for example because it does not compile
+//	130  wasirun was interrupted while it built the program
 //	134  the program broke the protocol of its host, or crashed
 package main
 
@@ -34,6 +41,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -45,36 +53,39 @@ import (
 const (
 	exitTimeout = 124
 	exitFailed  = 125
+	exitStopped = 130
 	exitTrap    = 134
 )
+
+// maxExit is the greatest exit code that every system can pass on. Of a greater one, most drop
+// the upper bits, which can make it 0.
+const maxExit = 255
+
+var errInterrupted = errors.New("interrupted")
 
 // maxHandles limits the handles that a guest may hold. A guest that holds more fails to
 // drop them.
 const maxHandles = 1 << 16
 
 const usage = `usage: wasirun [flags] ./package|guest.wasm [arguments]
+Runs a Go package, a core module or a component on a model of a WASI 0.2 host.
 
-Wasirun builds a Go package for GOOS=wasip1, or takes a core module or a component, and
-runs it on a model of a WASI 0.2 host.
-
-Flags:
 `
 
 const usageEnd = `
-Examples:
-  wasirun ./examples/hello
-  wasirun -trace ./examples/log                        show every host call
-  wasirun -tinygo -trace=json ./examples/log           the same of a TinyGo program, for other programs to read
-  wasirun -permit 0,0,0,1 ./examples/log              accept one byte at a time, after three waits
-  wasirun -as wasmtime-file -stats ./examples/json     imitate a host that makes guests wait
-  wasirun -fail write:2=disk-full ./examples/bufio     fail the second write
-  wasirun -timeout 10s guest.wasm argument             run a module or a component, with a time limit
-
-The exit code is the guest's own, or
-  124  the timeout expired
-  125  the guest could not be run
-  134  the guest trapped or crashed
+Exit code: that of the guest, or 124 for -timeout, 125 if it could not be run,
+130 for an interrupt while it was built, 134 if it trapped or crashed.
 `
+
+// printUsage prints how wasirun is used, on one screen.
+func printUsage(w io.Writer, flags *flag.FlagSet) {
+	fmt.Fprint(w, usage)
+	flags.VisitAll(func(f *flag.Flag) {
+		value, text := flag.UnquoteUsage(f)
+		fmt.Fprintf(w, "  -%-15s %s\n", strings.TrimSpace(f.Name+" "+value), text)
+	})
+	fmt.Fprint(w, usageEnd)
+}
 
 func main() {
 	// If the reader of standard output goes away, the guest gets an error, as on other
@@ -96,7 +107,10 @@ func run(args []string) int {
 	var trap *host.Trap
 	switch {
 	case err == nil:
-		return exit
+		return min(exit, maxExit)
+	case errors.Is(err, errInterrupted):
+		fmt.Fprintln(os.Stderr, "wasirun:", err)
+		return exitStopped
 	case errors.As(err, &trap):
 		fmt.Fprintln(os.Stderr, "wasirun:", trap)
 		return exitTrap
@@ -121,6 +135,7 @@ type command struct {
 	stats   bool
 	timeout time.Duration
 	memory  uint
+	dirs    []string
 	streams behavior
 }
 
@@ -131,18 +146,16 @@ func parse(args []string, help io.Writer) (*command, error) {
 	flags := flag.NewFlagSet("wasirun", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.BoolVar(&c.tinygo, "tinygo", false, "build the package with TinyGo")
-	flags.Var(&c.trace, "trace", "print each host call and its result to stderr as it happens; with -trace=json as a JSON object a line")
-	flags.BoolVar(&c.stats, "stats", false, "print statistics of host calls, streams and waits to stderr at the end")
-	flags.DurationVar(&c.timeout, "timeout", 0, "stop the guest after this `time`; 0 means never")
-	flags.UintVar(&c.memory, "memory", 0, "limit the memory of the guest to this many `MiB`; 0 means 4096")
+	flags.Var(&c.trace, "trace", "print each host call to stderr; -trace=json as lines of JSON")
+	flags.BoolVar(&c.stats, "stats", false, "print statistics of calls and streams to stderr at the end")
+	flags.DurationVar(&c.timeout, "timeout", 0, "stop the guest after this `time`")
+	flags.UintVar(&c.memory, "memory", 0, "limit the memory of the guest to so many `MiB`, at most 4096")
+	flags.Func("dir", "let a core module use this `directory`", c.addDir)
 	c.streams.defineFlags(flags)
 	err := flags.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(help, usage)
-		flags.SetOutput(help)
-		flags.PrintDefaults()
-		fmt.Fprint(help, usageEnd)
+		printUsage(help, flags)
 		return nil, err
 	case err != nil:
 		return nil, fmt.Errorf("%w (run wasirun -h for usage)", err)
@@ -155,6 +168,19 @@ func parse(args []string, help io.Writer) (*command, error) {
 	}
 	c.target, c.args = flags.Arg(0), flags.Args()[1:]
 	return c, nil
+}
+
+// addDir adds a directory that the guest may use.
+func (c *command) addDir(name string) error {
+	dir, err := filepath.Abs(name)
+	if err != nil {
+		return err
+	}
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return errors.New("not a directory")
+	}
+	c.dirs = append(c.dirs, dir)
+	return nil
 }
 
 // run builds the target if it is a package, and runs it.
@@ -174,49 +200,55 @@ func (c *command) run() (int, error) {
 	if c.trace != "" || c.stats {
 		options.OnCall = watch.record
 	}
-	if c.stats {
-		defer watch.printStats()
-	}
-	// The wrapper hides that this is a file. wazero would make a file non-blocking, so that
-	// writes by this process would fail on a full pipe.
-	file := func(fd uint32, f *os.File) io.Writer { return &tracedFile{f, fd, options} }
+	var ended atomic.Bool
+	stdout, stderr := &outlet{os.Stdout, &ended}, &outlet{os.Stderr, &ended}
 	stdin := host.NewFeed(os.Stdin)
 	h := host.New(options)
 	h.SetStdin(host.Plan{End: host.EndSilent}, stdin) // as Wasmtime's
-	h.SetStdio(host.Stdout, c.streams.of(os.Stdout), os.Stdout)
-	h.SetStdio(host.Stderr, c.streams.of(os.Stderr), os.Stderr)
+	h.SetStdio(host.Stdout, c.streams.of(os.Stdout), stdout)
+	h.SetStdio(host.Stderr, c.streams.of(os.Stderr), stderr)
 	guest := engine.Guest{
 		Module:      module,
 		Args:        append([]string{c.target}, c.args...),
 		Host:        h,
+		Dirs:        c.dirs,
 		Stdin:       stdin,
-		Stdout:      file(1, os.Stdout),
-		Stderr:      file(2, os.Stderr),
+		Stdout:      &tracedFile{stdout, 1, options},
+		Stderr:      &tracedFile{stderr, 2, options},
 		MemoryPages: uint32(c.memory * 16),
 	}
-	done := make(chan struct{})
-	var exit int
+	type result struct {
+		exit int
+		err  error
+	}
+	done := make(chan result, 1)
 	go func() {
-		defer close(done)
-		exit, err = engine.Run(ctx, guest)
+		exit, err := engine.Run(ctx, guest)
 		h.Exit()
+		done <- result{exit, err}
 	}()
+	var r result
 	select {
-	case <-done:
+	case r = <-done:
 	case <-ctx.Done():
 		// A guest that reads a file of this process, such as standard input, cannot be
-		// stopped. It ends with the process.
-		return 0, ctx.Err()
+		// stopped. It ends with the process, and is not heard until then.
+		r.err = ctx.Err()
 	}
-	if err != nil && !errors.As(err, new(*host.Trap)) && !errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("%s: %w", c.target, err)
+	ended.Store(true)
+	watch.end()
+	if c.stats {
+		watch.printStats()
 	}
-	return exit, err
+	if r.err != nil && !errors.As(r.err, new(*host.Trap)) && !errors.Is(r.err, context.DeadlineExceeded) {
+		r.err = fmt.Errorf("%s: %w", c.target, r.err)
+	}
+	return r.exit, r.err
 }
 
 // load returns the module in the file target, or builds the package target.
 func load(target string, tinygo bool) ([]byte, error) {
-	if strings.HasSuffix(target, ".wasm") {
+	if isModule(target) {
 		if tinygo {
 			return nil, fmt.Errorf("-tinygo: %s is a file, not a package", target)
 		}
@@ -225,26 +257,59 @@ func load(target string, tinygo bool) ([]byte, error) {
 	if strings.Contains(target, "...") {
 		return nil, fmt.Errorf("%s is a pattern, not a package", target)
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	module, err := build(ctx, target, tinygo)
+	if ctx.Err() != nil {
+		return nil, errInterrupted
+	}
+	return module, err
+}
+
+// isModule reports whether the target is a file to run: by its name, or by what it begins with,
+// since the go command gives its own names to what it runs with -exec.
+func isModule(target string) bool {
+	if strings.HasSuffix(target, ".wasm") {
+		return true
+	}
+	if info, err := os.Stat(target); err != nil || !info.Mode().IsRegular() {
+		return false
+	}
+	f, err := os.Open(target)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	begin := make([]byte, len(engine.Magic))
+	_, err = io.ReadFull(f, begin)
+	return err == nil && string(begin) == engine.Magic
+}
+
+// build builds the package target, and returns its module. If ctx is done, it ends the build.
+func build(ctx context.Context, target string, tinygo bool) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "wasirun")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	out := filepath.Join(dir, "guest.wasm")
-	var build *exec.Cmd
+	var cmd *exec.Cmd
 	if tinygo {
 		if _, err := exec.LookPath("tinygo"); err != nil {
 			return nil, errors.New("-tinygo: TinyGo is not on the PATH; https://tinygo.org/getting-started/install says how to install it")
 		}
-		build = exec.Command("tinygo", "build", "-target=wasip2", "-o", out, target)
+		cmd = exec.CommandContext(ctx, "tinygo", "build", "-target=wasip2", "-o", out, target)
 	} else {
 		if world := componentizeWorld(target); world != "" {
 			return nil, fmt.Errorf("%s is a program for componentize-go, whose main is not called: run what componentize-go -w %s build makes of it", target, world)
 		}
-		build = exec.Command("go", "build", "-o", out, "--", target)
-		build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
+		cmd = exec.CommandContext(ctx, "go", "build", "-o", out, "--", target)
+		cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
 	}
-	output, err := build.CombinedOutput()
+	// It removes its temporary files if it is asked to end, not if it is killed.
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 5 * time.Second
+	output, err := cmd.CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("cannot build %s: %s", target, firstError(string(output), err))
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/wasio-dev/wasio/internal/wasm"
 	"github.com/wasio-dev/wasio/internal/wasmtest"
 )
 
@@ -225,8 +226,14 @@ func TestExitCodes(t *testing.T) {
 		{"exit code of the guest", nil, guest(program(do("proc_exit", 3))), 3, ""},
 		{"exit code of the guest, equal to one of wasirun", nil, guest(program(do("proc_exit", 125))), 125, ""},
 		{"exit code 0", nil, guest(program(do("proc_exit", 0))), 0, ""},
+		{"exit code beyond a byte", nil, guest(program(do("proc_exit", 256))), 255, ""},
+		{"negative exit code", nil, guest(program(do("proc_exit", 1<<32-1))), 255, ""},
+		{"result of _start", nil, wasmtest.Module{Funcs: []wasmtest.Func{{Export: "_start", Results: fourI32[:1], Code: wasmtest.Code{}.I32(7)}}}, 125,
+			"wasirun: GUEST: not a program: the module exports no function \"_start\" of the right type\n"},
 		{"timeout in the guest", []string{"-timeout", "20ms"}, forever, 124, "wasirun: timeout after 20ms\n"},
 		{"timeout in a wait", []string{"-timeout", "20ms", "-permit", "0,1", "-delay", "24h"}, waiting, 124, "wasirun: timeout after 20ms\n"},
+		{"crash in the start section", nil, startSection(wasmtest.Code{}.Unreachable()), 134,
+			"wasirun: GUEST: the guest crashed: start function[33] failed: wasm error: unreachable\n"},
 		{"crash", nil, guest(wasmtest.Code{}.Unreachable()), 134, "wasirun: GUEST: the guest crashed: wasm error: unreachable\n"},
 		{"trap", nil, guest(program(do("get-stdout"), do("flush", 5, 0))), 134, "wasirun: wasi host: trap: handle 5 is unknown, or was dropped\n" +
 			"\tstdout.get-stdout = output-stream(1)\n\toutput-stream(5).flush = trap\n"},
@@ -244,6 +251,88 @@ func TestExitCodes(t *testing.T) {
 			assert.Equal(t, strings.ReplaceAll(c.stderr, "GUEST", path), stderr)
 		})
 	}
+}
+
+// startSection returns a module that runs the code in its start section.
+func startSection(c wasmtest.Code) wasmtest.Module {
+	m := guest(c)
+	index := uint64(len(m.Imports))
+	m.Start = &index
+	return m
+}
+
+// TestEngineThatPanics checks that a module on which wazero panics is one that cannot be run: a
+// function calls a later one, whose type does not exist.
+func TestEngineThatPanics(t *testing.T) {
+	m := []byte(wasm.ModuleHeader)
+	m = wasm.AppendSection(m, 1, []byte("\x01\x60\x00\x00"))
+	m = wasm.AppendSection(m, 3, []byte("\x02\x00\x05"))
+	m = wasm.AppendSection(m, 10, []byte("\x02\x04\x00\x10\x01\x0b\x02\x00\x0b"))
+	path := file(t, string(m))
+	for range 10 {
+		exit, stdout, stderr := run(t, path)
+		assert.Equal(t, 125, exit)
+		assert.Empty(t, stdout)
+		assert.Equal(t, "wasirun: "+path+": invalid module: the engine failed: runtime error: index out of range [5] with length 1\n", stderr)
+	}
+}
+
+// TestNothingIsHeardAfterATimeout checks that a guest that is still running at its timeout
+// disturbs nothing that wasirun prints at its end.
+func TestNothingIsHeardAfterATimeout(t *testing.T) {
+	busy := module(t, guest(append(program(do("get-stdout"), do("get-stderr")).Loop(),
+		program(do("blocking-write-and-flush", 2, 0, 10, 1024))...).Br(0).End()))
+	const timeout = "wasirun: timeout after 10ms\n"
+	for range 5 {
+		exit, _, stderr := run(t, "-stats", "-timeout", "10ms", busy)
+		assert.Equal(t, 124, exit)
+		assert.True(t, strings.HasSuffix(stderr, timeout), stderr)
+
+		exit, _, stderr = run(t, "-trace=json", "-timeout", "10ms", busy)
+		assert.Equal(t, 124, exit)
+		trace, ok := strings.CutSuffix(stderr, timeout)
+		assert.True(t, ok, stderr)
+		for line := range strings.Lines(strings.ReplaceAll(trace, "0123456789", "")) {
+			assert.True(t, json.Valid([]byte(line)), line)
+		}
+	}
+}
+
+// TestExec checks that wasirun runs the tests of a package for the go command, as a guest that
+// has the files that it was given.
+func TestExec(t *testing.T) {
+	goTest := func(flags string, args ...string) (string, error) {
+		cmd := exec.Command("go", append([]string{"test", "-v", "-exec", wasirun + " " + flags}, args...)...)
+		cmd.Dir = "../.."
+		cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
+		output, err := cmd.CombinedOutput()
+		return string(output), err
+	}
+	for _, flags := range []string{"", "-permit 1"} {
+		output, err := goTest(flags, ".")
+		assert.NoError(t, err, output)
+		assert.Equal(t, 4*50*2, len(regexp.MustCompile(`(?m)^whole line of goroutine \d$`).FindAllString(output, -1)))
+	}
+	files := fmt.Sprintf("-dir . -dir %s", os.TempDir())
+	output, err := goTest(files, "./cmd/wasirun/testdata/tested")
+	assert.NoError(t, err, output)
+	assert.Equal(t, 3, strings.Count(output, "--- PASS: "), output)
+	output, err = goTest(files, "./cmd/wasirun/testdata/tested", "-args", "fail")
+	assert.Error(t, err)
+	assert.Contains(t, output, "as it was asked to")
+	output, err = goTest("", "./cmd/wasirun/testdata/tested")
+	assert.Error(t, err, "no files unless asked for")
+	assert.Contains(t, output, "--- FAIL: TestFiles")
+}
+
+// TestModuleOfAnyName checks that a WebAssembly file is a guest, and another file is not.
+func TestModuleOfAnyName(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "guest")
+	require.NoError(t, os.WriteFile(path, writer.Bytes(), 0o666))
+	exit, stdout, stderr := run(t, path)
+	assert.Zero(t, exit)
+	assert.Equal(t, "0123", stdout)
+	assert.Empty(t, stderr)
 }
 
 // TestHandleExhaustion checks that wasirun stops a guest that holds too many handles before
@@ -302,6 +391,8 @@ func TestBadInput(t *testing.T) {
 		{[]string{"-close", "write:x", ok}, `not the number of a call: "x"`},
 		{[]string{"-close", "write:99999999999", ok}, `not the number of a call: "99999999999"`},
 		{[]string{"-trace=xml", ok}, `invalid boolean value "xml" for -trace: must be "text" or "json"`},
+		{[]string{"-dir", "LICENSE", ok}, "-dir: not a directory"},
+		{[]string{"-dir", "nothing", ok}, "-dir: not a directory"},
 		{[]string{"-tinygo", ok}, "is a file, not a package"},
 		{[]string{"./examples/httpserver"}, "./examples/httpserver is a program for componentize-go, whose main is not called: run what componentize-go -w server build makes of it"},
 		{[]string{"nothing.wasm"}, "open nothing.wasm: no such file or directory"},
@@ -317,7 +408,7 @@ func TestBadInput(t *testing.T) {
 		{[]string{file(t, "")}, "not a WebAssembly module"},
 		{[]string{file(t, "\x00asm\x0d\x00\x01\x00")}, "not a command: no module of the component exports wasi:cli/run"},
 		{[]string{file(t, "\x00asm\x01\x00\x00\x00\xff\xff")}, "invalid module: "},
-		{[]string{unknown}, "unknown import: x of wasi:http/types@0.2.0"},
+		{[]string{unknown}, `unknown import: "x" of "wasi:http/types@0.2.0"`},
 		{[]string{module(t, wasmtest.Module{})}, "not a program"},
 	} {
 		t.Run(fmt.Sprintf("%.60q", c.args), func(t *testing.T) {
@@ -340,6 +431,7 @@ func TestBadInput(t *testing.T) {
 	})
 }
 
+// TestHelp checks that the help names each flag, and fits on a screen.
 func TestHelp(t *testing.T) {
 	for _, flag := range []string{"-h", "-help", "--help"} {
 		exit, stdout, stderr := run(t, flag)
@@ -347,8 +439,12 @@ func TestHelp(t *testing.T) {
 		assert.Empty(t, stderr)
 		assert.True(t, strings.HasPrefix(stdout, "usage: wasirun [flags] ./package|guest.wasm [arguments]\n"), stdout)
 		for _, name := range []string{"-as host", "-permit bytes", "-flush n", "-delay time", "-hold", "-fail call", "-close call",
-			"-capacity bytes", "-trace", "-tinygo", "-timeout time", "-memory MiB", "124", "125", "134"} {
+			"-capacity bytes", "-trace", "-tinygo", "-timeout time", "-memory MiB", "-dir directory", "124", "125", "130", "134"} {
 			assert.Contains(t, stdout, name)
+		}
+		assert.LessOrEqual(t, strings.Count(stdout, "\n"), 24)
+		for line := range strings.Lines(stdout) {
+			assert.LessOrEqual(t, len(line), 80+1, line)
 		}
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"text/tabwriter"
 	"time"
 
@@ -20,6 +22,9 @@ type watcher struct {
 	trace traceMode
 	color bool
 
+	mu    sync.Mutex
+	ended bool // what follows is guarded by mu until then, and does not change any more
+
 	first   time.Duration    // when the first call started
 	calls   map[string]tally // by function
 	names   map[uint32]string
@@ -27,6 +32,21 @@ type watcher struct {
 	bytes   uint64    // accepted by the host
 	waits   tally
 	longest time.Duration // the longest wait
+}
+
+// An outlet is a standard stream of this process, for the guest until it has ended. It also hides
+// that this is a file: wazero would make a file non-blocking, so that writes by this process
+// would fail on a full pipe.
+type outlet struct {
+	file  *os.File
+	ended *atomic.Bool
+}
+
+func (o *outlet) Write(p []byte) (int, error) {
+	if o.ended.Load() {
+		return 0, os.ErrClosed
+	}
+	return o.file.Write(p)
 }
 
 // A tracedFile is a file of preview 1, to which os.Stdout of Go programs writes. It tells of
@@ -96,9 +116,20 @@ func wantsColor(f *os.File) bool {
 	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && host.IsTerminal(f)
 }
 
-// record counts a host call and prints it if w.trace is set. The host never calls record
-// concurrently.
+// end makes w ignore all calls from now on.
+func (w *watcher) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = true
+}
+
+// record counts a host call and prints it if w.trace is set.
 func (w *watcher) record(c *host.Call) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ended {
+		return
+	}
 	if w.calls == nil {
 		w.calls = make(map[string]tally)
 		w.names = make(map[uint32]string)

@@ -13,6 +13,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	goruntime "runtime"
 	"slices"
 	"strconv"
@@ -38,6 +40,10 @@ type Guest struct {
 	// uses in a guest of Go's. Those of WASI 0.2 are the Host's.
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
+
+	// Dirs are directories that a core module may use, under the same names. They are
+	// absolute. If there are any, the working directory is that of this process.
+	Dirs []string
 
 	MemoryPages uint32                  // memory limit in pages of 64 KiB; 0 means no limit
 	Cache       wazero.CompilationCache // may be nil
@@ -104,13 +110,22 @@ func Run(ctx context.Context, g Guest) (exit int, err error) {
 		return 0, fmt.Errorf("not a program: the function %q has not the right type", initialize.name)
 	}
 	clock := g.Host.Clock()
-	m, err := runtime.InstantiateModule(experimental.WithMemoryAllocator(ctx, experimental.MemoryAllocatorFunc(allocate)), compiled,
-		wazero.NewModuleConfig().
-			WithName("").WithStartFunctions().WithArgs(g.Args...).
-			WithStdin(g.Stdin).WithStdout(g.Stdout).WithStderr(g.Stderr).
-			WithRandSource(rand.Reader).WithSysWalltime().
-			WithNanotime(func() int64 { return int64(g.Host.Clock().Now()) + 1 }, 1). // 0 ends a Go program
-			WithNanosleep(func(ns int64) { clock.Sleep(time.Duration(ns), nil, nil) }))
+	moduleConfig := wazero.NewModuleConfig().
+		WithName("").WithStartFunctions().WithArgs(g.Args...).
+		WithStdin(g.Stdin).WithStdout(g.Stdout).WithStderr(g.Stderr).
+		WithRandSource(rand.Reader).WithSysWalltime().
+		WithNanotime(func() int64 { return int64(g.Host.Clock().Now()) + 1 }, 1). // 0 ends a Go program
+		WithNanosleep(func(ns int64) { clock.Sleep(time.Duration(ns), nil, nil) })
+	if len(g.Dirs) > 0 {
+		if component {
+			return 0, errors.New("a component, which gets no directories")
+		}
+		if moduleConfig, err = withDirs(moduleConfig, g.Dirs); err != nil {
+			return 0, err
+		}
+	}
+	m, err := runtime.InstantiateModule(
+		experimental.WithMemoryAllocator(ctx, experimental.MemoryAllocatorFunc(allocate)), compiled, moduleConfig)
 	if err != nil {
 		// The start section may exit or trap like _start.
 		exit, ended := outcome(ctx, err)
@@ -131,6 +146,19 @@ func Run(ctx context.Context, g Guest) (exit int, err error) {
 		}
 	}
 	return exit, err
+}
+
+// withDirs gives a module directories, under their own names, and a working directory.
+func withDirs(config wazero.ModuleConfig, dirs []string) (wazero.ModuleConfig, error) {
+	wd, err := os.Getwd()
+	if err != nil {
+		return nil, err
+	}
+	files := wazero.NewFSConfig()
+	for _, dir := range dirs {
+		files = files.WithDirMount(dir, filepath.ToSlash(dir))
+	}
+	return config.WithFSConfig(files).WithEnv("PWD", filepath.ToSlash(wd)), nil
 }
 
 // An entry is a function without parameters that the engine calls.
