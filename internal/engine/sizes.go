@@ -17,6 +17,7 @@ const (
 	maxModuleLocals = 10_000_000 // a program of Go's with 50 MB of code has some 4 million
 	maxElements     = 4 << 20    // of all tables; a program has one for each function
 	maxTables       = 100        // as Wasmtime has it
+	maxExports      = 10_000     // wazero looks at each for each function
 )
 
 var errSizes = errors.New("invalid module: a size or number in it cannot be true")
@@ -66,7 +67,12 @@ func (s *sizes) exceeds(things string) {
 }
 
 func (s *sizes) section(id byte) {
-	for range s.Count() {
+	count := s.Count()
+	if id == exportSection && count > maxExports {
+		s.exceeds("exports")
+		return
+	}
+	for range count {
 		switch id {
 		case typeSection:
 			if s.Byte() != 0x60 { // wazero refuses all but those of functions

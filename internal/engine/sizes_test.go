@@ -91,6 +91,7 @@ func TestModulesThatAreTooLarge(t *testing.T) {
 		"locals":                             {section(1, "\x01\x60\x00\x00") + section(3, vector(201, "\x00")) + section(10, vector(201, body)), "local variables"},
 		"tables":                             {section(4, vector(101, "\x70\x00\x00")), "tables"},
 		"elements":                           {section(4, vector(64, "\x70\x00\x80\x80\x80\x40")), "elements of tables"},
+		"exports":                            {section(7, vector(10_001, "\x00\x00\x00")), "exports"},
 		"elements of a table with a maximum": {section(4, "\x01\x70\x01\x80\x80\x80\x40\x80\x80\x80\x40"), "elements of tables"},
 	} {
 		t.Run(name, func(t *testing.T) {
