@@ -304,9 +304,10 @@ func build(ctx context.Context, target string, tinygo bool) ([]byte, error) {
 			return nil, fmt.Errorf("%s is a program for componentize-go, whose main is not called: run what componentize-go -w %s build makes of it", target, world)
 		}
 		cmd = exec.CommandContext(ctx, "go", "build", "-o", out, "--", target)
-		cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
+		cmd.Env = []string{"GOOS=wasip1", "GOARCH=wasm"}
 	}
-	// It removes its temporary files if it is asked to end, not if it is killed.
+	// What it leaves behind if it is interrupted goes with dir.
+	cmd.Env = append(append(os.Environ(), cmd.Env...), "GOTMPDIR="+dir, "TMPDIR="+dir)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 5 * time.Second
 	output, err := cmd.CombinedOutput()
