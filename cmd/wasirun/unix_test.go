@@ -53,7 +53,7 @@ func TestInterruptWhileBuilding(t *testing.T) {
 }
 
 var (
-	damaged      = flag.Int("damaged", 10, "how many `times` TestDamagedModules damages each module")
+	damaged      = flag.Int("damaged", 4, "how many `times` TestDamagedModules damages each module")
 	damagedGuest = flag.String("guest", "", "a `file` for TestDamagedModules, in place of those that it builds")
 )
 
