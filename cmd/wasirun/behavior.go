@@ -4,7 +4,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -15,14 +14,14 @@ import (
 // behavior is what the flags say about the standard streams: a host to imitate, and what they
 // change in its plan. The order of the flags does not matter.
 type behavior struct {
-	plan host.Plan
-	set  []func(*host.Plan)
+	as  host.Plan
+	set []func(*host.Plan)
 }
 
 // defineFlags defines the flags that set b.
 func (b *behavior) defineFlags(flags *flag.FlagSet) {
 	flags.Func("as", "imitate this `host`, such as wasmtime-file (? lists all)", func(name string) (err error) {
-		b.plan, err = host.Named(name)
+		b.as, err = host.Named(name)
 		return err
 	})
 	define(b, flags, "permit", "permit so many `bytes` per write, in turn; 0 makes it wait", parsePermits,
@@ -59,13 +58,12 @@ func define[V any](b *behavior, flags *flag.FlagSet, name, usage string, parse f
 	})
 }
 
-// of returns the plan of a standard stream.
-func (b *behavior) of(f *os.File) host.Plan {
-	p := b.plan
+// plan returns the plan of both standard streams.
+func (b *behavior) plan() host.Plan {
+	p := b.as
 	for _, set := range b.set {
 		set(&p)
 	}
-	p.Terminal = host.IsTerminal(f)
 	return p
 }
 

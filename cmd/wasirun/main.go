@@ -26,6 +26,12 @@
 //	125  wasirun could not run the program, for example because it does not compile
 //	130  wasirun was interrupted while it built the program
 //	134  the program broke the protocol of its host, or crashed
+//
+// The flag -torture runs the program on a host that is easy to please, and then on many others:
+// each that -as imitates, and some fifty that permit little, make it wait, lose what it does not
+// flush, or fail. It prints on which of them the output, the exit code or the handles that are left
+// differ, and on which the program traps or hangs, with the flags that show it again. The exit code
+// is 1 if that is so on a host that does not fail. A program may well differ on one that fails.
 package main
 
 import (
@@ -40,6 +46,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -136,6 +143,8 @@ type command struct {
 	timeout time.Duration
 	memory  uint
 	dirs    []string
+	torture bool
+	json    bool
 	streams behavior
 }
 
@@ -151,6 +160,8 @@ func parse(args []string, help io.Writer) (*command, error) {
 	flags.DurationVar(&c.timeout, "timeout", 0, "stop the guest after this `time`")
 	flags.UintVar(&c.memory, "memory", 0, "limit the memory of the guest to so many `MiB`, at most 4096")
 	flags.Func("dir", "let a core module use this `directory`", c.addDir)
+	flags.BoolVar(&c.torture, "torture", false, "run it on many hard hosts, and tell where it differs")
+	flags.BoolVar(&c.json, "json", false, "tell what -torture finds as lines of JSON")
 	c.streams.defineFlags(flags)
 	err := flags.Parse(args)
 	switch {
@@ -165,6 +176,16 @@ func parse(args []string, help io.Writer) (*command, error) {
 		return nil, fmt.Errorf("-memory %d: the maximum is 4096 MiB", c.memory)
 	case c.timeout < 0:
 		return nil, fmt.Errorf("-timeout %v is negative", c.timeout)
+	case c.json && !c.torture:
+		return nil, errors.New("-json is for -torture (see -trace=json)")
+	}
+	flags.Visit(func(f *flag.Flag) {
+		if c.torture && !slices.Contains(tortureFlags, f.Name) {
+			err = fmt.Errorf("-torture chooses the hosts itself, and traces none: no -%s", f.Name)
+		}
+	})
+	if err != nil {
+		return nil, err
 	}
 	c.target, c.args = flags.Arg(0), flags.Args()[1:]
 	return c, nil
@@ -189,6 +210,13 @@ func (c *command) run() (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if c.torture {
+		var progress io.Writer = io.Discard
+		if host.IsTerminal(os.Stderr) {
+			progress = os.Stderr
+		}
+		return c.runTorture(module, os.Stdout, progress)
+	}
 	ctx := context.Background()
 	if c.timeout > 0 {
 		var cancel context.CancelFunc
@@ -205,8 +233,14 @@ func (c *command) run() (int, error) {
 	stdin := host.NewFeed(os.Stdin)
 	h := host.New(options)
 	h.SetStdin(host.Plan{End: host.EndSilent}, stdin) // as Wasmtime's
-	h.SetStdio(host.Stdout, c.streams.of(os.Stdout), stdout)
-	h.SetStdio(host.Stderr, c.streams.of(os.Stderr), stderr)
+	for _, fd := range []struct {
+		n    int
+		file *outlet
+	}{{host.Stdout, stdout}, {host.Stderr, stderr}} {
+		plan := c.streams.plan()
+		plan.Terminal = host.IsTerminal(fd.file.file)
+		h.SetStdio(fd.n, plan, fd.file)
+	}
 	guest := engine.Guest{
 		Module:      module,
 		Args:        append([]string{c.target}, c.args...),
@@ -240,10 +274,15 @@ func (c *command) run() (int, error) {
 	if c.stats {
 		watch.printStats()
 	}
-	if r.err != nil && !errors.As(r.err, new(*host.Trap)) && !errors.Is(r.err, context.DeadlineExceeded) {
-		r.err = fmt.Errorf("%s: %w", c.target, r.err)
+	return r.exit, c.named(r.err)
+}
+
+// named returns err with the name of the guest in front, unless the text of err is about it anyway.
+func (c *command) named(err error) error {
+	if err == nil || errors.As(err, new(*host.Trap)) || errors.Is(err, context.DeadlineExceeded) {
+		return err
 	}
-	return r.exit, r.err
+	return fmt.Errorf("%s: %w", c.target, err)
 }
 
 // load returns the module in the file target, or builds the package target.

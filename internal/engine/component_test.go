@@ -50,6 +50,12 @@ func runComponent(t *testing.T, b []byte, args ...string) (exit int, out string,
 	return exit, stdout.String(), err
 }
 
+func TestComponentGetsNoDirectories(t *testing.T) {
+	_, err := engine.Run(t.Context(), engine.Guest{Module: component(1, command(wasmtest.Code{}.I32(0)).Bytes()),
+		Host: host.New(host.Options{}), Dirs: []string{t.TempDir()}, Cache: cache})
+	assert.EqualError(t, err, "a component, which gets no directories")
+}
+
 func TestComponentExitCode(t *testing.T) {
 	for _, code := range []uint32{0, 1} {
 		exit, _, err := runComponent(t, component(1, command(wasmtest.Code{}.I32(code)).Bytes()))

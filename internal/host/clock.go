@@ -72,7 +72,11 @@ type hostClock struct {
 	interrupts interrupts
 }
 
-const hangs = "the guest hangs: it waits for a wake-up that never comes"
+// What the reason of a trap is, or begins with, if the guest hangs.
+const (
+	hangs = "the guest hangs: it waits for a wake-up that never comes"
+	spins = "the guest spins: "
+)
 
 // pass lets go of the lock while d passes. It returns earlier if wake is closed, or if there is
 // an interrupt after the first since ones, and reports whether there was one.
@@ -162,7 +166,7 @@ func (c *hostClock) spin() {
 	}
 	c.spun = now
 	if c.spins++; c.spins > maxSpins {
-		fail("the guest spins: it asked %d times in a row without waiting on a pollable", maxSpins)
+		fail(spins+"it asked %d times in a row without waiting on a pollable", maxSpins)
 	}
 }
 

@@ -251,6 +251,9 @@ type Trap struct {
 	Calls  []Call // what led to it, oldest first; the last one is the call that trapped
 }
 
+// Hangs reports whether the guest did what would never end.
+func (t *Trap) Hangs() bool { return t.Reason == hangs || strings.HasPrefix(t.Reason, spins) }
+
 // tail is how many calls the text of a trap shows.
 const tail = 16
 
