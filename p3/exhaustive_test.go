@@ -296,9 +296,9 @@ func (r *anyReader) checkReason(err error, op string) error {
 }
 
 // TestExhaustive runs every behavior of a reader within a bound: it takes 0 to all bytes of each
-// write, at once or while the writer waits, drops its end at any point, or stalls until the deadline
-// or forever. A cancelled write has moved some bytes or not, or is over. The future resolves at once,
-// late or too late, with each code.
+// write, at once or while the writer waits, drops its end at any point, or stalls until the
+// deadline or forever. A cancelled write has moved some bytes or not, or is over. The future
+// resolves at once, late or too late, with each code.
 func TestExhaustive(t *testing.T) {
 	var scenarios []scenario
 	for _, kind := range []kind{plain, stdout, resulted} {

@@ -37,7 +37,8 @@ func (b *bindings) futureOrStreamWait(status uint32, waitable int32) (code, coun
 	return status & 15, status >> 4
 }
 
-// step lets all goroutines run until they wait, and then wakes one. It reports whether there was one.
+// step lets all goroutines run until they wait, and then wakes one. It reports whether there was
+// one.
 func (b *bindings) step() bool {
 	synctest.Wait()
 	if len(b.pending) == 0 {

@@ -156,8 +156,9 @@ func (w *Writer) SetResult(result func() error) {
 	w.result = result
 }
 
-// writeLocked is the protocol. A write says that it has moved some bytes, that the reader has dropped
-// its end, after which another one would trap, or that it is under way and the host holds p.
+// writeLocked is the protocol. A write says that it has moved some bytes, that the reader has
+// dropped its end, after which another one would trap, or that it is under way and the host holds
+// p.
 func (w *Writer) writeLocked(p []byte) (n int, err error) {
 	if w.handle.Load() == 0 || w.err != nil || w.rest != nil {
 		if err := w.readyLocked("write", len(p) > 0); err != nil {

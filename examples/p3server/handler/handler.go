@@ -1,7 +1,8 @@
 //go:build wasip1 || tinygo.wasm
 
 // Package handler is the export wasi:http/handler of WASI 0.3, with what a server needs of
-// wasi:http/types, by hand: the bindings that wit-bindgen generates for it need a patched Go runtime.
+// wasi:http/types, by hand: the bindings that wit-bindgen generates for it need a patched Go
+// runtime.
 package handler
 
 import (
@@ -24,6 +25,7 @@ type Response struct {
 
 // handle answers a request. It blocks until that is done, so its callback is never called.
 //
+//lint:ignore U1000 the host calls it
 //go:wasmexport [async-lift]wasi:http/handler@0.3.0#handle
 func handle(request uint32) (exit uint32) {
 	path := pathOf(request)
@@ -32,6 +34,7 @@ func handle(request uint32) (exit uint32) {
 	return 0
 }
 
+//lint:ignore U1000 the host could call it
 //go:wasmexport [callback][async-lift]wasi:http/handler@0.3.0#handle
 func callback(event, waitable, status uint32) (exit uint32) { return 0 }
 
