@@ -8,8 +8,10 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
@@ -321,6 +323,7 @@ func TestStandardStreamFails(t *testing.T) {
 		"broken pipe":           {[]builtins.Step{goes}, 2, "wasio: write: stream closed by the reader"},
 		"no reason":             {[]builtins.Step{goes}, -1, "wasio: write: stream closed by the reader"},
 		"text":                  {[]builtins.Step{goes}, 1, "wasio: write: illegal byte sequence"},
+		"unknown":               {[]builtins.Step{goes}, 3, "wasio: write: stream closed by the reader"},
 		"while the guest waits": {[]builtins.Step{blocks, goes}, 0, "wasio: write: input/output error"},
 		"only Close tells":      {nil, 0, "wasio: close: input/output error"},
 	} {
@@ -684,6 +687,26 @@ func TestOthersRunNowAndThen(t *testing.T) {
 	done = true
 	assert.GreaterOrEqual(t, turns, 8)
 	assert.LessOrEqual(t, turns, 40)
+}
+
+// Others run after 64 Writes, and sooner if these are large. Now and then the scheduler lets the
+// goroutine that yields run again, or stops one that does not, so the median counts.
+func TestHowOftenOthersRun(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	for size, want := range map[int]int{1: 64, 16 << 10: 32, 48 << 10: 16} {
+		w := newBench(t).stream()
+		p := make([]byte, size)
+		var counts [15]int
+		for i := range counts {
+			var ran atomic.Bool
+			go ran.Store(true)
+			for ; !ran.Load() && counts[i] < 1000; counts[i]++ {
+				w.Write(p)
+			}
+		}
+		slices.Sort(counts[:])
+		assert.Equal(t, want, counts[len(counts)/2], "Writes of %d bytes", size)
+	}
 }
 
 // A bufio.Writer is enough: there is no flush that one of our own could save.
