@@ -5,12 +5,15 @@
 //
 // In the directory, bindings generates the bindings of the world in ./wit, in
 // ./generated, and leaves the packages with the exports to the module itself. Build
-// compiles the package and makes the component.
+// compiles the package and makes the component. A world that includes or exports something of
+// version 0.3 makes a component of WASI 0.3.
 //
-// It needs Go and Node with npm, and cargo for bindings: it installs wit-bindgen and jco.
+// It needs Go and Node with npm, and cargo for bindings and for WASI 0.3: it installs jco,
+// wit-bindgen and wasm-tools.
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"flag"
@@ -37,13 +40,13 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
-	err := check(*dir, *world)
+	p3, err := check(*dir, *world)
 	switch {
 	case err != nil:
 	case flag.Arg(0) == "bindings":
 		err = bindings(*dir, *world)
 	case flag.Arg(0) == "build":
-		err = build(*dir, *world, *out)
+		err = build(p3, *dir, *world, *out)
 	default:
 		err = fmt.Errorf("unknown command %q", flag.Arg(0))
 	}
@@ -53,26 +56,28 @@ func main() {
 	}
 }
 
-// check finds mistakes for which the messages of the tools are unclear.
-func check(dir, world string) error {
+// check finds mistakes for which the messages of the tools are unclear. It reports whether the world
+// is of WASI 0.3.
+func check(dir, world string) (p3 bool, err error) {
 	if _, err := os.Stat("component.mjs"); err != nil {
-		return errors.New("not in the directory e2e: use go -C e2e run ./componentize")
+		return false, errors.New("not in the directory e2e: use go -C e2e run ./componentize")
 	}
 	wit := filepath.Join(dir, "wit")
 	files, err := filepath.Glob(filepath.Join(wit, "*.wit"))
 	if err == nil && len(files) == 0 {
 		err = errors.New("no .wit files in " + wit)
 	}
+	pattern := regexp.MustCompile(`(?m)^\s*world\s+` + regexp.QuoteMeta(world) + `\s*\{([^}]*)`)
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			return err
+			return false, err
 		}
-		if regexp.MustCompile(`(?m)^\s*world\s+` + regexp.QuoteMeta(world) + `\s*\{`).Match(text) {
-			return nil
+		if body := pattern.FindSubmatch(text); body != nil {
+			return bytes.Contains(body[1], []byte("@0.3.")), nil
 		}
 	}
-	return cmp.Or(err, fmt.Errorf("no world %s in %s", world, wit))
+	return false, cmp.Or(err, fmt.Errorf("no world %s in %s", world, wit))
 }
 
 func bindings(dir, world string) error {
@@ -94,7 +99,7 @@ func bindings(dir, world string) error {
 		"--export-pkg-name", module, "--out-dir", "generated", "wit")
 }
 
-func build(dir, world, out string) error {
+func build(p3 bool, dir, world, out string) error {
 	if err := component.Install(); err != nil {
 		return err
 	}
@@ -106,5 +111,9 @@ func build(dir, world, out string) error {
 		return err
 	}
 	defer os.Remove(out + ".core")
-	return component.BuildExports(filepath.Join(dir, "wit"), world, dir, ".", out)
+	wit := filepath.Join(dir, "wit")
+	if p3 {
+		return component.BuildP3(component.Go, wit, world, dir, ".", out)
+	}
+	return component.BuildExports(wit, world, dir, ".", out)
 }

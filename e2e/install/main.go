@@ -20,6 +20,7 @@ func main() {
 	}
 	for _, tool := range []func() (string, error){
 		component.Wasmtime36, component.Wasmtime, component.Wasmtime49, component.Wash, component.WitBindgen,
+		component.WasmTools,
 	} {
 		program, err := tool()
 		if err != nil {
