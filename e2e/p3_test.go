@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -325,4 +327,34 @@ func TestP3Server(t *testing.T) {
 			})
 		}
 	})
+}
+
+// docs/building.md gives the cure for what the tools say of frequent mistakes.
+func TestP3Mistakes(t *testing.T) {
+	requireP3(t, component.Go)
+	t.Parallel()
+	page, err := os.ReadFile("../docs/building.md")
+	require.NoError(t, err)
+
+	wit := filepath.Join(t.TempDir(), "wit")
+	require.NoError(t, os.CopyFS(wit, os.DirFS(p3Command+"/wit")))
+	world := "package example:p3command;\nworld app {\n  export wasi:cli/run@0.3.0;\n}\n"
+	require.NoError(t, os.WriteFile(filepath.Join(wit, "world.wit"), []byte(world), 0o666))
+	wasm := tempPath("p3.wasm")
+	for message, build := range map[string]func() error{
+		"failed to resolve import `wasi:cli/stdout@0.3.0::write-via-stream`": func() error {
+			return component.BuildP3(component.Go, wit, "app", p3Command, ".", wasm)
+		},
+		"invalid reference to runtime.sbrk": func() error {
+			return component.BuildP3(component.Go, p3Command+"/wit", "app", p3Command, ".", wasm, "-ldflags=")
+		},
+		"cannot leave component instance": func() error {
+			err := component.BuildP3(component.Go, p3Command+"/wit", "app", p3Command, ".", wasm, "-buildmode=exe")
+			require.NoError(t, err)
+			return errors.New(string(runP3(t, wasm, stdoutMode{}).stderr))
+		},
+	} {
+		assert.ErrorContains(t, build(), message)
+		assert.Contains(t, string(page), message)
+	}
 }

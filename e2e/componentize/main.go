@@ -56,8 +56,8 @@ func main() {
 	}
 }
 
-// check finds mistakes for which the messages of the tools are unclear. It reports whether the world
-// is of WASI 0.3.
+// check finds mistakes for which the messages of the tools are unclear. It reports whether the
+// world is of WASI 0.3.
 func check(dir, world string) (p3 bool, err error) {
 	if _, err := os.Stat("component.mjs"); err != nil {
 		return false, errors.New("not in the directory e2e: use go -C e2e run ./componentize")
