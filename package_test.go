@@ -1,7 +1,6 @@
 package wasio_test
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,7 +12,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/wasio-dev/wasio"
-	"github.com/wasio-dev/wasio/wasiotest"
 )
 
 // goList returns what go list prints, as words.
@@ -113,16 +111,6 @@ func TestReadmeShowsCodeThatCompiles(t *testing.T) {
 	for _, block := range blocks {
 		assert.True(t, strings.Contains(tests.String(), withoutIndent(block[1])), "not found:\n%s", block[1])
 	}
-}
-
-func TestReadmePlan(t *testing.T) {
-	plan := wasiotest.As("wasmtime-file")
-	plan.Permits = []uint64{1, 7, 0}
-	s := wasiotest.NewStream(t, plan)
-	w := wasio.NewWriter(s.Handle())
-	fmt.Fprint(w, "piece by piece")
-	require.NoError(t, w.Close())
-	assert.Equal(t, []string{"p", "iece by", " ", "piece"}, s.Records())
 }
 
 func withoutIndent(text string) string {
