@@ -126,14 +126,14 @@ func (w *Writer) overdue() bool {
 
 var worked platform.Uint32 // what the program has written since others last ran
 
-// yield lets other goroutines run if the program has written for about a millisecond since they
-// last did, as package wasio does: nothing else interrupts a goroutine that does not wait.
-func yield(bytes int) {
+// yield lets others run after about a millisecond of writing, and reports whether it did so.
+func yield(bytes int) bool {
 	n := worked.Load() + 1 + uint32(bytes)>>14
 	if n < 64 {
 		worked.Store(n)
-		return
+		return false
 	}
 	worked.Store(0)
 	runtime.Gosched()
+	return true
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -698,23 +697,18 @@ func TestOthersRunNowAndThen(t *testing.T) {
 	assert.LessOrEqual(t, turns.Load(), int32(40))
 }
 
-// Others run after 64 Writes, and sooner if these are large. Now and then the scheduler lets the
-// goroutine that yields run again, or stops one that does not, so the median counts.
+// Others run after 64 Writes, and sooner if these are large.
 func TestHowOftenOthersRun(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	for size, want := range map[int]int{1: 64, 16 << 10: 32, 48 << 10: 16} {
-		w := newBench(t).stream()
-		p := make([]byte, size)
-		var counts [15]int
-		for i := range counts {
-			var ran atomic.Bool
-			go ran.Store(true)
-			for ; !ran.Load() && counts[i] < 1000; counts[i]++ {
-				w.Write(p)
-			}
+	for size, want := range map[int]int{0: 64, 1: 64, 16 << 10: 32, 48 << 10: 16, 64 << 20: 1} {
+		for !p3.Yield(0) { // begin anew
 		}
-		slices.Sort(counts[:])
-		assert.Equal(t, want, counts[len(counts)/2], "Writes of %d bytes", size)
+		for range 3 {
+			calls := 1
+			for !p3.Yield(size) {
+				calls++
+			}
+			assert.Equal(t, want, calls, "Writes of %d bytes", size)
+		}
 	}
 }
 

@@ -68,9 +68,9 @@ func fair(o out, n int) {
 	report("most=%d longest=%v err=%v", most, longest, o.flush())
 }
 
-// limited writes lines until it has to end, for at most 10 s, and reports when and why it ended.
-func limited(o out, ended func() bool) {
-	start := time.Now()
+// limited writes lines until it has to end, for at most 10 s, and reports how long after start and
+// why it ended.
+func limited(o out, start time.Time, ended func() bool) {
 	n, err, why := 0, error(nil), ""
 	for ; why == ""; n++ {
 		if _, err = o.Write(line); errors.Is(err, os.ErrDeadlineExceeded) {
@@ -92,15 +92,17 @@ func limited(o out, ended func() bool) {
 
 // untilDone writes lines until a context of n milliseconds is done.
 func untilDone(o out, n int) {
+	start := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(n)*time.Millisecond)
 	defer cancel()
-	limited(o, func() bool { return ctx.Err() != nil })
+	limited(o, start, func() bool { return ctx.Err() != nil })
 }
 
 // untilDeadline writes lines until a timer sets a deadline, after n milliseconds.
 func untilDeadline(o out, n int) {
+	start := time.Now()
 	defer time.AfterFunc(time.Duration(n)*time.Millisecond, func() { o.setDeadline(time.Now()) }).Stop()
-	limited(o, func() bool { return false })
+	limited(o, start, func() bool { return false })
 }
 
 // stalled has n goroutines write to a stream that takes no bytes until a deadline in 5
