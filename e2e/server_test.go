@@ -148,8 +148,15 @@ func TestHTTPServer(t *testing.T) {
 				}))
 				defer refuses.Close()
 				defer refuses.CloseClientConnections() // of which jco keeps one open
-				assert.Equal(t, http.StatusRequestEntityTooLarge, upload(refuses.Listener.Addr().String()))
-				assert.Empty(t, s.lines)
+				// Bytes that the server has not read make TCP reset the connection, and Wasmtime may
+				// see that before the response.
+				status := upload(refuses.Listener.Addr().String())
+				if host == jco || status != http.StatusBadGateway {
+					assert.Equal(t, http.StatusRequestEntityTooLarge, status)
+					assert.Empty(t, s.lines)
+				} else {
+					assert.Equal(t, "/upload: error code 35", s.line(t)) // HTTP-protocol-error
+				}
 
 				assert.Equal(t, http.StatusBadGateway, upload(freeAddress(t)))
 				assert.Equal(t, "/upload: connection refused", s.line(t))

@@ -4,7 +4,6 @@ package client
 import (
 	"errors"
 	"fmt"
-	"io"
 	"runtime/debug"
 
 	"github.com/wasio-dev/wasio"
@@ -56,7 +55,7 @@ func Post(authority, path string, write func(*wasio.Writer) error) (status uint1
 
 	// If the host takes no more of the body, the response says why, or the error in its
 	// place. After another error, such as that of a deadline, the response may be there.
-	if err == nil || errors.Is(err, io.ErrClosedPipe) {
+	if err == nil || refused(err) {
 		ready := future.Subscribe()
 		ready.Block()
 		ready.Drop()
@@ -71,6 +70,12 @@ func Post(authority, path string, write func(*wasio.Writer) error) (status uint1
 	}
 	defer result.Ok().Drop()
 	return result.Ok().Status(), nil
+}
+
+// refused reports whether err says that the host takes no more of the body, for any reason.
+func refused(err error) bool {
+	var e *wasio.Error
+	return errors.As(err, &e) && !e.Timeout() && !e.Source
 }
 
 // errorCode returns the error code of a failed write, or nil if it has none.
