@@ -14,42 +14,15 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/wasio-dev/wasio"
+	"github.com/wasio-dev/wasio/internal/choices"
 	"github.com/wasio-dev/wasio/internal/host"
 	"github.com/wasio-dev/wasio/internal/native"
 )
 
-// choices is a path through a tree of choices. Each run takes another path, until all were
-// taken.
-type choices struct {
-	path []struct{ taken, of int }
-	at   int
-}
-
-// next makes the next choice: a number below of.
-func (c *choices) next(of int) int {
-	if c.at == len(c.path) {
-		c.path = append(c.path, struct{ taken, of int }{0, of})
-	}
-	c.at++
-	return c.path[c.at-1].taken
-}
-
-// advance moves on to the next path and reports whether there is one.
-func (c *choices) advance() bool {
-	c.at = 0
-	for n := len(c.path) - 1; n >= 0; n-- {
-		if c.path[n].taken++; c.path[n].taken < c.path[n].of {
-			return true
-		}
-		c.path = c.path[:n]
-	}
-	return false
-}
-
 // anyHost is a script that does whatever a host may do: it permits 0 to 3 bytes, or up to
 // most, lets a flush take 0 to 2 waits, and fails or closes at any call.
 type anyHost struct {
-	*choices
+	*choices.Path
 	most   int  // how many bytes it permits at most; 0 is 3
 	waits  int  // how many waits there may yet be
 	failed bool // the stream has failed or closed
@@ -59,9 +32,9 @@ type anyHost struct {
 func (h *anyHost) Permit(uint64) uint64 {
 	most := cmp.Or(h.most, 3)
 	if h.waits == 0 {
-		return uint64(1 + h.next(most))
+		return uint64(1 + h.Next(most))
 	}
-	n := h.next(most + 1)
+	n := h.Next(most + 1)
 	if n == 0 {
 		h.waits-- // the wake-up after it is a spurious one if there is another 0
 	}
@@ -69,13 +42,13 @@ func (h *anyHost) Permit(uint64) uint64 {
 }
 
 func (h *anyHost) FlushWaits() int {
-	n := h.next(min(h.waits, 2) + 1)
+	n := h.Next(min(h.waits, 2) + 1)
 	h.waits -= n
 	return n
 }
 
 func (h *anyHost) Fault(string, int, uint64) *host.Fault {
-	kind := h.next(3)
+	kind := h.Next(3)
 	if kind == 0 {
 		return nil
 	}
@@ -160,7 +133,7 @@ func (e *explorer) check(sizes []int, hold bool, script *anyHost) (err error) {
 	if e.sink.n > counted || string(e.sink.buf[:e.sink.n]) != string(payload[:e.sink.n]) {
 		return fmt.Errorf("delivered %q of %d counted bytes", e.sink.buf[:e.sink.n], counted)
 	}
-	if calls := int(e.total()); calls > bound+8*len(script.path) {
+	if calls := int(e.total()); calls > bound+8*len(script.Made) {
 		return fmt.Errorf("%d host calls", calls)
 	}
 	if e.host.Count(host.OpDropStream) != 1 {
@@ -216,8 +189,8 @@ func TestExhaustive(t *testing.T) {
 			}
 		}
 	}
-	behaviors := exploreEach(t, runtime.GOMAXPROCS(0), scenarios, func(_ int, s scenario, e *explorer, c *choices) error {
-		return e.check(s.sizes, s.hold, &anyHost{choices: c, waits: s.waits})
+	behaviors := exploreEach(t, runtime.GOMAXPROCS(0), scenarios, func(_ int, s scenario, e *explorer, c *choices.Path) error {
+		return e.check(s.sizes, s.hold, &anyHost{Path: c, waits: s.waits})
 	})
 	t.Logf("%d behaviors", behaviors)
 	if !small {
@@ -228,14 +201,14 @@ func TestExhaustive(t *testing.T) {
 // exploreEach runs check for all choices of each scenario, in several goroutines, of which
 // check is told the number. A failure ends its scenario.
 func exploreEach[Scenario any](t *testing.T, workers int, scenarios []Scenario,
-	check func(worker int, s Scenario, e *explorer, c *choices) error) (behaviors uint64) {
+	check func(worker int, s Scenario, e *explorer, c *choices.Path) error) (behaviors uint64) {
 	var total atomic.Uint64
 	var wg sync.WaitGroup
 	work := make(chan Scenario)
 	for worker := range workers {
 		wg.Go(func() {
 			for s := range work {
-				n, err := explore(t, func(e *explorer, c *choices) error { return check(worker, s, e, c) })
+				n, err := explore(t, func(e *explorer, c *choices.Path) error { return check(worker, s, e, c) })
 				total.Add(n)
 				if err != nil {
 					t.Errorf("%+v: %v", s, err)
@@ -256,19 +229,19 @@ func exploreEach[Scenario any](t *testing.T, workers int, scenarios []Scenario,
 //
 // It runs in a bubble, where pauses take no time. The T of a bubble is not used: if that fails,
 // synctest.Test ends the goroutine that called it.
-func explore(t *testing.T, check func(*explorer, *choices) error) (behaviors uint64, err error) {
-	var c choices
+func explore(t *testing.T, check func(*explorer, *choices.Path) error) (behaviors uint64, err error) {
+	var c choices.Path
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("%v\nchoices %v", r, c.path)
+			err = fmt.Errorf("%v\nchoices %v", r, c.Made)
 		}
 	}()
 	synctest.Test(t, func(*testing.T) {
-		for more := true; more; more = c.advance() {
+		for more := true; more; more = c.Advance() {
 			if _, err = behave(&c, 1, check); err != nil {
-				c.at = 0
+				c.Repeat()
 				calls, again := behave(&c, 1<<16, check)
-				err = fmt.Errorf("%w\nchoices %v\nwith the same choices again: %v", err, c.path[:c.at], again)
+				err = fmt.Errorf("%w\nchoices %v\nwith the same choices again: %v", err, c.Made, again)
 				for i := range calls {
 					err = fmt.Errorf("%w\n\t%v", err, &calls[i])
 				}
@@ -281,7 +254,7 @@ func explore(t *testing.T, check func(*explorer, *choices) error) (behaviors uin
 }
 
 // behave runs check on a new host, and returns the last calls of it.
-func behave(c *choices, keep int, check func(*explorer, *choices) error) (calls []host.Call, err error) {
+func behave(c *choices.Path, keep int, check func(*explorer, *choices.Path) error) (calls []host.Call, err error) {
 	e := new(explorer)
 	h := host.New(host.Options{Clock: new(host.VirtualClock), Keep: keep, OnCall: func(c *host.Call) {
 		if e.onCall != nil {
@@ -340,7 +313,7 @@ func (h *spliceHost) Fault(at string, call int, moved uint64) *host.Fault {
 	if h.partial && at == host.AtWrite {
 		kinds = 5
 	}
-	kind := h.next(kinds)
+	kind := h.Next(kinds)
 	if kind == 0 {
 		return nil
 	}
@@ -430,7 +403,7 @@ func (e *explorer) checkSplice(c spliceCase, fd int, out, in *spliceHost) (err e
 	if got := e.sink.buf[:e.sink.n]; !ambiguous && !bytes.HasPrefix(payload[:c.size], got) {
 		return fmt.Errorf("delivered %q", got)
 	}
-	if calls := int(e.total()); calls > 100+12*len(out.path) {
+	if calls := int(e.total()); calls > 100+12*len(out.Made) {
 		return fmt.Errorf("%d host calls", calls)
 	}
 	out.idle, in.idle = true, true
@@ -589,9 +562,9 @@ func TestExhaustiveSplice(t *testing.T) {
 		before := native.SwapWriter(fd+1, 0)
 		defer native.SwapWriter(fd+1, before)
 	}
-	behaviors := exploreEach(t, len(standards), cases, func(worker int, s spliceCase, e *explorer, c *choices) error {
-		out := &spliceHost{anyHost: anyHost{choices: c, most: 2, waits: s.waits}, then: s.then, partial: true}
-		in := &spliceHost{anyHost: anyHost{choices: c, most: 2, waits: s.waits}}
+	behaviors := exploreEach(t, len(standards), cases, func(worker int, s spliceCase, e *explorer, c *choices.Path) error {
+		out := &spliceHost{anyHost: anyHost{Path: c, most: 2, waits: s.waits}, then: s.then, partial: true}
+		in := &spliceHost{anyHost: anyHost{Path: c, most: 2, waits: s.waits}}
 		return e.checkSplice(s, worker+1, out, in)
 	})
 	t.Logf("%d behaviors", behaviors)

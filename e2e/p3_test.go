@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -212,12 +211,7 @@ func TestP3Server(t *testing.T) {
 
 		t.Run("example", func(t *testing.T) {
 			s := serveP3(t, example, oneEach...)
-			checkPage(t, s)
-			response := s.get(t, "/nothing")
-			assert.Equal(t, http.StatusNotFound, response.StatusCode)
-			assert.Equal(t, "not found\n", string(body(t, response)))
-			checkDownload(t, s)
-			assert.Empty(t, s.lines)
+			checkBodies(t, s)
 		})
 		t.Run("events", func(t *testing.T) {
 			s := serveP3(t, example, oneEach...)

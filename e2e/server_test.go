@@ -53,12 +53,7 @@ func TestHTTPServer(t *testing.T) {
 			t.Run("bodies", func(t *testing.T) {
 				t.Parallel()
 				s := serve(t, host, wasm)
-				checkPage(t, s)
-				response := s.get(t, "/nothing")
-				assert.Equal(t, http.StatusNotFound, response.StatusCode)
-				assert.Equal(t, "not found\n", string(body(t, response)))
-				checkDownload(t, s)
-				assert.Empty(t, s.lines)
+				checkBodies(t, s)
 			})
 
 			// Each event is there before the next one is written, 100 ms later.
@@ -223,6 +218,17 @@ func TestHTTPServerStreams(t *testing.T) {
 	after := residentMemory(t, s.pid)
 	t.Logf("%d KiB after 100 MB, %d KiB after 1.1 GB", before, after)
 	assert.Less(t, after-before, 16<<10, "KiB added")
+}
+
+// checkBodies gets the page, what there is not, and the download, and expects no error of the guest.
+func checkBodies(t *testing.T, s *server) {
+	t.Helper()
+	checkPage(t, s)
+	response := s.get(t, "/nothing")
+	assert.Equal(t, http.StatusNotFound, response.StatusCode)
+	assert.Equal(t, "not found\n", string(body(t, response)))
+	checkDownload(t, s)
+	assert.Empty(t, s.lines)
 }
 
 // checkPage gets the page of text.

@@ -14,36 +14,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/wasio-dev/wasio"
 	"github.com/wasio-dev/wasio/internal/builtins"
+	"github.com/wasio-dev/wasio/internal/choices"
 	"github.com/wasio-dev/wasio/p3"
 )
-
-// choices is a path through a tree of choices. Each run takes another path, until all were
-// taken.
-type choices struct {
-	path []struct{ taken, of int }
-	at   int
-}
-
-// next makes the next choice: a number below of.
-func (c *choices) next(of int) int {
-	if c.at == len(c.path) {
-		c.path = append(c.path, struct{ taken, of int }{0, of})
-	}
-	c.at++
-	return c.path[c.at-1].taken
-}
-
-// advance moves on to the next path and reports whether there is one.
-func (c *choices) advance() bool {
-	c.at = 0
-	for n := len(c.path) - 1; n >= 0; n-- {
-		if c.path[n].taken++; c.path[n].taken < c.path[n].of {
-			return true
-		}
-		c.path = c.path[:n]
-	}
-	return false
-}
 
 // A kind is a kind of stream: what is known of its end.
 type kind int
@@ -65,7 +38,7 @@ type scenario struct {
 
 // anyReader is a Script that does whatever a reader may do.
 type anyReader struct {
-	*choices
+	*choices.Path
 	scenario
 	ends     time.Duration // when the deadline passes
 	last     time.Duration // when the last operation ended
@@ -98,7 +71,7 @@ func (r *anyReader) Step(at builtins.Point, n int, now time.Duration) builtins.S
 		}
 		steps = append(steps, builtins.Step{After: builtins.Never})
 	}
-	s := steps[r.next(len(steps))]
+	s := steps[r.Next(len(steps))]
 	switch {
 	case s.Status == builtins.Blocked:
 		r.waitLeft--
@@ -114,8 +87,8 @@ func (r *anyReader) Step(at builtins.Point, n int, now time.Duration) builtins.S
 
 func (r *anyReader) Result() (code int, after time.Duration) {
 	r.told = true
-	r.code = r.next(4) - 1
-	after = []time.Duration{0, time.Millisecond, 10 * time.Second}[r.next(3)]
+	r.code = r.Next(4) - 1
+	after = []time.Duration{0, time.Millisecond, 10 * time.Second}[r.Next(3)]
 	r.late = r.deadline != 0 && after > 0 && r.last+after >= r.ends
 	return r.code, after
 }
@@ -139,7 +112,7 @@ func loop(h *builtins.Host) func(status uint32, waitable int32) (code, count uin
 }
 
 // check runs the scenario once. The error says what is wrong.
-func (s scenario) check(c *choices) (err error) {
+func (s scenario) check(c *choices.Path) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%v", r)
@@ -151,7 +124,7 @@ func (s scenario) check(c *choices) (err error) {
 		p3.SetWait(loop(h))
 		defer p3.SetWait(nil)
 	}
-	r := &anyReader{choices: c, scenario: s, waitLeft: s.waits, idleLeft: 1}
+	r := &anyReader{Path: c, scenario: s, waitLeft: s.waits, idleLeft: 1}
 	var out bytes.Buffer
 	w, asked := s.open(h, r, &out)
 	calls := 0
@@ -232,7 +205,7 @@ func (s scenario) check(c *choices) (err error) {
 	if live := h.Live(); len(live) > 0 {
 		return fmt.Errorf("not dropped: %v", live)
 	}
-	if calls > 12+40*len(c.path) {
+	if calls > 12+40*len(c.Made) {
 		return fmt.Errorf("%d host calls", calls)
 	}
 	if s.kind == stdout {
@@ -259,7 +232,7 @@ func (s scenario) open(h *builtins.Host, r *anyReader, out io.Writer) (w *p3.Wri
 		w.SetResult(func() error {
 			*asked++
 			r.told = true
-			if r.code = r.next(2)*2 - 1; r.code < 0 {
+			if r.code = r.Next(2)*2 - 1; r.code < 0 {
 				return nil
 			}
 			return errOwn
@@ -320,10 +293,10 @@ func TestExhaustive(t *testing.T) {
 	behaviors := 0
 	for _, s := range scenarios {
 		synctest.Test(t, func(t *testing.T) {
-			var c choices
-			for more := true; more; more = c.advance() {
+			var c choices.Path
+			for more := true; more; more = c.Advance() {
 				if err := s.check(&c); err != nil {
-					t.Fatalf("%+v, choices %v: %v", s, c.path, err)
+					t.Fatalf("%+v, choices %v: %v", s, c.Made, err)
 				}
 				behaviors++
 			}
