@@ -78,29 +78,21 @@ func (w *Writer) stallLocked(reason *cause) error {
 	return err
 }
 
-// progressLocked begins the count of waits anew. It is shorter than to clear what is clear.
-func (w *Writer) progressLocked() {
-	if w.waits.n != 0 {
-		w.waits = waits{}
-	}
-}
-
 // worked counts what the program has written since others last ran.
 var worked platform.Uint32
 
 // yield lets other goroutines run if the program has written for about a millisecond since
 // they last did, and reports whether it did so. A guest has a single thread, on which nothing
 // interrupts a goroutine that does not wait, and a host that keeps up never makes one wait. No
-// clock is read for it, as that would cost more: a call counts as much as 8 KiB, and 128 of
-// them take Wasmtime 48 a millisecond. Letting others run costs as much as three or four calls
-// of a fast host, even if there are none.
+// clock is read for it, as that would cost more: a write counts as much as 8 KiB, and 128 of
+// them take Wasmtime 48 a millisecond. To let others run takes 1 µs with the Go toolchain, as
+// long as one or two writes to a fast host, even if there are none.
 func yield(bytes int) bool {
-	worked.Store(worked.Load() + 1 + uint32(bytes)>>13)
-	return worked.Load() >= 128 && letOthersRun()
-}
-
-//go:noinline
-func letOthersRun() bool {
+	n := worked.Load() + 1 + uint32(bytes)>>13
+	if n < 128 {
+		worked.Store(n)
+		return false
+	}
 	worked.Store(0)
 	runtime.Gosched()
 	return true

@@ -253,8 +253,7 @@ func (w *Writer) transferLocked(p []byte, flush bool) (n int, err error) {
 			return n, w.failLocked("write", e)
 		}
 		n += size
-		w.state = owed
-		w.progressLocked()
+		w.state, w.waits = owed, waits{}
 		if yield(size) && n < len(p) && w.overdue() {
 			return n, timeout()
 		}
@@ -275,8 +274,7 @@ func (w *Writer) transferLocked(p []byte, flush bool) (n int, err error) {
 			return n, w.failFlushLocked("check-write", e)
 		}
 		if permit > 0 {
-			w.state = flushed
-			w.progressLocked()
+			w.state, w.waits = flushed, waits{}
 			return n, nil
 		}
 		if reason := w.waitLocked(stream.Subscribe(), &w.waits); reason != nil {
