@@ -25,8 +25,10 @@ type memory interface {
 type instance struct {
 	host    *host.Host
 	guest   *Guest
-	memory  memory
+	memory  memory                                         // nil before its first call
 	realloc func(size, align uint32) (ptr uint32, ok bool) // reports !ok if the guest exports no usable cabi_realloc
+
+	inRealloc bool // while the guest runs its cabi_realloc
 }
 
 // A function implements one import of a core module. Its call finds the parameters on

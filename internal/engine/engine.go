@@ -229,7 +229,7 @@ func checkHeader(module []byte) error {
 // provideImports instantiates host modules with the WASI 0.2 functions that module
 // imports. It accepts every version 0.2.x, since these functions are the same in all.
 func provideImports(ctx context.Context, runtime wazero.Runtime, module wazero.CompiledModule, g *Guest, inComponent bool) error {
-	inRealloc := false // while the guest runs its cabi_realloc
+	caller := &instance{host: g.Host, guest: g}
 	builders := make(map[string]wazero.HostModuleBuilder)
 	names := make(map[string]bool)
 	for _, imported := range module.ImportedFunctions() {
@@ -246,7 +246,7 @@ func provideImports(ctx context.Context, runtime wazero.Runtime, module wazero.C
 			builders[from] = runtime.NewHostModuleBuilder(from)
 		}
 		builders[from].NewFunctionBuilder().
-			WithGoModuleFunction(goFunction(name, f, g, &inRealloc), f.params, f.results).Export(name)
+			WithGoModuleFunction(goFunction(name, f, caller), f.params, f.results).Export(name)
 	}
 	for _, b := range builders {
 		if _, err := b.Instantiate(ctx); err != nil {
@@ -256,34 +256,42 @@ func provideImports(ctx context.Context, runtime wazero.Runtime, module wazero.C
 	return nil
 }
 
-// goFunction returns f as a wazero host function for the guest. As on Wasmtime, it traps
+// goFunction returns f as a wazero host function that g calls. As on Wasmtime, it traps
 // if cabi_realloc calls it ("cannot leave component instance").
-func goFunction(name string, f function, guest *Guest, inRealloc *bool) api.GoModuleFunc {
+func goFunction(name string, f function, g *instance) api.GoModuleFunc {
 	return func(ctx context.Context, mod api.Module, stack []uint64) {
-		if *inRealloc {
-			guest.Host.Violate(host.OpOther, "cabi_realloc calls %s: it may not call the host", name)
+		if g.inRealloc {
+			g.host.Violate(host.OpOther, "cabi_realloc calls %s: it may not call the host", name)
 		}
-		g := instance{host: guest.Host, guest: guest, memory: noMemory{}}
-		if m := mod.ExportedMemory("memory"); m != nil {
-			g.memory = m
+		if g.memory == nil {
+			g.bind(ctx, mod)
 		}
-		g.realloc = func(size, align uint32) (uint32, bool) {
-			realloc := mod.ExportedFunction("cabi_import_realloc") // as wit-component prefers it
-			if realloc == nil {
-				realloc = mod.ExportedFunction("cabi_realloc")
-			}
-			if realloc == nil || !isRealloc(realloc.Definition()) {
-				return 0, false
-			}
-			*inRealloc = true
-			r, err := realloc.Call(ctx, 0, 0, uint64(align), uint64(size))
-			*inRealloc = false
-			if err != nil {
-				panic(err)
-			}
-			return uint32(r[0]), true
+		f.call(g, stack)
+	}
+}
+
+// bind finds what the ABI needs of the exports of a module. It does so once, as wazero makes
+// a new stack for each function that it is asked for.
+func (g *instance) bind(ctx context.Context, mod api.Module) {
+	g.memory = noMemory{}
+	if m := mod.ExportedMemory("memory"); m != nil {
+		g.memory = m
+	}
+	realloc := mod.ExportedFunction("cabi_import_realloc") // as wit-component prefers it
+	if realloc == nil {
+		realloc = mod.ExportedFunction("cabi_realloc")
+	}
+	g.realloc = func(size, align uint32) (uint32, bool) {
+		if realloc == nil || !isRealloc(realloc.Definition()) {
+			return 0, false
 		}
-		f.call(&g, stack)
+		g.inRealloc = true
+		r, err := realloc.Call(ctx, 0, 0, uint64(align), uint64(size))
+		g.inRealloc = false
+		if err != nil {
+			panic(err)
+		}
+		return uint32(r[0]), true
 	}
 }
 
