@@ -11,29 +11,29 @@ import (
 const (
 	defaultBufSize = 64 << 10
 	minBufSize     = 16
-	maxEmptyReads  = 100 // that ReadFrom tolerates in a row
+	maxEmptyReads  = 100 // in a row, which ReadFrom tolerates
 )
 
-// A BufWriter gathers small writes for a [Writer]. When its buffer is full, it hands the bytes
-// to the host without a flush. [BufWriter.Flush] hands over what is left and flushes; it must be
-// called after the last write. In line mode each end of a line does what Flush does.
+// A BufWriter buffers small writes to a [Writer]. When its buffer is full, it hands the bytes
+// to the host without a flush. After the last write, call [BufWriter.Flush], which hands over
+// the rest and flushes. In line mode each newline does what Flush does.
 //
 // Unlike a [bufio.Writer] on the Writer, it is safe for concurrent use, flushes the stream only
-// when asked to, and loses no byte if it goes on after the error of a deadline. After any other
-// error every later call returns the same error.
+// when asked to, and loses no byte if it goes on after a timeout. After any other error every
+// later call returns the same error.
 //
-// Calls of one BufWriter never interleave, except that others may come in between while
-// ReadFrom reads from its source. A Write to the Writer itself may come between two pieces
-// of a longer one to the BufWriter.
+// Calls on one BufWriter are never interleaved, except that other calls may use it while
+// ReadFrom reads from its source. A Write to the Writer itself may come between two pieces of a
+// longer one to the BufWriter.
 //
-// The zero BufWriter is a closed one. [BufWriter.Reset] opens it.
+// The zero BufWriter is closed. [BufWriter.Reset] opens it.
 type BufWriter struct {
 	// mu guards all fields, except that SetWriteDeadline reads w without it. It is locked
 	// before the mu of w.
 	mu platform.Mutex
 
 	w     platform.Pointer[Writer] // nil if b is not open
-	buf   []byte                   // cap(buf) is the size; shorter while ReadFrom reads into the rest
+	buf   []byte                   // cap(buf) is the size; ReadFrom lends the end of it to a Read
 	n     int                      // how many bytes are in buf
 	err   error                    // the first error that sticks
 	lines bool                     // line mode
@@ -45,8 +45,8 @@ func NewBufWriter(w *Writer) *BufWriter {
 	return NewBufWriterSize(w, defaultBufSize)
 }
 
-// NewBufWriterSize is NewBufWriter with a buffer of at least size bytes. If size is 0 or
-// less, it is the default size.
+// NewBufWriterSize is like NewBufWriter, but its buffer has at least size bytes. If size is 0
+// or less, the buffer has 64 KiB.
 func NewBufWriterSize(w *Writer, size int) *BufWriter {
 	if size <= 0 {
 		size = defaultBufSize
@@ -65,9 +65,9 @@ func (b *BufWriter) SetLineMode(on bool) {
 	b.lines = on
 }
 
-// Reset discards the bytes in the buffer, clears the error, and makes b write to w, in the
-// mode that it has. It neither flushes nor closes the Writer that b had. Bytes already handed
-// to that Writer are flushed by its next Flush or Close.
+// Reset discards the bytes in the buffer, clears any error, and makes b write to w. Line mode
+// stays as it is. Reset neither flushes nor closes the old Writer. Bytes already handed to that
+// Writer are flushed by its next Flush or Close.
 func (b *BufWriter) Reset(w *Writer) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -97,15 +97,15 @@ func (b *BufWriter) Buffered() int {
 	return b.n
 }
 
-// Available returns how many bytes the buffer has room for.
+// Available returns how many bytes are unused in the buffer.
 func (b *BufWriter) Available() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return len(b.buf) - b.n
 }
 
-// Write writes p. It returns the number of bytes that are in the buffer or with the host,
-// less than len(p) only with an error, which may be about bytes written before.
+// Write writes p. It returns the number of bytes that the buffer or the host took, which is
+// less than len(p) only with an error. The error may be about bytes written before.
 func (b *BufWriter) Write(p []byte) (n int, err error) {
 	b.mu.Lock()
 	if !b.lines && b.err == nil && len(p) < len(b.buf)-b.n {
@@ -117,8 +117,8 @@ func (b *BufWriter) Write(p []byte) (n int, err error) {
 	return b.writeAndUnlock(p)
 }
 
-// writeAndUnlock is the rest of Write. It is a function of its own since TinyGo pays for a
-// deferred call in each call of the function that has it.
+// writeAndUnlock is the slow path of Write. It is a separate function because with TinyGo a
+// function with a deferred call is slower even where it does not reach that call.
 //
 //go:noinline
 func (b *BufWriter) writeAndUnlock(p []byte) (n int, err error) {
@@ -126,21 +126,21 @@ func (b *BufWriter) writeAndUnlock(p []byte) (n int, err error) {
 	return b.writeLocked(p)
 }
 
-// WriteString is Write without a copy of s on the way to the buffer.
+// WriteString is like Write, but writes a string, without a copy on the way to the buffer.
 func (b *BufWriter) WriteString(s string) (n int, err error) {
 	return b.Write(bytesOf(s))
 }
 
-// WriteByte writes one byte. If a deadline makes it fail, the byte was not taken and can be
-// written again. So in line mode, if the deadline passes when the host has taken a newline
-// and not yet flushed it, WriteByte succeeds and leaves the flush to a later call.
+// WriteByte writes one byte. If it times out, the byte was not taken and can be written again.
+// So in line mode, if the deadline passes after the host has taken a newline and before it has
+// flushed it, WriteByte succeeds and leaves the flush to a later call.
 func (b *BufWriter) WriteByte(c byte) error {
 	p := [1]byte{c}
 	return b.put(p[:])
 }
 
-// WriteRune writes one code point as UTF-8 and returns its size in bytes, or 0 with an
-// error, which means what it means for WriteByte.
+// WriteRune writes one code point as UTF-8 and returns its size in bytes. With an error the
+// size is 0, and a timeout means what it means for WriteByte.
 func (b *BufWriter) WriteRune(r rune) (size int, err error) {
 	var p [utf8.UTFMax]byte
 	size = utf8.EncodeRune(p[:], r)
@@ -150,7 +150,7 @@ func (b *BufWriter) WriteRune(r rune) (size int, err error) {
 	return size, nil
 }
 
-// put writes p, a byte or a rune, or returns an error and does not.
+// put writes p, which is one byte or one rune. If it times out, none of p was taken.
 func (b *BufWriter) put(p []byte) (err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -160,7 +160,7 @@ func (b *BufWriter) put(p []byte) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, c := range p { // copy would leave the guest for a few bytes
+	for _, c := range p { // copy would be slower: a call out of the guest, for a few bytes
 		b.buf[b.n] = c
 		b.n++
 	}
@@ -176,16 +176,16 @@ func (b *BufWriter) put(p []byte) (err error) {
 	return err
 }
 
-// ReadFrom writes what r returns until [io.EOF]. It reads into the buffer, and returns the
-// number of bytes that are in the buffer or with the host and the first error of the
-// stream or of r. It does not flush at the end, except for line ends in line mode.
+// ReadFrom reads from r into the buffer until [io.EOF]. It returns the number of bytes that the
+// buffer or the host took and the first error of the stream or of r. It does not flush at the
+// end, except up to the last newline in line mode.
 //
-// What comes from a Read that took a millisecond or longer is flushed before the next Read,
-// with all that is in the buffer, so data that comes slowly is seen as it comes. If the deadline
-// has passed, ReadFrom does not read.
+// After a Read that took a millisecond or longer, ReadFrom flushes all that is in the buffer
+// before it reads again, so data that comes slowly is seen as it comes. If the deadline has
+// passed, ReadFrom does not read.
 //
-// Other calls may come in between while it reads. A second ReadFrom at the same time uses its
-// own 512-byte buffer, which a timeout may lose.
+// While it reads, other calls may use b. A second ReadFrom at the same time uses its own
+// 512-byte buffer, which a timeout may lose.
 func (b *BufWriter) ReadFrom(r io.Reader) (n int64, err error) {
 	for empty := 0; err == nil; empty++ {
 		var m int
@@ -203,8 +203,8 @@ func (b *BufWriter) ReadFrom(r io.Reader) (n int64, err error) {
 	return n, err
 }
 
-// readOnce writes what one Read of r returns. While r reads, it has the free end of the
-// buffer, and other calls have the rest, with room for a rune.
+// readOnce writes what one Read of r returns. The Read gets the free end of the buffer.
+// Meanwhile other calls use the rest, which has room for at least one rune.
 func (b *BufWriter) readOnce(r io.Reader) (n int, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -238,7 +238,7 @@ func (b *BufWriter) readOnce(r io.Reader) (n int, err error) {
 		live = platform.Now()-began >= atOnce
 	}()
 	werr := b.err
-	if werr != nil { // since r began to read
+	if werr != nil { // of another call, while r was reading
 		n = 0
 	} else if taken {
 		n, werr = b.writeLocked(p[:n])
@@ -265,14 +265,14 @@ func (b *BufWriter) Flush() error {
 	return b.flushLocked()
 }
 
-// Sync is Flush under the name that loggers look for, such as zap's AddSync.
+// Sync calls Flush. Loggers such as zap look for a method of this name.
 func (b *BufWriter) Sync() error { return b.Flush() }
 
-// Close flushes, closes the Writer, and returns the first error. Later calls return an
-// error that matches [os.ErrClosed], except that a second Close does nothing.
+// Close flushes, closes the Writer, and returns the first error. Later calls return an error
+// that matches [os.ErrClosed], except that a second Close does nothing.
 //
-// If the deadline of [Stdout] or [Stderr] has passed, b stays open, as its Writer does,
-// and keeps the bytes in the buffer.
+// On [Stdout] and [Stderr], if Close times out, b stays open, as its Writer does, and keeps the
+// bytes in the buffer.
 func (b *BufWriter) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -292,7 +292,7 @@ func (b *BufWriter) Close() error {
 	return err
 }
 
-// writeLocked is Write.
+// writeLocked implements Write.
 func (b *BufWriter) writeLocked(p []byte) (n int, err error) {
 	if b.err != nil {
 		return 0, b.err
@@ -312,7 +312,7 @@ func (b *BufWriter) writeLocked(p []byte) (n int, err error) {
 	return n + m, err
 }
 
-// lineEndLocked returns the end of the last line in p that must be flushed, or 0.
+// lineEndLocked returns how many bytes of p line mode must flush: up to the last newline.
 func (b *BufWriter) lineEndLocked(p []byte) int {
 	if !b.lines {
 		return 0
@@ -320,8 +320,8 @@ func (b *BufWriter) lineEndLocked(p []byte) int {
 	return bytes.LastIndexByte(p, '\n') + 1
 }
 
-// appendLocked puts p into the buffer, which it drains whenever it is full. A write that
-// would fill an empty buffer bypasses it.
+// appendLocked puts p into the buffer, and drains it whenever it is full. A write that would
+// fill an empty buffer bypasses it.
 func (b *BufWriter) appendLocked(p []byte) (n int, err error) {
 	for b.n > 0 || len(p)-n < len(b.buf) {
 		m := copy(b.buf[b.n:], p[n:])
@@ -338,7 +338,7 @@ func (b *BufWriter) appendLocked(p []byte) (n int, err error) {
 	return n + m, err
 }
 
-// flushLocked is Flush.
+// flushLocked implements Flush.
 func (b *BufWriter) flushLocked() error {
 	if b.w.Load() == nil {
 		return notOpen("flush")
@@ -349,19 +349,18 @@ func (b *BufWriter) flushLocked() error {
 	return b.drainLocked(b.n, true)
 }
 
-// drainLocked hands the first n bytes in the buffer to the host. Those that the host does
-// not take stay.
+// drainLocked hands the first n bytes in the buffer to the host, and flushes if flush is set.
+// Bytes that the host does not take stay in the buffer.
 func (b *BufWriter) drainLocked(n int, flush bool) error {
 	m, err := b.handLocked(b.buf[:n], flush)
-	yield(m << 2) // it has taken many calls to fill the buffer
+	yield(m << 2) // for the many calls that filled the buffer
 	if b.n -= m; b.n > 0 {
 		copy(b.buf, b.buf[m:m+b.n])
 	}
 	return err
 }
 
-// handLocked hands p to the host. If flush is set, it also flushes, if there is something to
-// flush.
+// handLocked hands p to the host. If flush is set, it also flushes what is not flushed yet.
 func (b *BufWriter) handLocked(p []byte, flush bool) (n int, err error) {
 	w := b.w.Load()
 	if w == nil {

@@ -8,23 +8,24 @@ import (
 	"github.com/wasio-dev/wasio/internal/platform"
 )
 
-// century stands for all longer times.
+// century caps the time until a deadline, so that adding it to platform.Now cannot overflow.
 const century = 100 * 365 * 24 * time.Hour
 
-// SetWriteDeadline sets the time after which calls that write or flush fail with an
-// error that matches [os.ErrDeadlineExceeded] and whose Timeout method returns true. The
-// zero time means no deadline. On a closed Writer, the error matches [os.ErrClosed].
+// SetWriteDeadline sets the time after which calls that write or flush fail with an error that
+// matches [os.ErrDeadlineExceeded] and whose Timeout method returns true. The zero time means
+// no deadline. On a closed Writer, SetWriteDeadline returns an error that matches
+// [os.ErrClosed].
 //
-// The error of a deadline does not stick: after the deadline is extended, continue with p[n:].
-// If n is len(p), only the flush is outstanding, and the next Write or Flush completes it.
+// A timeout does not stick: after the deadline is extended, continue with p[n:]. If n is
+// len(p), only the flush is outstanding, and the next Write or Flush completes it.
 //
-// A call looks at the deadline when it begins, after each wait, and when it has let other
-// goroutines run. SetWriteDeadline does not wait for a call under way: that call meets the new
-// deadline, too. Changes of the wall clock have no effect. A deadline ends no call of the host
-// that itself waits: Wasmtime waits in write for the reader of standard output.
+// A call checks the deadline when it begins, after each wait, and after it has let other
+// goroutines run. SetWriteDeadline does not wait for a call under way, and the new deadline
+// applies to that call, too. Changes of the wall clock have no effect. A deadline cannot end a
+// host call that itself waits, as Wasmtime's write does until somebody reads standard output.
 //
-// With the Go toolchain a wait that has a deadline looks at the stream after pauses, which
-// makes it slow, unless the program imports package componentize.
+// With the Go toolchain, unless the program imports package componentize, a wait with a
+// deadline is slow: it checks the stream after pauses.
 //
 // The build tag module.std leaves out SetWriteDeadline and SetRecheckInterval, and with them
 // package time, which adds 46 KB to a guest built with TinyGo.
@@ -38,27 +39,26 @@ func (w *Writer) SetWriteDeadline(t time.Time) error {
 		deadline = platform.Now() + int64(max(0, min(time.Until(t), century)))
 	}
 	w.deadline.Store(deadline)
-	platform.Interrupt(w.handle.Load()) // a wait that began without a limit
+	platform.Interrupt(w.handle.Load()) // ends a wait that began without this deadline
 	return nil
 }
 
-// SetRecheckInterval bounds the time between two looks at the stream while a call waits, in case
-// a wake-up was lost. A time of 0 or less means the default. The call itself may wait for any
-// time: SetWriteDeadline bounds that. Wasmtime 21 and 22 lose wake-ups where the
-// embedder uses AsyncStdoutStream (wasmtime issue 8781), and a guest that waits for the stream
-// alone hangs.
+// SetRecheckInterval bounds the time between two checks of the stream while a call waits, in
+// case a wake-up was lost. If every is 0 or less, it is the default. It does not bound the call
+// as a whole: SetWriteDeadline does. Wasmtime 21 and 22 lose wake-ups if the embedder uses
+// AsyncStdoutStream (wasmtime issue 8781), and a guest that waits for the stream alone hangs.
 //
-// With TinyGo, and with package componentize, the default is 2 to 8 ms, and longer times count
-// as 8 ms. Elsewhere the default is never, and with an interval or a deadline a wait looks at
-// the stream after pauses that grow from 20 µs to 5 ms.
+// With TinyGo, and with package componentize, the default is 2 to 8 ms, and longer intervals
+// count as 8 ms. Otherwise the default is never, and with an interval or a deadline a wait
+// checks the stream after pauses that grow from 20 µs to 5 ms.
 func (w *Writer) SetRecheckInterval(every time.Duration) {
 	platform.UseLimits()
 	w.recheck.Store(int64(max(every, 0)))
 	platform.Interrupt(w.handle.Load())
 }
 
-// SetWriteDeadline sets the deadline of the Writer. What a call that timed out has left in
-// the buffer stays there for the next one.
+// SetWriteDeadline sets the deadline of the Writer. Bytes that a call could not hand over in
+// time stay in the buffer for the next one.
 func (b *BufWriter) SetWriteDeadline(t time.Time) error {
 	w := b.w.Load()
 	if w == nil {

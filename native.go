@@ -7,10 +7,11 @@ import (
 	"github.com/wasio-dev/wasio/internal/native"
 )
 
-// Off wasm no host provides the functions that package generated imports: package native
-// has their bodies. This is how package wasiotest puts a stream in the place of a standard one.
+// Natively package internal/native has the bodies of the functions that the packages in
+// generated import from a host. Through SwapWriter, package wasiotest replaces the standard
+// streams.
 func init() {
-	var own [2]uint32 // the handles of the process, as far as they are known
+	var own [2]uint32 // the handles of the process's own streams; 0 if not known yet
 	native.SwapWriter = func(fd int, handle uint32) (before uint32) {
 		w := Stdout()
 		if fd == host.Stderr {
@@ -30,8 +31,8 @@ func init() {
 	}
 }
 
-// transfer is transferLocked with the lock, which it unlocks even if the model of a host
-// panics because of a forbidden call.
+// transfer locks w and calls transferLocked. It unlocks w even if the model of a host panics
+// because of a forbidden call.
 func (w *Writer) transfer(p []byte, flush bool) (n int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

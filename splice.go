@@ -7,52 +7,52 @@ import (
 	"github.com/wasio-dev/wasio/internal/platform"
 )
 
-// maxSplice is the most that one host call is asked to move, in bytes. Some hosts make room
-// for as many bytes as they are asked for, Wasmtime 21 among them.
+// maxSplice is the most bytes that one host call is asked to move. Some hosts, such as Wasmtime
+// 21, allocate as many bytes as they are asked for.
 const maxSplice = 1 << 20
 
-// Splice has the host move bytes from an input stream to w: they never enter the program. It
-// moves at most n bytes, or all until the stream ends if n is negative, and then flushes
-// once. It returns the number of bytes moved and the first error. The end of the input stream
-// is not an error, so moved is less than n, with a nil error, if the stream ends early.
+// Splice moves bytes from an input stream to w inside the host, so that they never enter the
+// program. It moves at most n bytes, or all until src ends if n is negative, and then flushes
+// once. It returns the number of bytes moved and the first error. Splice is like [io.CopyN],
+// except that the end of src is not an error: if src ends early, moved is less than n and err
+// is nil.
 //
-// The input stream is a borrow<input-stream>: the value that bindings by wit-bindgen-go have
-// or, with wit-bindgen, the result of the method Handle. It remains the caller's.
+// The handle src is a borrow<input-stream>: a value as wit-bindgen-go's bindings have it or,
+// with wit-bindgen, the result of the method Handle. The caller still owns the stream.
 //
-// Splice keeps the promises of [Writer.Write]: it is never interleaved with another call, and
-// an error of w sticks. The deadline of w and [Writer.SetRecheckInterval] apply to waits for
-// either stream. While Splice waits for the input stream, what it has moved is not flushed; a
-// program that must answer each part of a request splices that part alone. What a [BufWriter]
-// on w still holds is written after the bytes that Splice moves: call its Flush before.
+// Splice is never interleaved with another call, and an error of w sticks. The deadline of w
+// and [Writer.SetRecheckInterval] apply to waits for either stream. While Splice waits for src,
+// the bytes already moved are not flushed; a program that must answer each part of a request
+// splices that part alone. Bytes in the buffer of a [BufWriter] on w are written after those
+// that Splice moves: call its Flush first.
 //
-// Errors have type *[Error]. If Source is set, the input stream has failed, or the wait for
-// its bytes met the deadline or made no progress. Such an error does not stick. Any other
-// belongs to w. The host does not say which stream failed in a splice. So Splice asks both,
-// before and after, and sets Source only if it is certain. The failure of a TCP socket of
-// Wasmtime, which does not show before somebody reads, counts as an error of w.
+// Errors have type *[Error]. If Source is set, src failed, timed out or made no progress. Such
+// an error does not stick. Any other error is one of w. The host does not say which stream a
+// splice failed on. So Splice asks both streams, before and after, and sets Source only if it
+// is certain. The failure of a TCP socket of Wasmtime, which shows only when the socket is
+// read, counts as an error of w.
 //
 // If w fails, the bytes that the host has read and not written are lost, at most 1 MiB: a
-// splice is a read and then a write (WIT of wasi:io). Where w works again after that, so can
-// be the next byte of the input stream.
+// splice is a read and then a write (WIT of wasi:io). If w works again after its failure, the
+// next byte of src may be lost, too: Splice skips it to find out whether src has ended.
 //
-// [Stdout] and [Stderr] work again after they have failed, on Wasmtime, so to them Splice waits
-// for each piece of the input stream before it moves it. That makes it slow for files, which
-// Wasmtime reads by 4 KiB then. The end of a TCP socket of Wasmtime, and a failure of standard
-// input, count as errors of w there. If the reader of w goes away as the last piece of a socket
-// is moved, Splice takes that for the end. Use [io.Copy] for files and sockets.
+// On Wasmtime, [Stdout] and [Stderr] work again after a failure. So a Splice to them waits for
+// each piece of src before it moves the piece. That is slow for files, which Wasmtime then
+// reads by 4 KiB. The end of a TCP socket and a failure of standard input count as errors of w
+// there. If the reader of w goes away while the last piece of a socket is moved, Splice takes
+// that for the end of src. Use [io.Copy] for files and sockets.
 //
-// Splice is like [io.CopyN], but the bytes stay in the host, and a short source is not an
-// error. It is a function because a method cannot have type parameters, and [io.Copy] does
-// not find it because an input stream is not an [io.Reader]. See the example for a reader
-// that makes io.Copy use it.
+// Splice is a function because a method cannot have type parameters. [io.Copy] does not call
+// it, since an input stream is not an [io.Reader]; the example has a reader that makes it do
+// so.
 //
-// With jco 1.35, every splice ends the program with a TypeError, a fault of its
-// OutputStream.splice. Copy the bytes through the program there.
+// On jco 1.35 every splice ends the program with a TypeError, because of a bug in its
+// OutputStream.splice. Use io.Copy there.
 func Splice[InputStream Handle](w *Writer, src InputStream, n int64) (moved int64, err error) {
 	return w.splice(streams.InputStream(src), n)
 }
 
-// splice is Splice.
+// splice implements Splice.
 func (w *Writer) splice(src streams.InputStream, n int64) (moved int64, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -72,14 +72,15 @@ func (w *Writer) splice(src streams.InputStream, n int64) (moved int64, err erro
 	return moved, err
 }
 
-// spliceLocked is the protocol. Like write, splice comes right after check-write, and src is
-// asked before that: both must be known to be open for a splice that fails to tell whether src
-// has lost bytes by it. It moves nothing if src has none yet, as a permit holds until it is used.
+// spliceLocked is the protocol. Like a write, a splice comes right after check-write. Before
+// that, spliceLocked asks src: only if both streams are known to be open can the error of a
+// splice be attributed to one of them. A splice that moves nothing found no bytes in src, since
+// a permit holds until it is used.
 //
-// Splice comes before the wait for src, since a host may read what it is asked for: files of
-// Wasmtime read no more than 4 KiB for a program that waits first. Only with a standard stream
-// the wait comes first: as that works again after it has failed, it must not meet the end of src
-// in a splice, and some know of their end when they are ready.
+// A splice is tried before a wait for src, since a host may read as much as it is asked for:
+// Wasmtime reads a file by no more than 4 KiB if the program waits first. Only on a standard
+// stream the wait comes first. That stream works again after it has failed, so the end of src
+// must not show in a splice, and some sources know of their end once they are ready.
 func (w *Writer) spliceLocked(src streams.InputStream, n int64) (moved int64, err error) {
 	stream, standard := w.stream(), w.standard != nil
 	wait := standard // for src
@@ -123,14 +124,14 @@ func (w *Writer) spliceLocked(src streams.InputStream, n int64) (moved int64, er
 		moved += int64(size)
 		w.state, since = owed, waits{}
 		yield(int(size))
-		if w.overdue() { // src may never make it wait, nor end
+		if w.overdue() { // src may neither make it wait nor end
 			return moved, timeout()
 		}
 	}
 	return moved, nil
 }
 
-// sourceStall returns the error of a wait for src.
+// sourceStall returns the error of a wait for src that ended with reason.
 func sourceStall(reason *cause) error {
 	if reason == errStuck {
 		reason = &cause{"input stream is ready, but has no bytes", io.ErrNoProgress}
@@ -138,8 +139,8 @@ func sourceStall(reason *cause) error {
 	return &Error{Op: "read", Source: true, Err: reason}
 }
 
-// closeSpliceLocked returns the error of w that came before a splice. It returns nil if w has
-// closed after the last byte of src, as a body of known length does.
+// closeSpliceLocked returns the error that check-write reported before a splice. It returns nil
+// if w has closed after the last byte of src, as a body of known length does.
 func (w *Writer) closeSpliceLocked(src streams.InputStream, e streams.StreamError) error {
 	err := w.failLocked("check-write", e)
 	if e.Closed() && w.standard == nil && hasEnded(src) {
@@ -152,9 +153,9 @@ func (w *Writer) closeSpliceLocked(src streams.InputStream, e streams.StreamErro
 // before. It returns nil if src has ended.
 //
 // A stream that has closed or failed says so again when it is asked (WIT of wasi:io 0.2.2). But
-// on Wasmtime standard output works again, and so does an HTTP body that was given too much, so
-// the error is one of w unless src fails again, or may have ended without a word: a TCP socket
-// tells only when it is read, and standard input says nothing if it is asked for no byte.
+// on Wasmtime standard output works again, and so does an HTTP body that was given too much. So
+// the error is one of w unless src fails again or may have ended silently: a TCP socket reports
+// its end only when it is read, and standard input only if it is asked for a byte.
 func (w *Writer) failSpliceLocked(src streams.InputStream, e streams.StreamError) error {
 	if _, again, failed := w.stream().CheckWrite().Result(); failed {
 		return w.failLocked("splice", telling(e, again))
@@ -176,7 +177,7 @@ func (w *Writer) failSpliceLocked(src streams.InputStream, e streams.StreamError
 	return w.failLocked("splice", e)
 }
 
-// hasEnded reports whether src says that it has ended, for which a file must be waited for.
+// hasEnded reports whether src says that it has ended. A file says so only after a wait.
 func hasEnded(src streams.InputStream) bool {
 	platform.UseLimits()
 	for round := range maxAtOnce { // some 25 ms
@@ -191,7 +192,7 @@ func hasEnded(src streams.InputStream) bool {
 	return false
 }
 
-// sourceError returns the error of src, which does not stick, or nil if that has ended.
+// sourceError returns the error of src, which does not stick, or nil if src has ended.
 func (w *Writer) sourceError(e streams.StreamError) error {
 	if e.Closed() {
 		return nil
@@ -199,7 +200,7 @@ func (w *Writer) sourceError(e streams.StreamError) error {
 	return &Error{Op: "read", Source: true, Err: w.reasonOf(e)}
 }
 
-// telling returns e, or again if e is only closed. It drops the error handle in the other.
+// telling returns e, or again if e only says closed. It drops the error handle in the other.
 func telling(e, again streams.StreamError) streams.StreamError {
 	if e.Closed() {
 		return again

@@ -13,8 +13,8 @@ import (
 )
 
 // standard is an interface so that only programs that call both Stdout and NewBufWriter, or
-// IsTerminal, import wasi:cli/terminal-*. Without it, so would a BufWriter on the body of a
-// response, and a server's world has no terminals.
+// IsTerminal, import wasi:cli/terminal-*. Otherwise a program with a BufWriter on the body of a
+// response would import them, too, and a server's world has none.
 type standard interface {
 	isTerminal() bool
 	lineMode() bool // of a new BufWriter
@@ -30,18 +30,19 @@ var (
 	openStdout, openStderr     sync.Once
 )
 
-// Stdout returns the Writer on the standard output of the program: always the same one,
-// on one handle. Its Close flushes and leaves it open. If the program is not a WebAssembly
-// guest, it is the standard output of the process.
+// Stdout returns the Writer on the standard output of the program, which is always the same
+// one. Its Close flushes and leaves it open. If the program is not a WebAssembly guest, it
+// writes to the standard output of the process.
 //
-// A guest gets no signal if the reader has gone, so a loop that ignores the errors of its
-// Writes does not end.
+// A guest gets no SIGPIPE when the reader goes, so a loop that ignores the errors of Write
+// does not end.
 func Stdout() *Writer {
 	openStdout.Do(func() { stdoutWriter.open(stdout.GetStdout(), standardOutput{}) })
 	return &stdoutWriter
 }
 
-// Stderr returns the Writer on the standard error output of the program, as Stdout does.
+// Stderr returns the Writer on the standard error of the program, as Stdout does on its
+// standard output.
 func Stderr() *Writer {
 	openStderr.Do(func() { stderrWriter.open(stderr.GetStderr(), standardError{}) })
 	return &stderrWriter
@@ -56,8 +57,8 @@ func (w *Writer) open(stream streams.OutputStream, s standard) {
 // IsTerminal reports whether w is [Stdout] or [Stderr] and writes to a terminal, as
 // wasi:cli/terminal-stdout and terminal-stderr say.
 //
-// It is a function because a program with package text/template keeps all methods of a Writer:
-// with a method it would import these interfaces, which the world of a server lacks.
+// It is not a method because a program that links text/template keeps all methods of a Writer:
+// it would import these interfaces, which the world of a server lacks.
 func IsTerminal(w *Writer) bool { return w.standard != nil && w.standard.isTerminal() }
 
 func (standardOutput) isTerminal() bool {
@@ -81,20 +82,20 @@ func dropTerminal(terminal *terminaloutput.TerminalOutput) bool {
 
 func (s standardOutput) lineMode() bool { return s.isTerminal() }
 
-// A message should be seen at once, whoever reads it. Besides, the world of a server,
-// wasi:http/proxy, has standard error but no terminals.
+// lineMode is true for any reader: a message should be seen at once. Besides, the world of a
+// server, wasi:http/proxy, has standard error but no terminals.
 func (standardError) lineMode() bool { return true }
 
-// Tie returns a writer to w that flushes out before each Write: a [BufWriter], a Writer, or a
-// [bufio.Writer] that no other goroutine uses. As the output of the standard logger, with w on
-// another stream, it keeps the order of the two, and log.Fatal ends the program with nothing
-// lost:
+// Tie returns a writer that flushes out before each Write to w. It takes a [BufWriter], a
+// [Writer], or a [bufio.Writer] that no other goroutine uses. As the output of the standard
+// logger, the result keeps messages in order with the bytes of out, and log.Fatal loses
+// nothing:
 //
 //	out := wasio.NewBufWriter(wasio.Stdout())
 //	log.SetOutput(wasio.Tie(out, wasio.Stderr()))
 //
-// It leaves the error of a flush to the next call of out. A stream that takes no bytes holds
-// up Write, and with it log.Fatal, for as long as its write deadline allows.
+// The error of a flush is left to the next call on out. If the stream of out takes no bytes,
+// Write waits, and with it log.Fatal, until the write deadline of that stream.
 func Tie(out interface{ Flush() error }, w io.Writer) io.Writer { return &tied{out, w} }
 
 type tied struct {

@@ -9,26 +9,26 @@ import (
 
 const (
 	atOnce    int64 = 1_000_000     // a shorter wait counts as returning at once
-	maxAtOnce       = 12            // waits in a row that may return at once before there are pauses
+	maxAtOnce       = 12            // waits in a row that may return at once before pauses begin
 	maxPaused int64 = 1_000_000_000 // what the pauses add up to before a stream counts as stuck
 )
 
 // waits counts waits since the stream last permitted or delivered a byte.
 type waits struct {
 	n      int
-	paused int64 // the pauses after waits that returned at once
-	ready  bool  // whether the last one ended as the pollable was ready, or its bound had passed
+	paused int64 // the sum of the pauses after waits that returned at once
+	ready  bool  // the last wait ended because the stream was ready, not because of its bound
 }
 
 // waitLocked waits on p, a pollable of a stream, and drops it. It returns nil when the stream
-// may permit or have bytes, or else errTimeout or errStuck. Each wait takes a new pollable, as
-// one from before a flush can be stuck at ready, and drops it before any other call: a host may
-// trap if a stream is dropped before its pollables.
+// may permit or have bytes, or else errTimeout or errStuck. Each wait has a new pollable, since
+// one from before a flush may stay ready, and drops it before any other host call, since a host
+// may trap if a stream is dropped before its pollables.
 //
-// A host may say that a stream is ready which permits nothing ("may return prematurely", says
-// Wasmtime of pollable.block). The first waits that return at once cost nothing, since a pause
-// takes a millisecond on most hosts, however short it is meant to be. After those waitLocked
-// pauses, for twice as long each time.
+// A host may say that a stream is ready although it permits nothing (Wasmtime's pollable.block
+// "may return prematurely"). The first waits that return at once are not followed by a pause,
+// since the shortest one takes a millisecond on most hosts. After later ones waitLocked pauses,
+// each time for twice as long.
 //
 //go:noinline
 func (w *Writer) waitLocked(p poll.Pollable, since *waits) *cause {
@@ -47,13 +47,13 @@ func (w *Writer) waitLocked(p poll.Pollable, since *waits) *cause {
 	since.ready = platform.Await(p, bound, since.n)
 	p.ResourceDrop()
 	since.n++
-	deadline = w.deadline.Load() // the wait may have ended as there is a new one
+	deadline = w.deadline.Load() // a new one may have ended the wait
 	if began == 0 && deadline == 0 {
 		return nil
 	}
 	now := platform.Now()
 	if since.ready && since.n > maxAtOnce && now-began < atOnce {
-		if since.paused >= maxPaused && deadline == 0 { // else the deadline decides
+		if since.paused >= maxPaused && deadline == 0 { // otherwise the deadline decides
 			return errStuck
 		}
 		d := min(max(since.paused, platform.MinPause), platform.MaxPause, bound)
@@ -67,8 +67,8 @@ func (w *Writer) waitLocked(p poll.Pollable, since *waits) *cause {
 	return nil
 }
 
-// stallLocked returns the error of a call whose wait for the stream of w ended with reason.
-// The error of a deadline does not stick.
+// stallLocked returns the error of a call whose wait for the stream of w ended with reason. A
+// timeout does not stick.
 func (w *Writer) stallLocked(reason *cause) error {
 	err := &Error{Op: "check-write", Err: reason}
 	if reason != errTimeout {
@@ -78,15 +78,15 @@ func (w *Writer) stallLocked(reason *cause) error {
 	return err
 }
 
-// worked counts what the program has written since others last ran.
+// worked is how much the program has written since other goroutines last ran, as yield counts.
 var worked platform.Uint32
 
-// yield lets other goroutines run if the program has written for about a millisecond since
-// they last did, and reports whether it did so. A guest has a single thread, on which nothing
-// interrupts a goroutine that does not wait, and a host that keeps up never makes one wait. No
-// clock is read for it, as that would cost more: a write counts as much as 8 KiB, and 128 of
-// them take Wasmtime 48 a millisecond. To let others run takes 1 µs with the Go toolchain, as
-// long as one or two writes to a fast host, even if there are none.
+// yield lets other goroutines run if the program has written for about a millisecond since they
+// last ran, and reports whether it did so. A guest has a single thread, on which nothing
+// interrupts a goroutine that does not wait, and a fast host never makes one wait. Reading a
+// clock would cost more, so yield counts: a write counts as much as 8 KiB, and Wasmtime 48
+// takes a millisecond for 128 of them. Letting others run takes 1 µs with the Go toolchain, as
+// long as one or two writes to a fast host, even if no other goroutine can run.
 func yield(bytes int) bool {
 	n := worked.Load() + 1 + uint32(bytes)>>13
 	if n < 128 {

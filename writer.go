@@ -9,64 +9,64 @@ import (
 	"go.bytecodealliance.org/cm"
 )
 
-// maxPiece is the most that one host call carries, in bytes. Wasmtime takes up to 128 MiB
-// of arguments per call and traps on more, whatever its permit says.
+// maxPiece is the most bytes passed in one host call. Wasmtime takes up to 128 MiB of arguments
+// per call and traps on more, whatever its permit says.
 const maxPiece = 64 << 20
 
-// A Writer is an [io.Writer] on an output stream of WASI 0.2. It writes each piece that
-// the host permits, flushes, and waits until the flush is complete: when Write returns nil,
-// all of p has left the program.
+// A Writer is an [io.Writer] on an output stream of WASI 0.2. It writes in pieces, as the host
+// permits, flushes, and waits until the flush is complete: when Write returns a nil error, all
+// of p has left the program.
 //
-// All methods are safe for concurrent use. One Write, WriteString or Flush is never
-// interleaved with another; calls get their turn in the order in which they began. Other
-// goroutines run before a call waits, and now and then where none does. While it waits, the
-// host blocks the whole program, which has a single thread.
+// All methods are safe for concurrent use. Write, WriteString and Flush calls are never
+// interleaved and get their turn in the order in which they began. Other goroutines run before
+// a call waits and, while no call has to wait, about once a millisecond. During a wait the host
+// blocks the whole program, which has a single thread.
 //
-// After an error every later call returns the same error, without asking the host: a
-// stream is closed once an operation on it has failed (WIT of wasi:io 0.2.2). Only the
-// error of a deadline does not stick. Errors have type *[Error].
+// After an error every later call returns the same error, without asking the host: a stream is
+// closed once an operation on it has failed (WIT of wasi:io 0.2.2). Only a timeout, the error
+// of a deadline, does not stick. Errors have type *[Error].
 //
-// The zero Writer is a closed one.
+// The zero Writer is closed.
 type Writer struct {
 	mu platform.Mutex // guards condition; locked after the mu of a BufWriter
 	condition
 
-	// The setters of deadlines read these without mu: they must not wait for the call
-	// that they are meant to end.
-	handle   platform.Uint32 // 0, which no handle is, if not open
+	// SetWriteDeadline and SetRecheckInterval use these without mu: they must not wait for
+	// the call that they are meant to end.
+	handle   platform.Uint32 // 0 if not open; no handle is 0
 	deadline platform.Int64  // a time of platform.Now; 0 is none
-	recheck  platform.Int64  // the longest that a wait may last; 0 is the default
+	recheck  platform.Int64  // the longest that one wait may last; 0 is the default
 
-	standard standard // nil unless it is standard output or standard error
+	standard standard // nil unless w is standard output or standard error
 }
 
-// A condition is what calls leave behind for later ones.
+// A condition is what a call leaves behind for later ones.
 type condition struct {
-	err    error // the first that sticks; state is owed or ended then
+	err    error // the first one that sticks; if set, state is owed or ended
 	state  state
 	waits  waits  // since the last permit
-	rest   []byte // what a ReadFrom has read and, at a deadline, not written
+	rest   []byte // what a ReadFrom read but could not write before the deadline
 	decode func(err ErrorHandle) error
 }
 
-// A state says what is known of the flushes of a stream.
+// A state says what is known about the flushes of a stream.
 type state uint8
 
 const (
 	fresh   state = iota // nothing: the stream is as NewWriter got it
 	owed                 // bytes were written, or a flush began, since the last complete flush
 	flushed              // nothing was written since the last complete flush
-	ended                // flushed, and then closed by the host; no write was refused yet
+	ended                // flushed, then closed by the host; no write has been refused yet
 )
 
-// A Handle is a resource as a program's bindings have it: a value of the type that
-// wit-bindgen-go makes for it, or what the methods Handle and TakeHandle return in bindings by
-// wit-bindgen.
+// A Handle is the handle of a resource, as a program's bindings represent it: a value of
+// the type that wit-bindgen-go generates or, with wit-bindgen, the result of the method Handle
+// or TakeHandle.
 type Handle interface{ ~uint32 | ~int32 }
 
-// NewWriter returns a Writer on an own<output-stream>, given the value that bindings by
-// wit-bindgen-go return or, with wit-bindgen, the result of TakeHandle. The Writer owns the
-// handle from then on: Close drops it, and nobody else may.
+// NewWriter returns a Writer on an output stream, given its own<output-stream> handle: the
+// value that wit-bindgen-go's bindings return or, with wit-bindgen, the result of TakeHandle.
+// The Writer owns the handle from then on: Close drops it, and nobody else may.
 //
 // A stream that belongs to a parent, such as the body of an HTTP message, must be closed
 // before the parent is finished. A host may permit no bytes until somebody reads the
@@ -77,39 +77,39 @@ func NewWriter[OutputStream Handle](stream OutputStream) *Writer {
 	return w
 }
 
-// Write writes p to the stream and flushes it. It returns the number of bytes that the
-// host took, which is less than len(p) only with an error. If the host refused the rest,
-// the error matches [io.ErrClosedPipe]: the reader has gone, or the stream takes no more, as
-// that of an HTTP response without a body.
+// Write writes p to the stream and flushes it. It returns the number of bytes that the host
+// took, which is less than len(p) only with an error. If the host refused the rest, the error
+// matches [io.ErrClosedPipe]: the reader has gone, or the stream takes no more, as in an HTTP
+// response without a body.
 //
-// If the host fails while it flushes, n is len(p), and how much of p has arrived is not
-// known. A host may also deliver a part of what it then reports as failed, as Wasmtime does
-// of a body that exceeds its length, so bytes beyond n may have arrived. If it closes the
-// stream after it has taken all of p, as it does at the end of a body of known length, Write
-// succeeds and the next one fails (WIT of wasi:io 0.2.7); the host may have dropped what it
-// held even so. On [Stdout] and [Stderr] that is an error at once, since their reader has
-// gone.
+// If the flush fails, n is len(p), and how much of p has arrived is unknown. A host may also
+// deliver part of a write that it reports as failed, as Wasmtime does when a body exceeds its
+// announced length, so bytes beyond n may have arrived.
+//
+// If the host closes the stream after it has taken all of p, as it does at the end of a body of
+// known length, Write succeeds and the next one fails (WIT of wasi:io 0.2.7). Even so the host
+// may have dropped bytes that it held. On [Stdout] and [Stderr] Write fails at once, since
+// their reader has gone.
 //
 // A Write of no bytes makes no host call. Write does not retain p.
 func (w *Writer) Write(p []byte) (n int, err error) {
 	return w.transfer(p, len(p) > 0)
 }
 
-// WriteString is Write without a copy of s.
+// WriteString is like Write, but writes a string, without a copy of it.
 func (w *Writer) WriteString(s string) (n int, err error) {
 	return w.Write(bytesOf(s))
 }
 
-// ReadFrom writes what r returns until [io.EOF], and flushes. It returns the number of bytes
-// read and the first error of the stream or of r. Other calls may come in between while it
-// reads. The error of a deadline loses nothing: what was read and not written by then counts,
-// and the next call that writes or flushes writes it first. If the deadline has passed,
-// ReadFrom does not read.
+// ReadFrom reads from r until [io.EOF], writes what it has read, and flushes. It returns the
+// number of bytes read and the first error of the stream or of r. While it reads, other calls
+// may use w. A timeout loses nothing: bytes that were read and not yet written are counted, and
+// the next call that writes or flushes writes them first. If the deadline has passed, ReadFrom
+// does not read.
 //
-// What r returns is flushed before the next Read if that may have to wait: if r returned less
-// than the 32 KiB that it was asked for, or took a millisecond or longer. So a reader that is
-// fast, and fills its buffer, costs one flush at the end, and any other one for each Read, as
-// a Write of each piece does.
+// ReadFrom flushes before the next Read if that may have to wait: if the last one returned less
+// than the 32 KiB that it was asked for, or took a millisecond or longer. So a fast reader that
+// fills its buffer costs one flush at the end, and any other reader one for each Read.
 func (w *Writer) ReadFrom(r io.Reader) (n int64, err error) {
 	buf := make([]byte, 32<<10)
 	for empty := 0; err == nil; empty++ {
@@ -151,14 +151,14 @@ func (w *Writer) ready() error {
 	return w.readyLocked(0, true)
 }
 
-// take is takeLocked with the lock.
+// take locks w and calls takeLocked.
 func (w *Writer) take(p []byte, flush bool) (n int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.takeLocked(p, flush)
 }
 
-// takeLocked writes p. What it cannot write before the deadline it keeps for the next call.
+// takeLocked writes p, and keeps what it cannot write before the deadline for the next call.
 func (w *Writer) takeLocked(p []byte, flush bool) (n int, err error) {
 	n, err = w.transferLocked(p, flush)
 	if n < len(p) && isTimeout(err) {
@@ -169,8 +169,7 @@ func (w *Writer) takeLocked(p []byte, flush bool) (n int, err error) {
 }
 
 // Flush flushes the stream and waits until the flush is complete. Write does that, too, so
-// Flush is needed only after the error of a deadline, or if somebody else has written to
-// the same stream.
+// Flush is needed only after a timeout, or if somebody else has written to the same stream.
 func (w *Writer) Flush() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -181,12 +180,12 @@ func (w *Writer) Flush() error {
 // handle. It returns the error of the flush or of an earlier call. Later calls return an
 // error that matches [os.ErrClosed], except that a second Close does nothing.
 //
-// If the deadline has passed, Close drops the stream without a flush, and with it what a
-// ReadFrom could not write in time. The host may wait in the drop for what it has taken: on
-// TCP sockets of Wasmtime 48 Close does not return until the peer reads, which only the end of
-// the program can end.
+// If the deadline has passed, Close drops the stream without a flush, and with it any bytes
+// that a ReadFrom could not write in time. The host may wait in the drop until it has delivered
+// what it took: on a TCP socket of Wasmtime 48 Close does not return until the peer reads, and
+// no deadline ends that.
 //
-// Close of [Stdout] or [Stderr] flushes and leaves it open.
+// On [Stdout] and [Stderr] Close flushes and leaves the stream open.
 func (w *Writer) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -206,27 +205,27 @@ func (w *Writer) Close() error {
 	return err
 }
 
-// SetErrorDecoder sets a function that decodes the errors of the host for w and for the input
-// stream of a [Splice]. Decode passes err to a function of the program's own bindings, such as
-// filesystem-error-code or http-error-code. What it returns becomes the Err of the [Error],
-// unless it is nil. The Writer drops err afterwards.
+// SetErrorDecoder sets a function that decodes the host's errors, those of w and those of the
+// input stream of a [Splice]. Typically decode passes err to a function of the program's own
+// bindings, such as filesystem-error-code or http-error-code. The error that it returns, unless
+// it is nil, becomes the Err of the [Error]. The Writer drops err when decode returns.
 //
-// The Writer is locked while it calls decode, which must not use it nor panic.
+// The Writer is locked while it calls decode, which must neither use the Writer nor panic.
 func (w *Writer) SetErrorDecoder(decode func(err ErrorHandle) error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.decode = decode
 }
 
-// transferLocked is the protocol. It hands p to the host, piece by piece as the host
-// permits, and then has the host flush if flush is set. What is rarely needed is in other
-// functions, marked noinline: with TinyGo, a function pays at each call for all pointers that it
-// may hold, and inlined they add 0.9 KB to a guest.
+// transferLocked is the protocol. It writes p in pieces, as the host permits, and then flushes
+// if flush is set. Cold paths are separate functions, marked noinline: with TinyGo, each call
+// of a function pays for all pointers that the function may hold, and inlining the cold paths
+// adds 0.9 KB to a guest.
 //
-// A permit is for one write, which must come right after: a second write on it traps on
-// hosts of today, and another handle of the same sink can void it. After a flush the
-// stream permits nothing until the flush is complete, and only then do some hosts report
-// that it has failed.
+// A permit is for one write, which must come right after it: a second write traps on today's
+// hosts, and another handle of the same sink can void the permit. After a flush the stream
+// permits nothing until the flush is complete, and only then do some hosts report that it has
+// failed.
 //
 //go:noinline
 func (w *Writer) transferLocked(p []byte, flush bool) (n int, err error) {
@@ -262,7 +261,7 @@ func (w *Writer) transferLocked(p []byte, flush bool) (n int, err error) {
 		return n, nil
 	}
 	if n == 0 {
-		yield(0) // else a write has done it
+		yield(0) // otherwise the writes have done so
 	}
 	w.state = owed
 	if _, e, failed := stream.Flush().Result(); failed {
@@ -283,7 +282,7 @@ func (w *Writer) transferLocked(p []byte, flush bool) (n int, err error) {
 	}
 }
 
-// flushLocked is Flush.
+// flushLocked implements Flush.
 func (w *Writer) flushLocked() error {
 	if w.state == ended {
 		return nil
@@ -302,12 +301,12 @@ func (w *Writer) settle() error {
 	return w.flushLocked()
 }
 
-// readyLocked readies the Writer for a call that writes n bytes, flushes, or both: it writes
-// the rest of an earlier call. It returns the error of a call that does not get to the host.
+// readyLocked prepares for a call that writes n bytes, flushes, or both: it writes what an
+// earlier call has left in w.rest. It returns the error if the call must not reach the host.
 //
 //go:noinline
 func (w *Writer) readyLocked(n int, flush bool) error {
-	yield(0) // a loop may ignore the error
+	yield(0) // for loops that ignore the error
 	if n > 0 && w.state == ended {
 		w.state = owed // w.err refuses this write
 	}
@@ -319,7 +318,7 @@ func (w *Writer) readyLocked(n int, flush bool) error {
 	return err
 }
 
-// refusalLocked returns the error of a call that does not get to the host, or nil.
+// refusalLocked returns the error of a call that must not reach the host, or nil.
 func (w *Writer) refusalLocked(n int, flush bool) error {
 	if w.stream() == 0 {
 		op := "write"
@@ -332,28 +331,28 @@ func (w *Writer) refusalLocked(n int, flush bool) error {
 		return w.err
 	}
 	if (n > 0 || flush) && w.overdue() {
-		return timeout() // before flush, in which a host may block, as jco does for HTTP bodies
+		return timeout() // without a flush, in which a host may block, as jco does for HTTP bodies
 	}
 	return nil
 }
 
-// stickLocked makes err the error of every later call, and returns it. There is none before it:
-// after the first error no call gets to the host.
+// stickLocked makes err the error of every later call, and returns it. It never replaces an
+// error: after the first one no call reaches the host.
 func (w *Writer) stickLocked(err *Error) error {
 	w.err, w.state = err, owed
 	return err
 }
 
-// failLocked makes a stream-error the error that sticks, and returns it.
+// failLocked makes the reason in e the error that sticks, and returns it.
 //
 //go:noinline
 func (w *Writer) failLocked(op string, e streams.StreamError) error {
 	return w.stickLocked(&Error{Op: op, Err: w.reasonOf(e)})
 }
 
-// failFlushLocked is failLocked for an error that came when the host had taken all bytes.
-// If the host closed the stream then, that is no failure (WIT of wasi:io 0.2.7), except on
-// a standard stream, which is never a body of known length.
+// failFlushLocked is failLocked for an error reported after the host has taken all bytes. If
+// the host closes the stream then, that is no failure (WIT of wasi:io 0.2.7), except on a
+// standard stream, which is never a body of known length.
 //
 //go:noinline
 func (w *Writer) failFlushLocked(op string, e streams.StreamError) error {
@@ -364,7 +363,7 @@ func (w *Writer) failFlushLocked(op string, e streams.StreamError) error {
 	return err
 }
 
-// stream returns the stream of w, 0 if w is not open.
+// stream returns the stream of w, or 0 if w is not open.
 func (w *Writer) stream() streams.OutputStream { return streams.OutputStream(w.handle.Load()) }
 
 // bytesOf returns the bytes of s, which must not be changed.

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A build that cannot work fails, with an error that docs/building.md explains.
+// Each build fails with an error that docs/building.md explains.
 func TestBadBuilds(t *testing.T) {
 	page, err := os.ReadFile("../docs/building.md")
 	require.NoError(t, err)

@@ -9,18 +9,17 @@ import (
 	"github.com/wasio-dev/wasio/internal/platform"
 )
 
-// The canonical ABI: for a result that is a list or a string, the host asks the program for
-// memory, once, by calling a function that the component names for it. Then it stores address
-// and length at ret, as two uint32. That function is the export cabi_import_realloc of the
-// core module, if there is one, and cabi_realloc if not (wit-component). Package runtime of
-// go.bytecodealliance.org/pkg/wit exports cabi_realloc only, and allocates there. If that starts
-// a garbage collection, it asks the host for the time, and the host traps: a program may not
-// call it while it asks for memory. Besides, what is allocated stays in memory.
+// In the canonical ABI, for a result that is a list or a string, the host asks the program for
+// memory, once, by calling a function that the component names. Then it stores address and
+// length at ret, as two uint32. The function is the export cabi_import_realloc of the core
+// module, if there is one, and cabi_realloc if not (wit-component). Package runtime of
+// go.bytecodealliance.org/pkg/wit exports only cabi_realloc, which allocates. If that starts a
+// garbage collection, the collector asks the host for the time, and the host traps: a program
+// may not call the host while the host asks for memory. Besides, that memory stays allocated.
 //
-// So while a call of this package is under way, memory for its result is in static variables:
-// nothing is allocated, and the host is not called. One call is under way at a time, since
-// the host blocks the program. All other requests are those of other bindings, and go to
-// package runtime.
+// So while a call of this package is under way, its result goes to static memory: nothing is
+// allocated, and the host is not called. Only one call is under way at a time, since the host
+// blocks the program. All other requests come from other bindings, and go to package runtime.
 
 //go:wasmimport wasi:io/poll@0.2.0 poll
 func pollList(in unsafe.Pointer, n uint32, ret unsafe.Pointer)
@@ -31,17 +30,18 @@ func toDebugString(err uint32, ret unsafe.Pointer)
 //go:linkname cabiRealloc go.bytecodealliance.org/pkg/wit/runtime.cabiRealloc
 func cabiRealloc(old unsafe.Pointer, oldSize, align, size uintptr) unsafe.Pointer
 
-// runtimeRealloc is cabiRealloc. Of a program without package runtime, the linker complains for
-// the variable. For a call it would make a module that is not valid.
+// runtimeRealloc is cabiRealloc. In a program without package runtime, the variable makes the
+// link fail. With a direct call the linker would make an invalid module instead.
 var runtimeRealloc = cabiRealloc
 
-// Sbrk adds to the memory of the program, which the garbage collector knows nothing of.
+// sbrk grows the memory of the program by size bytes, which the garbage collector does not know
+// of.
 //
 //go:linkname sbrk runtime.sbrk
 func sbrk(size uintptr) unsafe.Pointer
 
 var (
-	asked bool // a call of this package is under way, and the host has asked for no memory yet
+	asked bool // a call of this package is under way, and the host may still ask for its memory
 	ret   struct{ address, length uint32 }
 	list  [2]poll.Pollable
 	small [4 << 10 / 8]uint64 // aligned for all types
@@ -83,6 +83,6 @@ func textOf(err uint32) string {
 
 // result returns the address of the list or the string that a call has returned.
 func result() unsafe.Pointer {
-	asked = false // a host may ask for no memory if it has nothing to return
+	asked = false // a host that returns nothing may not have asked for memory
 	return unsafe.Pointer(unsafe.SliceData(room))
 }

@@ -8,12 +8,12 @@ import (
 )
 
 const (
-	minRecheck int64 = 2_000_000 // how long the first wait lasts at most
+	minRecheck int64 = 2_000_000 // the longest that the first wait lasts
 	maxRecheck       = minRecheck << 2
 )
 
-// alarm is the pollable of a clock, or 0. All waits of the program share it until it
-// fires, so that most of them make no host call for it.
+// alarm is the pollable of a clock, or 0. All waits of the program share it until it fires, so
+// most of them make no host call for a clock.
 var alarm poll.Pollable
 
 // await waits until p is ready, or for bound nanoseconds or maxRecheck at most, and reports

@@ -4,15 +4,15 @@ package platform
 
 import "sync"
 
-// With a single thread nothing need be atomic, and with Go on wasm each operation of
-// sync/atomic is a call.
+// A guest has a single thread, so its fields need not be atomic. With Go on wasm each operation
+// of sync/atomic would be a call.
 type (
 	Int64          = cell[int64]
 	Uint32         = cell[uint32]
 	Pointer[T any] = cell[*T]
 )
 
-// A cell holds a value of a field.
+// A cell holds the value of a field.
 type cell[T any] struct{ v T }
 
 func (c *cell[T]) Load() T   { return c.v }
@@ -23,7 +23,7 @@ type guard struct{}
 func (*guard) Lock()   {}
 func (*guard) Unlock() {}
 
-// A turn is a lock that is locked until the turn comes.
+// A turn is a lock that stays locked until the turn comes.
 type turn struct{ mu sync.Mutex }
 
 func (t *turn) init(*Mutex) { t.mu.Lock() }
@@ -36,5 +36,5 @@ func (*Mutex) ParkOutside(bool) {}
 // ParkAs is for native programs.
 func (*Mutex) ParkAs(*Mutex) {}
 
-// Interrupt is for native programs: while the host blocks a guest, nobody calls it.
+// Interrupt is for native programs: while the host blocks a guest, no goroutine can call it.
 func Interrupt(uint32) {}

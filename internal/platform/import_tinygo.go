@@ -10,8 +10,8 @@ import (
 	"go.bytecodealliance.org/cm"
 )
 
-// These functions return a list or a string. In package generated the Go toolchain would
-// refuse them.
+// These functions return a list or a string. The packages in generated lack them, since the Go
+// toolchain would refuse them.
 
 //go:wasmimport wasi:io/poll@0.2.0 poll
 //go:noescape
@@ -22,7 +22,8 @@ func pollList(in *poll.Pollable, n uint32, ready *cm.List[uint32])
 func toDebugString(e uint32, text *string)
 
 // Await waits until p is ready, or for bound nanoseconds at most, and reports whether p is
-// ready. It may return earlier. The waits since the stream last moved a byte were round.
+// ready. It may return earlier. It is called for wait number round, counted from 0, since the
+// stream last moved a byte.
 func Await(p poll.Pollable, bound int64, round int) (ready bool) { return await(p, bound, round) }
 
 // TextOf returns the first line of the host's text for a failure.
@@ -32,7 +33,7 @@ func TextOf(err uint32) string {
 	return firstLine(text)
 }
 
-// UseLimits is for programs whose waits have a bound of their own accord.
+// UseLimits is for the Go toolchain: with TinyGo all waits are bounded.
 func UseLimits() {}
 
 // pollTwo waits until p or clock is ready.
@@ -56,9 +57,8 @@ func Pause(d int64) {
 // Now returns the time of a clock that only goes forward, in nanoseconds, and never 0.
 func Now() int64 { return int64(monotonicclock.Now()) + 1 }
 
-// CopyShort is copy into a dst that has room for src. Copy is one instruction of
-// WebAssembly, for which Wasmtime leaves the guest: that takes some 15 ns, in which this
-// loop copies 100 bytes.
+// CopyShort is copy into a dst that has room for src. On Wasmtime, copy is a call out of the
+// guest, which takes some 15 ns. In that time this loop copies 100 bytes.
 func CopyShort(dst, src []byte) int {
 	n := len(src)
 	if n < 8 || n > 256 {

@@ -3,15 +3,14 @@ package platform
 // A Mutex is a lock that goroutines get in the order in which they asked for it: one that
 // writes in a loop does not keep the others out. A goroutine that waits for it is parked.
 //
-// A guest has a single thread, so its guard does nothing and no field is atomic: on wasm, with
-// the Go toolchain, each operation of package sync/atomic is a call.
+// A guest has a single thread, so its guard does nothing.
 type Mutex struct {
 	guard       guard // guards the fields below
 	held        bool
 	first, last *waiter // the goroutines that wait, in the order in which they asked
 }
 
-// A waiter is a goroutine that waits for a Mutex.
+// A waiter represents a goroutine that waits for a Mutex.
 type waiter struct {
 	turn turn // comes when the Mutex is handed over
 	next *waiter

@@ -10,7 +10,7 @@ import (
 	"github.com/wasio-dev/wasio/internal/native"
 )
 
-// These are what package sync/atomic calls them, for fields that are read without a lock.
+// These types are for fields that are read without a lock.
 type (
 	Int64          = atomic.Int64
 	Uint32         = atomic.Uint32
@@ -26,9 +26,9 @@ type guard struct {
 
 // A turn is a channel that is closed when the turn comes, or a lock that is unlocked then.
 //
-// In a bubble of [testing/synctest] the goroutine that waits for a channel which it made is
-// durably blocked, so time passes. One that waits for a sync.Mutex is not: it waits for the
-// world outside, which must not close the channels of a bubble either.
+// In a [testing/synctest] bubble, a goroutine that waits for a channel made in the bubble is
+// durably blocked, so time passes. A goroutine that waits for a sync.Mutex is not: it may wait
+// for the world outside of the bubble, which must not close the bubble's channels anyway.
 type turn struct {
 	mu      sync.Mutex
 	channel chan struct{} // nil if mu is used
@@ -58,7 +58,7 @@ func (t *turn) give() {
 	}
 }
 
-// parksOutside is called with the guard of m locked.
+// parksOutside reports what ParkOutside and ParkAs have set. The guard of m is locked.
 func (m *Mutex) parksOutside() bool {
 	if as := m.guard.as; as != nil {
 		as.guard.Lock()
@@ -68,22 +68,22 @@ func (m *Mutex) parksOutside() bool {
 	return m.guard.outside
 }
 
-// ParkOutside says whether a goroutine of a [testing/synctest] bubble that waits for m waits
-// for the world outside the bubble, as it does for a stream of the process.
+// ParkOutside sets whether a goroutine of a [testing/synctest] bubble that waits for m waits
+// for the world outside of the bubble, as it does for a stream of the process.
 func (m *Mutex) ParkOutside(outside bool) {
 	m.guard.Lock()
 	defer m.guard.Unlock()
 	m.guard.outside = outside
 }
 
-// ParkAs makes m follow what ParkOutside says of another Mutex, or of itself if that is nil.
+// ParkAs makes m follow the ParkOutside of another Mutex, or its own if other is nil.
 func (m *Mutex) ParkAs(other *Mutex) {
 	m.guard.Lock()
 	defer m.guard.Unlock()
 	m.guard.as = other
 }
 
-// Interrupt ends the waits that are under way for streams of the host of an output stream.
+// Interrupt ends the waits under way for all streams on the host of the given output stream.
 func Interrupt(stream uint32) { native.Interrupt(stream) }
 
 // Await waits until p is ready, or for bound nanoseconds at most, and reports whether p is

@@ -8,8 +8,8 @@ import (
 	"github.com/wasio-dev/wasio/generated/wasi/io/poll"
 )
 
-// awaitPausing is Await for the Go toolchain, which cannot import functions that return a list or
-// a string, such as poll. It asks whether p is ready, and pauses if not.
+// awaitPausing is Await without poll, which the Go toolchain cannot import because it returns a
+// list. It checks whether p is ready, and pauses if not.
 func awaitPausing(p poll.Pollable, bound int64, round int) (ready bool) {
 	if bound == Never {
 		p.Block()
