@@ -58,7 +58,7 @@ func Example() {
 	// ["hell" "o, world\n"]
 }
 
-// SetStdout is for programs that write to wasio.Stdout themselves.
+// SetStdout tests programs that write to wasio.Stdout themselves.
 func ExampleSetStdout() {
 	run := func() error { // as in the program
 		_, err := fmt.Fprintln(wasio.Stdout(), "hello")
@@ -92,8 +92,7 @@ func ExampleFault() {
 	// "hello, w"
 }
 
-// As imitates a real host. On this one each write is a record of its own, such as a line of
-// a log.
+// As imitates a real host. On this one each write is a record, such as a log line.
 func ExamplePlan_as() {
 	s := wasiotest.NewStream(t, wasiotest.As("viceroy"))
 	w := wasio.NewBufWriter(wasio.NewWriter(s.Handle()))
@@ -108,7 +107,7 @@ func ExamplePlan_as() {
 	// ["all in one record "]
 }
 
-// A package with a writer of its own tests it so:
+// TestWriter tests a writer of your own:
 func ExampleTestWriter() {
 	var t *testing.T // in a test, its argument
 
@@ -118,7 +117,7 @@ func ExampleTestWriter() {
 	})
 }
 
-// Calls returns every call of the host, with its handles.
+// Calls returns every host call, with its handles.
 func ExampleStream_Calls() {
 	s := wasiotest.NewStream(t, wasiotest.Plan{FlushWaits: []int{1}})
 	w := wasio.NewWriter(s.Handle())

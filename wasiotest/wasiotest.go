@@ -1,14 +1,14 @@
-// Package wasiotest gives tests an output stream of WASI 0.2 that behaves as they say:
-// small permits, waits, failures, a stream that closes. It is to writers on WASI what
+// Package wasiotest gives tests output streams of WASI 0.2 that behave as a plan says: they
+// permit few bytes, make the writer wait, fail, or close. It is to writers on WASI what
 // [testing/iotest] is to readers. [Stream.NewInput] makes input streams to splice from.
 //
 //	s := wasiotest.NewStream(t, wasiotest.Plan{Permits: []uint64{1, 7, 0}})
 //	w := wasio.NewWriter(s.Handle())
 //
-// The host behind it is strict: what the contract of wasi:io forbids is a trap. A trap
-// panics, since it ends a program on a real host, and fails the test, with the calls
-// that led to it. So does a handle that is still live when the test ends, and a wait
-// that would never end.
+// The host behind a stream is strict: what the contract of wasi:io forbids is a trap. A trap
+// panics, since it ends a program on a real host, and fails the test, with the calls that led
+// to it. A wait that would never end is a trap, too, and a handle that is still live when the
+// test ends fails the test.
 //
 // The package is for tests that run on the developer's own platform, not as a
 // WebAssembly guest.
@@ -30,56 +30,58 @@ import (
 	"github.com/wasio-dev/wasio/internal/native"
 )
 
-// A Plan says how a stream, of output or of input, behaves where the contract leaves it a
-// choice. The zero value is a synchronous host that permits 1 MiB, never makes a guest wait and
-// never fails. Its fields are:
+// A Plan says how an output stream or an input stream behaves where the contract leaves it a
+// choice. The zero Plan permits 1 MiB, never makes a guest wait and never fails. The fields of
+// a Plan are:
 //
-//	Permits     []uint64      // the answers of check-write, in turn and from the start again; 0: wait
-//	FlushWaits  []int         // how often the guest must wait for each flush, likewise
+//	Permits     []uint64      // the answers of check-write, in turn, repeated; 0: wait
+//	FlushWaits  []int         // how often the guest must wait for each flush, in turn, repeated
 //	Delay       time.Duration // how long each wait takes
 //	Faults      []Fault       // the failures
-//	Capacity    uint64        // closes after so many bytes; 0: never
+//	Capacity    uint64        // closes after this many bytes; 0: never
 //	End         End           // which operations find the end of an input stream
 //	Hold        bool          // keeps what was written until a flush
 //	HoldLine    bool          // keeps an incomplete line until a newline or a flush
-//	DropWaits   bool          // the drop waits until all is taken
-//	WorksAgain  bool          // an error of what it writes to does not stick
-//	Background  bool          // makes progress while nobody waits on a pollable
+//	DropWaits   bool          // a drop waits until all bytes are taken
+//	WorksAgain  bool          // an error of the writer behind the stream does not stick
+//	Background  bool          // makes progress even while nobody waits on a pollable
 //	Latch       bool          // a pollable that was ready once stays ready
-//	NeverReady  bool          // pollable.ready returns false always
+//	NeverReady  bool          // pollable.ready always returns false
 //	Premature   bool          // a pollable is ready before the Delay is over
 //	LoseWakeups bool          // a wait on the pollable alone hangs (Wasmtime issue 8781)
-//	LoseAt      int           // only this wait does, counted from 1; 0: each
-//	Terminal    bool          // it is a terminal, if it is a standard stream
+//	LoseAt      int           // only this wait hangs, counted from 1; 0: every wait
+//	Terminal    bool          // a standard stream is a terminal
 //	Handles     int           // how many handles may be live at once; 0: any number
 //
 // A 0 in Permits makes the guest wait on a pollable and ask again; a 0 after a 0 is a spurious
-// wake-up. Any other permit holds, for splice too, until a write, a flush or a failure. Of an
-// input stream Permits are how many bytes there are to be read, until those are read.
+// wake-up. Any other permit holds, for splice too, until a write, a flush or a failure. For an
+// input stream, a permit is how many bytes are available until they have been read.
 //
-// Inside a [testing/synctest] bubble a Delay is no time at all. A wait of the longest duration
-// never ends, which is a trap unless the guest waits for a time, too.
+// Inside a [testing/synctest] bubble a Delay takes no real time. The longest time.Duration is
+// a Delay that never ends, which is a trap unless the guest waits for a clock, too.
 //
 // What Hold and HoldLine keep is lost if the stream is dropped before a flush, or fails. HoldLine
-// keeps less than 1024 bytes, as standard output of Wasmtime does; Hold goes before it. DropWaits
-// is like TCP sockets of Wasmtime: the drop waits until check-write would permit something again.
+// keeps less than 1024 bytes, as Wasmtime's standard output does. If both are set, Hold decides.
+// With DropWaits, as on Wasmtime's TCP sockets, a drop waits until check-write would permit bytes
+// again.
 //
-// Without Background a guest that only asks check-write again never gets on, as on files of
-// Wasmtime. Premature and LoseWakeups imply it. LoseWakeups takes a Delay to matter: a stream that
-// is ready when the wait begins wakes the guest. With NeverReady, block works.
+// Without Background, a guest that only calls check-write again makes no progress, as on
+// Wasmtime's files. Premature and LoseWakeups imply Background. LoseWakeups has an effect only
+// with a Delay: if the stream is ready when the wait begins, the guest wakes. With NeverReady,
+// pollable.block still works.
 type Plan = host.Plan
 
 // An End says which operations on an input stream find that it has ended, or that it has
-// failed: the hosts differ. Where the plan makes the guest wait, it waits for the end, too.
+// failed, since hosts differ. If the plan makes the guest wait, it waits for the end, too.
 type End = host.End
 
 const (
-	// EndKnown lets any operation find the end once no byte is left, also a skip of 0
-	// bytes, as the body of an HTTP request does.
+	// EndKnown lets any operation find the end once no byte is left, even a skip of 0
+	// bytes. The body of an HTTP request is like that.
 	EndKnown = host.EndKnown
 
-	// EndWhenRead lets only an operation that asks for a byte find the end. Then every
-	// operation reports it. TCP sockets of Wasmtime are like that.
+	// EndWhenRead lets only an operation that asks for a byte find the end. After that
+	// every operation reports it. TCP sockets of Wasmtime are like that.
 	EndWhenRead = host.EndWhenRead
 
 	// EndSilent is like EndWhenRead, except that an operation that asks for 0 bytes never
@@ -90,16 +92,16 @@ const (
 // A Fault is a failure of a stream. Its fields are:
 //
 //	At      string // "check-write", "write", "flush" or "flushed"; of an input stream "read"
-//	Call    int    // the call of At that fails, from 1; 0: every call
-//	Bytes   uint64 // but not before the stream has taken, or had, so many bytes
+//	Call    int    // which call of At fails, counted from 1; 0: every call
+//	Bytes   uint64 // but not before this many bytes have been written or read
 //	Closed  bool   // the error is closed, not last-operation-failed
-//	Lost    bool   // a stream that closes loses what it holds and has not flushed
-//	Partial uint64 // how many bytes of a write that fails are delivered, which the guest is not told
-//	Text    string // what the host says of the failure
+//	Lost    bool   // a stream that closes loses what it has not flushed
+//	Partial uint64 // how many bytes of a failed write are delivered, unknown to the guest
+//	Text    string // the host's text for the failure
 //	Then    Then   // what the stream does once it has reported the failure
 //
 // A flush that begins well and fails before it is complete fails at "flushed", which the next
-// function reports. A failure at "read" is one for skip and splice, too.
+// call reports. A failure at "read" applies to skip and splice, too.
 type Fault = host.Fault
 
 // Then is what a stream does once it has reported a failure.
@@ -108,11 +110,11 @@ type Then = host.Then
 const (
 	ThenClosed = host.ThenClosed // it is closed, as the WIT says
 	ThenAgain  = host.ThenAgain  // it reports the same failure at every call
-	ThenWorks  = host.ThenWorks  // it works again, as standard output of Wasmtime does, even after closed
+	ThenWorks  = host.ThenWorks  // it works again, even after closed, as Wasmtime's standard output
 )
 
-// As returns a plan that imitates a real host, one of [Hosts]: the stream that a guest has of it
-// as standard output, or the kind of stream that the name says. The test may change it:
+// As returns a plan that imitates a real host, one of [Hosts]: its standard output, or the kind
+// of stream that the name says. The test may change the plan:
 //
 //	plan := wasiotest.As("wasmtime-file")
 //	plan.Permits = []uint64{1, 7, 0}
@@ -129,8 +131,8 @@ func As(name string) Plan {
 // Hosts returns the names of the real hosts that [As] knows.
 func Hosts() []string { return host.Names() }
 
-// RandomPlan returns a plan drawn by a seed, the same one for the same seed: small
-// permits, waits and spurious wake-ups, and no failure.
+// RandomPlan returns a random plan with small permits, waits and spurious wake-ups, and without
+// failures. The same seed gives the same plan.
 func RandomPlan(seed uint64) Plan {
 	r := rand.New(rand.NewPCG(seed, 0))
 	var p Plan
@@ -147,8 +149,8 @@ func RandomPlan(seed uint64) Plan {
 	return p
 }
 
-// A Stream is an output stream and what has come of it. Its methods are safe for
-// concurrent use.
+// A Stream is an output stream that records what is delivered and called. Its methods are safe
+// for concurrent use.
 type Stream struct {
 	host   *host.Host
 	base   uint32
@@ -174,10 +176,9 @@ func (s *sink) Write(p []byte) (int, error) {
 // keep is how many calls a stream remembers.
 const keep = 1 << 16
 
-// NewStream returns a stream that behaves as the plan says. When the test ends, the stream
-// must have been dropped (the Close of its Writer does it), and so must all that was made
-// of it. NewStream fails the test at once if the plan makes no sense, or if more than 4093
-// streams are in use.
+// NewStream returns a stream that behaves as the plan says. When the test ends, the stream must
+// have been dropped, as Close of its Writer does, and so must every handle made from it.
+// NewStream calls t.Fatal if the plan is invalid, or if 4093 streams are already in use.
 func NewStream(t testing.TB, plan Plan) *Stream {
 	t.Helper()
 	s, err := newStream(t, plan)
@@ -200,8 +201,8 @@ func newStream(t testing.TB, plan Plan) (*Stream, error) {
 	s.host.SetStdio(host.Stderr, Plan{Terminal: plan.Terminal}, io.Discard)
 	s.handle = s.base | s.host.NewStream(plan, &s.sink)
 	t.Cleanup(func() {
-		if s.host.EndWaits() { // what waits must find the host once more
-			t.Errorf("wasiotest: a Write is still waiting")
+		if s.host.EndWaits() { // the calls that it ends must still find the host
+			t.Errorf("wasiotest: a call is still waiting")
 			return
 		}
 		native.Withdraw(s.base)
@@ -215,11 +216,10 @@ func newStream(t testing.TB, plan Plan) (*Stream, error) {
 }
 
 // SetStdout makes [wasio.Stdout] write to a new stream that behaves as the plan says, and
-// makes its Writer what it is in a program that has just started: without an error, a
-// deadline or a function of SetErrorDecoder. When the test ends, the Writer is on the standard
-// output of the process again, and just as new.
+// resets its Writer: it has no error, no deadline and no error decoder. When the test ends, the
+// Writer is reset again and writes to the standard output of the process.
 //
-// A test that calls SetStdout must not run in parallel with another that does. One that has a
+// A test that calls SetStdout must not run in parallel with another that does. A test with a
 // [testing/synctest] bubble calls it in the bubble.
 //
 // [wasio.Stdout]: https://pkg.go.dev/github.com/wasio-dev/wasio#Stdout
@@ -245,11 +245,11 @@ func setStandard(t testing.TB, fd int, plan Plan) *Stream {
 	if !user.CompareAndSwap(nil, &name) {
 		switch other := *user.Load(); {
 		case other == name:
-			t.Fatal("wasiotest: this test has set the stream before")
+			t.Fatal("wasiotest: this test has already set the stream")
 		case strings.HasPrefix(name, other+"/"):
-			t.Fatal("wasiotest: " + other + ", which this test is part of, has set the stream")
+			t.Fatal("wasiotest: " + other + ", which this test is part of, has already set the stream")
 		default:
-			t.Fatal("wasiotest: " + other + ", which runs now, has set the stream")
+			t.Fatal("wasiotest: " + other + ", which is still running, has already set the stream")
 		}
 	}
 	s, err := newStream(t, plan)
@@ -261,7 +261,7 @@ func setStandard(t testing.TB, fd int, plan Plan) *Stream {
 	base := native.SwapStandard(fd, s.base)
 	t.Cleanup(func() { // before that of newStream
 		if s.host.EndWaits() { // or SwapWriter would wait for it
-			t.Errorf("wasiotest: a Write is still waiting")
+			t.Errorf("wasiotest: a call is still waiting")
 		}
 		native.SwapWriter(fd, handle)
 		native.SwapStandard(fd, base)
@@ -273,29 +273,29 @@ func setStandard(t testing.TB, fd int, plan Plan) *Stream {
 	return s
 }
 
-// Handle returns the handle of the stream, for [wasio.NewWriter] or any bindings made
-// by wit-bindgen-go. Whoever takes it owns it.
+// Handle returns the handle of the stream, always the same, for [wasio.NewWriter] or any
+// bindings made by wit-bindgen-go. Whoever gets it owns it.
 //
 // [wasio.NewWriter]: https://pkg.go.dev/github.com/wasio-dev/wasio#NewWriter
 func (s *Stream) Handle() uint32 { return s.handle }
 
-// Another returns a new handle of the same stream, as each call of get-stdout does. It
-// must be called while the first one is live.
+// Another returns a new handle of the same stream, as each call of get-stdout does. It must be
+// called while the first handle is live.
 func (s *Stream) Another() uint32 {
 	return s.base | s.host.SameSink(s.handle&^s.base)
 }
 
-// An Input is an input stream of the host of a [Stream].
+// An Input is an input stream on the host of a [Stream].
 type Input struct {
 	host         *host.Host
 	base, handle uint32
 }
 
-// NewInput returns an input stream that has the bytes of in and behaves as the plan says, of
-// which the fields FlushWaits, Hold, HoldLine, DropWaits, WorksAgain, Terminal and Handles are for
-// output streams. The stream closes where in ends, and fails where in returns another error;
-// End says when that shows. It must have been dropped when the test of s ends. NewInput fails
-// the test t at once if the plan makes no sense.
+// NewInput returns an input stream that has the bytes of in and behaves as the plan says. The
+// stream closes where in ends, and fails where in returns another error; plan.End says when
+// that shows. It must have been dropped when the test of s ends. NewInput calls t.Fatal if the
+// plan is invalid. The fields FlushWaits, Hold, HoldLine, DropWaits, WorksAgain, Terminal and
+// Handles are for output streams only.
 func (s *Stream) NewInput(t testing.TB, plan Plan, in io.Reader) *Input {
 	t.Helper()
 	err := host.CheckInput(plan)
@@ -317,18 +317,18 @@ func (in *Input) Handle() uint32 { return in.handle }
 // Drop drops the handle, as its owner must.
 func (in *Input) Drop() { in.host.DropInput(in.handle &^ in.base) }
 
-// Bytes returns what was delivered so far.
+// Bytes returns a copy of the bytes delivered so far.
 func (s *Stream) Bytes() []byte {
 	s.sink.mu.Lock()
 	defer s.sink.mu.Unlock()
 	return bytes.Clone(s.sink.bytes)
 }
 
-// String returns what was delivered so far.
+// String returns the bytes delivered so far.
 func (s *Stream) String() string { return string(s.Bytes()) }
 
-// Records returns what was delivered so far, as the single writes in which it came. Some
-// hosts make a line of a log of each.
+// Records returns the bytes delivered so far, as one string for each write that delivered them.
+// Some hosts make a log line of each.
 func (s *Stream) Records() []string {
 	s.sink.mu.Lock()
 	defer s.sink.mu.Unlock()
@@ -341,7 +341,7 @@ func (s *Stream) Records() []string {
 	return records
 }
 
-// Calls returns the calls of the host so far, oldest first, as
+// Calls returns the host calls so far, oldest first, in this form:
 //
 //	output-stream(1).check-write = 7
 //	output-stream(1).write(7)
@@ -351,8 +351,8 @@ func (s *Stream) Records() []string {
 //	output-stream(1).flush = last-operation-failed(error(3))
 //	error(3).drop
 //
-// where the numbers in parentheses are handles, counted from the stream's own, or the
-// bytes of a write. It remembers the last 65536.
+// The numbers in parentheses are handles, counted from the stream's own, which is 1, or the
+// size of a write. Only the last 65536 calls are kept.
 func (s *Stream) Calls() []string {
 	calls := s.host.Calls()
 	lines := make([]string, len(calls))
@@ -362,9 +362,9 @@ func (s *Stream) Calls() []string {
 	return lines
 }
 
-// Count returns how often a function of the host was called: of an output stream by its name,
-// such as "flush", and any other as Calls writes it, but without handles, such as "pollable.block".
-// It panics if there is no such function.
+// Count returns how often a host function was called. A function of an output stream is given
+// by its name, such as "flush"; any other as Calls writes it, but without handles, such as
+// "pollable.block". Count panics if there is no such function.
 func (s *Stream) Count(function string) int {
 	if !strings.Contains(function, ".") {
 		function = "output-stream." + function

@@ -23,7 +23,7 @@ import (
 
 // fakeT is a test that records its failures.
 type fakeT struct {
-	testing.TB // panics at anything else, as it is nil
+	testing.TB // nil, so other methods panic
 	name       string
 	errors     []string
 	fatal      string
@@ -56,10 +56,10 @@ func (f *fakeT) run(test func(t testing.TB)) {
 	test(f)
 }
 
-// open returns the stream in the type of the bindings.
+// open returns the stream as a type of the bindings.
 func open(s *wasiotest.Stream) streams.OutputStream { return streams.OutputStream(s.Handle()) }
 
-func TestContentTest(t *testing.T) {
+func TestPassingTest(t *testing.T) {
 	var f fakeT
 	f.run(func(t testing.TB) {
 		w := wasio.NewWriter(wasiotest.NewStream(t, wasiotest.Plan{}).Handle())
@@ -92,7 +92,7 @@ func TestLeakIsReported(t *testing.T) {
 	}
 }
 
-func TestTrapIsReportedThoughRecovered(t *testing.T) {
+func TestRecoveredTrapIsReported(t *testing.T) {
 	var f fakeT
 	f.run(func(t testing.TB) {
 		s := wasiotest.NewStream(t, wasiotest.Plan{})
@@ -102,7 +102,7 @@ func TestTrapIsReportedThoughRecovered(t *testing.T) {
 			open(s).ResourceDrop()
 		}()
 		p.ResourceDrop()
-		open(s).ResourceDrop() // so that there is no leak to be told of instead
+		open(s).ResourceDrop() // so that no leak is reported instead
 	})
 	assert.Equal(t, []string{"wasiotest: wasi host: trap: output-stream dropped while it has live pollables: 1\n" +
 		"\toutput-stream(1).subscribe = pollable(2)\n" +
@@ -129,7 +129,7 @@ func TestWaitThatWouldNeverEnd(t *testing.T) {
 	assert.Contains(t, f.errors[0], "the guest hangs: it waits for a wake-up that never comes")
 }
 
-func TestPlanWithoutSenseIsFatal(t *testing.T) {
+func TestInvalidPlanIsFatal(t *testing.T) {
 	for want, plan := range map[string]wasiotest.Plan{
 		`wasiotest: no such point to fail at: "splice" (there are check-write, write, flush, flushed)`: {Faults: []wasiotest.Fault{{At: "splice"}}},
 		`wasiotest: no such point to fail at: "" (there are check-write, write, flush, flushed)`:       {Faults: []wasiotest.Fault{{}}},
@@ -148,11 +148,11 @@ func TestPlanWithoutSenseIsFatal(t *testing.T) {
 	}
 }
 
-func TestStreamOfATestThatIsOver(t *testing.T) {
+func TestStreamOfFinishedTest(t *testing.T) {
 	var f fakeT
 	var s streams.OutputStream
 	f.run(func(t testing.TB) { s = open(wasiotest.NewStream(t, wasiotest.Plan{})) })
-	for range 4000 { // of as many other tests none has the handle
+	for range 4000 { // other tests, none of which gets the same handle
 		var f fakeT
 		f.run(func(fake testing.TB) { require.NotEqual(t, s, open(wasiotest.NewStream(fake, wasiotest.Plan{}))) })
 	}
@@ -175,7 +175,7 @@ func permits(s *wasiotest.Stream, n int) (answers []uint64) {
 	return answers
 }
 
-// as returns a stream of a host known by name, with a change.
+// as returns a stream that imitates the named host, with a change to its plan.
 func as(t testing.TB, name string, change func(*wasiotest.Plan)) *wasiotest.Stream {
 	plan := wasiotest.As(name)
 	change(&plan)
@@ -197,7 +197,7 @@ func TestAs(t *testing.T) {
 		open(s).CheckWrite()
 		open(s).Write(listOf("lost"))
 		drop(s)
-		assert.Empty(t, s.String(), "held, as files of Wasmtime do")
+		assert.Empty(t, s.String(), "held, as in a file of Wasmtime")
 	})
 	t.Run("with other flushes", func(t *testing.T) {
 		s := as(t, "wasmtime-async", func(p *wasiotest.Plan) { p.FlushWaits = []int{3} })
@@ -205,7 +205,7 @@ func TestAs(t *testing.T) {
 		assert.Equal(t, []uint64{0, 0, 0, 8192}, permits(s, 4))
 		drop(s)
 	})
-	t.Run("that fails", func(t *testing.T) {
+	t.Run("with a fault", func(t *testing.T) {
 		s := as(t, "spin", func(p *wasiotest.Plan) { p.Faults = []wasiotest.Fault{{At: "check-write", Closed: true}} })
 		_, e, failed := open(s).CheckWrite().Result()
 		assert.True(t, failed)
@@ -217,7 +217,7 @@ func TestAs(t *testing.T) {
 		assert.Equal(t, []uint64{9}, permits(s, 1))
 		drop(s)
 	})
-	t.Run("undone", func(t *testing.T) {
+	t.Run("with Background undone", func(t *testing.T) {
 		s := as(t, "viceroy", func(p *wasiotest.Plan) { p.Background, p.Permits = false, []uint64{0, 1} })
 		for range 3 {
 			n, _, _ := open(s).CheckWrite().Result()
@@ -357,13 +357,13 @@ func TestPlan(t *testing.T) {
 	})
 }
 
-func TestRandomPlanIsThatOfItsSeed(t *testing.T) {
+func TestRandomPlanDependsOnSeed(t *testing.T) {
 	distinct := make(map[string]bool)
 	for seed := range uint64(100) {
 		plan := wasiotest.RandomPlan(seed)
 		assert.Equal(t, plan, wasiotest.RandomPlan(seed))
 		assert.NotEmpty(t, plan.Permits)
-		assert.Positive(t, plan.Permits[len(plan.Permits)-1], "something is permitted")
+		assert.Positive(t, plan.Permits[len(plan.Permits)-1], "some bytes are permitted")
 		assert.NotEmpty(t, plan.FlushWaits)
 		assert.Empty(t, plan.Faults)
 		assert.Zero(t, plan.Capacity)
@@ -455,7 +455,7 @@ func TestLimitOfStreams(t *testing.T) {
 		}
 	})
 	assert.Contains(t, f.fatal, "streams are in use at once")
-	wasiotest.SetStdout(t, wasiotest.Plan{}) // the one that failed is not in the way
+	wasiotest.SetStdout(t, wasiotest.Plan{}) // works after the one that failed
 	drop(wasiotest.NewStream(t, wasiotest.Plan{}))
 }
 
@@ -476,7 +476,7 @@ func TestLost(t *testing.T) {
 }
 
 // Lost does not affect bytes that were flushed before.
-func TestLostIsOnlyWhatIsHeld(t *testing.T) {
+func TestLostSparesFlushedBytes(t *testing.T) {
 	s := wasiotest.NewStream(t, wasiotest.Plan{Hold: true,
 		Faults: []wasiotest.Fault{{At: "flush", Call: 2, Closed: true, Lost: true}}})
 	w := wasio.NewWriter(s.Handle())
@@ -486,7 +486,7 @@ func TestLostIsOnlyWhatIsHeld(t *testing.T) {
 	assert.Equal(t, "flushed", s.String())
 }
 
-// With Partial, bytes of a write that failed arrive all the same.
+// With Partial, some bytes of a failed write arrive all the same.
 func TestPartial(t *testing.T) {
 	s := wasiotest.NewStream(t, wasiotest.Plan{Faults: []wasiotest.Fault{
 		{At: "write", Call: 2, Partial: 3, Text: "disk full", Then: wasiotest.ThenWorks}}})
@@ -537,15 +537,15 @@ func TestPremature(t *testing.T) {
 		open(s).Flush()
 		assert.Equal(t, []uint64{0, 0}, permits(s, 2))
 		time.Sleep(time.Second)
-		assert.Equal(t, []uint64{0}, permits(s, 1)) // the flush is complete, and the plan says 0
+		assert.Equal(t, []uint64{0}, permits(s, 1)) // the flush is complete, and the plan permits 0
 		drop(s)
 	})
 }
 
-// out stands for the variable of a program that keeps the Writer from the start.
+// out is like a variable of a program that keeps the Writer from its start.
 var out = wasio.Stdout()
 
-// standardStreams lists both, for tests of what holds for either.
+// standardStreams lists both standard streams, for tests that apply to either.
 var standardStreams = []struct {
 	name string
 	file **os.File
@@ -556,8 +556,8 @@ var standardStreams = []struct {
 	{"Stderr", &os.Stderr, wasio.Stderr, wasiotest.SetStderr},
 }
 
-// capture replaces a standard stream by a file until the test ends. The function returned
-// returns what was written to it.
+// capture replaces a standard stream by a file until the test ends. The function that it
+// returns returns what was written to the file.
 func capture(t *testing.T, standard **os.File) (written func() string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "captured")
@@ -644,7 +644,7 @@ func TestSetStandardStreamThatWasNeverUsed(t *testing.T) {
 			fmt.Fprint(wasio.Stderr(), "set")
 			assert.Equal(t, "set", s.String())
 			for _, call := range s.Calls() {
-				assert.NotContains(t, call, "get-stderr", "it is not asked for another stream")
+				assert.NotContains(t, call, "get-stderr", "the host is not asked for another stream")
 			}
 		})
 		fmt.Fprint(wasio.Stderr(), "the process's own")
@@ -702,7 +702,7 @@ func TestSetStdoutOfAStreamThatIsDropped(t *testing.T) {
 		})
 		assert.Equal(t, want, strings.Join(f.errors, "\n"))
 	}
-	s := wasiotest.SetStdout(t, wasiotest.Plan{}) // as ever
+	s := wasiotest.SetStdout(t, wasiotest.Plan{}) // works as usual
 	io.WriteString(wasio.Stdout(), "x")
 	assert.Equal(t, "x", s.String())
 }
@@ -715,7 +715,7 @@ func TestSetStdoutReportsTraps(t *testing.T) {
 	})
 	require.Len(t, f.errors, 1)
 	assert.Contains(t, f.errors[0], "wasiotest: wasi host: trap: the handle table is full")
-	s := wasiotest.SetStdout(t, wasiotest.Plan{}) // no lock is held, and nothing is left of it
+	s := wasiotest.SetStdout(t, wasiotest.Plan{}) // no lock is held, and no state is left
 	io.WriteString(wasio.Stdout(), "x")
 	assert.Equal(t, "x", s.String())
 }
@@ -725,9 +725,9 @@ func TestSetStdoutTwiceAtOnceIsFatal(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := c.set(t, wasiotest.Plan{})
 			for name, want := range map[string]string{
-				t.Name():          "wasiotest: this test has set the stream before",
-				t.Name() + "/sub": "wasiotest: " + t.Name() + ", which this test is part of, has set the stream",
-				t.Name() + "ward": "wasiotest: " + t.Name() + ", which runs now, has set the stream",
+				t.Name():          "wasiotest: this test has already set the stream",
+				t.Name() + "/sub": "wasiotest: " + t.Name() + ", which this test is part of, has already set the stream",
+				t.Name() + "ward": "wasiotest: " + t.Name() + ", which is still running, has already set the stream",
 			} {
 				f := fakeT{name: name}
 				f.run(func(t testing.TB) { c.set(t, wasiotest.Plan{}) })
@@ -735,13 +735,13 @@ func TestSetStdoutTwiceAtOnceIsFatal(t *testing.T) {
 				assert.Empty(t, f.cleanups)
 			}
 			io.WriteString(c.get(), "x")
-			assert.Equal(t, "x", s.String(), "it is the first one's")
+			assert.Equal(t, "x", s.String(), "the first stream is still set")
 			standardStreams[1-i].set(t, wasiotest.Plan{})
 		})
 	}
 }
 
-func TestSetStdoutOfAPlanWithoutSenseIsFatal(t *testing.T) {
+func TestSetStdoutWithInvalidPlanIsFatal(t *testing.T) {
 	file := capture(t, &os.Stdout)
 	var f fakeT
 	f.run(func(t testing.TB) { wasiotest.SetStdout(t, wasiotest.Plan{Delay: -1}) })
@@ -770,8 +770,8 @@ func TestTerminal(t *testing.T) {
 	require.NoError(t, b.Close())
 }
 
-// SetStdout leaves nothing of an earlier test in the Writer: no error that sticks, no
-// deadline, no function of SetErrorDecoder, nothing known of flushes.
+// SetStdout leaves nothing of an earlier test in the Writer: no error that sticks, no deadline,
+// no error decoder, and no state of flushes.
 func TestSetStdoutStartsAnew(t *testing.T) {
 	asNew := func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -783,9 +783,9 @@ func TestSetStdoutStartsAnew(t *testing.T) {
 			assert.Contains(t, strings.Join(s.Calls(), "\n"), "flush", "and none is known to be complete")
 			_, err := io.WriteString(out, "x")
 			require.NoError(t, err)
-			assert.NotContains(t, strings.Join(s.Calls(), "\n"), "ready", "no wait has a limit")
+			assert.NotContains(t, strings.Join(s.Calls(), "\n"), "ready", "no wait is bounded")
 			_, err = io.WriteString(out, "y")
-			assert.EqualError(t, err, "wasio: write: last operation failed", "no function is asked for the reason")
+			assert.EqualError(t, err, "wasio: write: last operation failed", "no decoder is called")
 		})
 	}
 	for name, spoil := range map[string]func(t *testing.T){
@@ -838,7 +838,7 @@ func TestSetStdoutStartsAnew(t *testing.T) {
 	})
 	_, err := io.WriteString(out, "as new")
 	require.NoError(t, err)
-	assert.Equal(t, "as new", file(), "on the file of the process, too")
+	assert.Equal(t, "as new", file(), "and writes to the file of the process")
 }
 
 func TestManyStreamsAtOnce(t *testing.T) {
@@ -849,15 +849,15 @@ func TestManyStreamsAtOnce(t *testing.T) {
 			w := wasio.NewWriter(s.Handle())
 			fmt.Fprint(w, i)
 			require.NoError(t, w.Close())
-			assert.Equal(t, fmt.Sprint(i), s.String(), "no stream has what is another's")
+			assert.Equal(t, fmt.Sprint(i), s.String(), "no stream has the bytes of another")
 		})
 	}
 }
 
-// openInput returns the input stream in the type of the bindings.
+// openInput returns the input stream as a type of the bindings.
 func openInput(in *wasiotest.Input) streams.InputStream { return streams.InputStream(in.Handle()) }
 
-// splice calls splice of the bindings until the input is closed, with a wait for both streams
+// splice calls splice of the bindings until the input is closed, and waits for both streams
 // after each call. It returns how many bytes each call moved.
 func splice(s *wasiotest.Stream, in *wasiotest.Input) (moved []uint64) {
 	for {
@@ -885,14 +885,14 @@ func TestNewInput(t *testing.T) {
 	n, e, failed := openInput(in).Skip(1).Result()
 	assert.Zero(t, n)
 	require.True(t, failed)
-	assert.True(t, e.Closed(), "where the reader ends")
+	assert.True(t, e.Closed(), "closed where the reader ends")
 	in.Drop()
 	drop(s)
 	assert.Contains(t, s.Calls(), "output-stream(1).splice(input-stream(2), 100) = 4")
 	assert.Contains(t, s.Calls(), "input-stream(2).drop")
 }
 
-// The functions of wasio take the handle of an Input.
+// wasio.Splice takes the handle of an Input.
 func TestSpliceOfWasio(t *testing.T) {
 	s := wasiotest.NewStream(t, wasiotest.Plan{})
 	in := s.NewInput(t, wasiotest.Plan{}, iotest.OneByteReader(strings.NewReader("content")))
@@ -1006,12 +1006,14 @@ func TestPlanOfInput(t *testing.T) {
 	})
 }
 
-// With each End, the operations that find the end, and those that report it later.
+// Each End decides which operations find the end, and which report it later.
 func TestEnd(t *testing.T) {
 	const open, closed = "open", "closed"
 	for _, c := range []struct {
-		end                         wasiotest.End
-		before, after, later, again string // of a skip of 0 bytes before the end, and of 0, 1 and 0 there
+		end wasiotest.End
+
+		// The results of a skip of 0 bytes before the end, and of 0, 1 and 0 bytes at the end.
+		before, after, later, again string
 	}{
 		{wasiotest.EndKnown, open, closed, closed, closed},
 		{wasiotest.EndWhenRead, open, open, closed, closed},
@@ -1035,7 +1037,7 @@ func TestEnd(t *testing.T) {
 	}
 }
 
-func TestPlanOfInputWithoutSenseIsFatal(t *testing.T) {
+func TestInvalidPlanOfInputIsFatal(t *testing.T) {
 	const noFields = "wasiotest: an input stream has no FlushWaits, Hold, HoldLine, DropWaits, WorksAgain, Terminal or Handles"
 	noPoint := func(name string) string {
 		return fmt.Sprintf("wasiotest: no such point to fail at: %q (there are read)", name)
@@ -1067,9 +1069,9 @@ func TestPlanOfInputWithoutSenseIsFatal(t *testing.T) {
 		assert.Equal(t, c.want, f.fatal)
 		assert.Empty(t, f.errors)
 		assert.Empty(t, f.cleanups)
-		drop(s) // is all there is to drop
+		drop(s) // nothing else was made
 	}
-	// For an output stream, there is no point of the name.
+	// "read" is not a point of an output stream.
 	var f fakeT
 	f.run(func(t testing.TB) { wasiotest.NewStream(t, wasiotest.Plan{Faults: []wasiotest.Fault{{At: "read"}}}) })
 	assert.Equal(t, `wasiotest: no such point to fail at: "read" (there are check-write, write, flush, flushed)`, f.fatal)
@@ -1102,7 +1104,7 @@ func TestInputThatIsNotDropped(t *testing.T) {
 		s.NewInput(t, wasiotest.Plan{}, strings.NewReader("content"))
 	})
 	require.Len(t, f.errors, 1)
-	assert.Contains(t, f.errors[0], "input-stream(2)", "that of SetStdout tells of it, too")
+	assert.Contains(t, f.errors[0], "input-stream(2)", "a stream of SetStdout reports it, too")
 }
 
 func TestInputTraps(t *testing.T) {
@@ -1150,7 +1152,7 @@ func TestCount(t *testing.T) {
 	assert.PanicsWithValue(t, `wasi host: no function "output-stream.fluhs"`, func() { s.Count("fluhs") })
 }
 
-// The doc comments of the aliases list the fields of the types behind them.
+// The doc comments of the aliases Plan and Fault list the fields of the types behind them.
 func TestFieldsAreDocumented(t *testing.T) {
 	doc, err := os.ReadFile("wasiotest.go")
 	require.NoError(t, err)
@@ -1164,8 +1166,8 @@ func TestFieldsAreDocumented(t *testing.T) {
 	}
 }
 
-// A goroutine that the code under test left behind waits for the stream when the test ends. It
-// gets an error, and the test does not hang.
+// If a goroutine of the code under test still waits for the stream when the test ends, it gets
+// an error, and the test does not hang.
 func TestWaitThatOutlastsTheTest(t *testing.T) {
 	slow := wasiotest.Plan{Permits: []uint64{0, 1}, Delay: 1000 * time.Hour}
 	for name, c := range map[string]struct {
@@ -1193,7 +1195,7 @@ func TestWaitThatOutlastsTheTest(t *testing.T) {
 						go func() { result <- c.call(w) }()
 						synctest.Wait()
 					})
-					assert.Equal(t, []string{"wasiotest: a Write is still waiting"}, f.errors)
+					assert.Equal(t, []string{"wasiotest: a call is still waiting"}, f.errors)
 					if err := <-result; c.want != nil {
 						assert.ErrorIs(t, err, c.want)
 					}
@@ -1213,7 +1215,7 @@ func TestWaitThatOutlastsTheTest(t *testing.T) {
 				go func() { drop(s); close(dropped) }()
 				synctest.Wait()
 			})
-			assert.Equal(t, []string{"wasiotest: a Write is still waiting"}, f.errors)
+			assert.Equal(t, []string{"wasiotest: a call is still waiting"}, f.errors)
 			<-dropped
 		})
 	})

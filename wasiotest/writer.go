@@ -14,36 +14,36 @@ import (
 	"github.com/wasio-dev/wasio/internal/native"
 )
 
-// TestWriter tests a writer on output streams of WASI 0.2, as the tests of package wasio do with
-// its own. The function open returns a new writer, which owns the stream with the handle, and calls
-// the host through package wasio or the bindings in its folder generated. Each subtest is something
-// that hosts do and that a writer can be wrong on. A failure names its row in [the contract], which
-// says where it was seen, and the rule that the writer has broken:
+// TestWriter tests a writer on output streams of WASI 0.2, as package wasio tests its own. The
+// function open returns a new writer that owns the stream with the given handle and calls the
+// host through package wasio or the bindings in its folder generated. Each subtest is something
+// that hosts do and that a writer can get wrong. A failure names its row in [the contract],
+// which says where the case was seen, and the rule that the writer broke:
 //
-//	C12 (R5: a flush is complete when check-write permits again): 13 bytes were written, and 9 have arrived
+//	C12 (R5: a flush is complete when check-write permits again): 13 bytes were written, 9 arrived
 //
-// This is what a writer must do:
-//   - Write hands all of p to the host, or returns an error and the number of bytes that the host
-//     has taken. It neither changes nor retains p.
-//   - If the host fails, Write returns an error, or Close does if the failure is that of a flush.
-//     After a failure Write fails.
-//   - When Close has returned nil, all that was written has arrived.
-//   - Close drops the stream. No pollable and no error is left either.
-//   - A call neither traps nor waits or asks forever. After a Close there is no call.
+// A writer must do this:
+//   - Write hands all of p to the host, or returns an error and the number of bytes that the
+//     host took. It neither modifies nor retains p.
+//   - If the host fails, Write returns an error; if a flush fails, Write or Close does. After
+//     an error every Write fails.
+//   - When Close has returned nil, all bytes written have arrived.
+//   - Close drops the stream. No handle of a pollable or an error is left either.
+//   - No host call traps, or is repeated or waits forever. After Close there is no host call.
 //
-// A writer with a buffer is tested in a wrapper whose Write also flushes the buffer. What a writer
-// may do, such as deadlines or pauses, is not tested.
+// To test a writer with a buffer, wrap it so that Write also flushes the buffer. What a writer
+// may have, such as deadlines or pauses, is not tested.
 //
-// Each case runs in a bubble of [testing/synctest], so waits take no time. If the writer waits
-// forever for something else than the host, synctest or the timeout of go test ends it. With -short
-// the case C4, which takes 300 MB, is skipped.
+// Each case runs in a [testing/synctest] bubble, so waits take no time. If the writer waits
+// forever for something other than the host, synctest or the timeout of go test ends it. With
+// -short the case C4, which takes 300 MB, is skipped.
 //
 // [the contract]: https://github.com/wasio-dev/wasio/blob/main/docs/contract.md
 func TestWriter(t *testing.T, open func(handle uint32) io.WriteCloser) {
 	for _, c := range writerCases() {
 		t.Run(c.row+" "+c.name, func(t *testing.T) {
 			if testing.Short() && c.size > 100*mib {
-				t.Skip("it takes much memory")
+				t.Skip("takes 300 MB of memory")
 			}
 			synctest.Test(t, func(t *testing.T) {
 				problems, calls := c.run(open)
@@ -58,7 +58,7 @@ func TestWriter(t *testing.T, open func(handle uint32) io.WriteCloser) {
 	}
 }
 
-// A writerCase is something that a host does.
+// A writerCase is something that a host does and that a writer can get wrong.
 type writerCase struct {
 	row, rule string
 	name      string
@@ -69,7 +69,7 @@ type writerCase struct {
 
 const mib = 1 << 20
 
-// writerCases returns the cases of docs/contract.md that any writer must be right on.
+// writerCases returns the cases of docs/contract.md that any writer must get right.
 func writerCases() []writerCase {
 	cases := []writerCase{
 		{"C1", "R1", "permits that are small and vary", Plan{Permits: []uint64{3, 1, 2}}, 0, succeeds},
@@ -105,7 +105,7 @@ func writerCases() []writerCase {
 		{"C20", "R6", "a write that fails after others",
 			Plan{Permits: []uint64{4}, Faults: []Fault{{At: "write", Bytes: 8}}}, 0, fails},
 		{"C21", "R6", "a failure at every call", Plan{Faults: []Fault{{At: "flush", Then: ThenAgain}}}, 0, fails},
-		{"C22", "R6", "a failure, and all is well again",
+		{"C22", "R6", "a failure after which the stream works again",
 			Plan{Faults: []Fault{{At: "write", Call: 1, Then: ThenWorks}}}, 0, failsOnce},
 		{"C23", "R7", "closed from the start", Plan{Faults: []Fault{{At: "check-write", Closed: true}}}, 0, fails},
 		{"C24", "R7", "closed between check-write and write",
@@ -121,12 +121,12 @@ func writerCases() []writerCase {
 			Plan{Permits: []uint64{5, 0}, Faults: []Fault{{At: "check-write", Call: 3}}}, 0, fails},
 		{"C29", "R9", "room for two handles", Plan{Permits: []uint64{0, 1}, Handles: 2}, 1000, succeeds},
 		{"C31", "R15", "use after Close", Plan{}, 0, isUsedAfterClose},
-		{"C32", "R12", "what is not flushed is lost", Plan{Hold: true, FlushWaits: []int{0, 1, 5}}, 0, succeeds},
+		{"C32", "R12", "bytes that are not flushed are lost", Plan{Hold: true, FlushWaits: []int{0, 1, 5}}, 0, succeeds},
 		{"C33", "R1", "another handle writes in between",
 			Plan{Permits: []uint64{20, 0}, FlushWaits: []int{1}}, 0, sharesStream},
 		{"C34", "R5", "a flush that is complete when it returns", Plan{Hold: true}, 0, succeeds},
 		{"C38", "R1", "permits less than a rune", Plan{Permits: []uint64{2, 1}}, 0, succeeds},
-		{"C39", "R4", "an argument that is used again", Plan{Hold: true}, 0, succeeds},
+		{"C39", "R4", "an argument that the caller reuses", Plan{Hold: true}, 0, succeeds},
 		{"C42", "R6", "permitted, and failed at once", Plan{Faults: []Fault{{At: "write"}}}, 0, fails},
 		{"C43", "R1", "permits that shrink", Plan{Permits: []uint64{4, 3, 2, 1, 1}}, 0, succeeds},
 		{"C44", "R6", "a strange error text",
@@ -136,44 +136,44 @@ func writerCases() []writerCase {
 			Plan{Permits: []uint64{5}, Faults: []Fault{{At: "write", Bytes: 5, Partial: 2}}}, 0, fails},
 	}
 	for _, at := range []string{"check-write", "write", "flush", "flushed"} {
-		cases = append(cases, writerCase{"C30", "R6", "an error that " + at + " brings again and again",
+		cases = append(cases, writerCase{"C30", "R6", "an error that " + at + " reports again and again",
 			Plan{Faults: []Fault{{At: at, Then: ThenAgain}}}, 0, fails})
 	}
 	for seed := range uint64(20) {
 		cases = append(cases, writerCase{"C1", "R1", fmt.Sprintf("RandomPlan(%d)", seed), RandomPlan(seed), 1000, succeeds})
 	}
 	for _, name := range Hosts() {
-		if plan := As(name); !plan.LoseWakeups { // C36: not every guest can do something about that
+		if plan := As(name); !plan.LoseWakeups { // C36: not every guest can survive that
 			cases = append(cases, writerCase{name, "R1", "as a host", plan, 100_000, succeeds})
 		}
 	}
 	return cases
 }
 
-// rules says what the rules are, in short.
+// rules has the rules in short.
 var rules = map[string]string{
 	"R1":  "a write takes what the newest check-write permits",
 	"R2":  "after a permit of 0 the guest waits on a pollable and asks again",
 	"R3":  "a write needs a permit of its own",
 	"R4":  "the host has its own copy of the bytes when write returns",
 	"R5":  "a flush is complete when check-write permits again",
-	"R6":  "a later call tells of a write or flush that failed",
+	"R6":  "a later call reports a write or flush that failed",
 	"R7":  "a closed stream takes nothing",
-	"R8":  "a call that closes the stream as it takes all has not failed",
+	"R8":  "a call that closes the stream after it has taken all bytes has not failed",
 	"R9":  "a pollable may be ready too early, and is dropped before its stream",
 	"R12": "a drop loses what is not flushed",
-	"R13": "an error is a handle, to be dropped once",
+	"R13": "an error is a handle, which must be dropped once",
 	"R15": "a stream is dropped once, before its parent",
 }
 
-// trapRules says which rule a trap is about, by words of its reason.
+// trapRules says which rule a trap is about, by words in its reason.
 var trapRules = []struct{ words, rule string }{
 	{"flush is under way", "R5"},
 	{"write of", "R3"},
 	{"live pollables", "R9"},
 }
 
-// A writerRun is a case with a writer.
+// A writerRun is a run of a case on a writer.
 type writerRun struct {
 	*writerCase
 	host   *host.Host
@@ -181,14 +181,14 @@ type writerRun struct {
 	w      io.WriteCloser
 
 	text     []byte // of all Writes, in order
-	arrived  int    // bytes of it
-	wrong    bool   // whether others came
-	taken    int    // by the host
+	arrived  int    // how many bytes have arrived
+	wrong    bool   // whether other bytes than those of text have arrived
+	taken    int    // how many bytes the host took
 	calls    int
 	problems []string
 }
 
-// run has the case happen to a writer. It returns what is wrong with it, and its last calls.
+// run runs the case on a writer. It returns what the writer did wrong, and its last host calls.
 func (c *writerCase) run(open func(handle uint32) io.WriteCloser) (problems, calls []string) {
 	r := &writerRun{writerCase: c}
 	r.host = host.New(host.Options{Handles: c.plan.Handles, Keep: 20, OnCall: r.count})
@@ -209,7 +209,7 @@ func (c *writerCase) run(open func(handle uint32) io.WriteCloser) (problems, cal
 	return r.problems, calls
 }
 
-// untilTrap calls f, which a trap may end.
+// untilTrap calls f and reports a trap, which ends f.
 func (r *writerRun) untilTrap(f func()) {
 	defer func() {
 		trap := r.host.Trapped() // from which the writer may have recovered
@@ -235,8 +235,8 @@ func (r *writerRun) untilTrap(f func()) {
 	f()
 }
 
-// count looks at a call of the host. It ends a writer that makes several times as many calls as
-// one needs.
+// count counts a host call. It ends a writer that makes several times as many calls as a writer
+// needs.
 func (r *writerRun) count(c *host.Call) {
 	r.taken += int(c.Taken())
 	if r.calls++; r.calls > 30_000+r.size/100 {
@@ -244,25 +244,25 @@ func (r *writerRun) count(c *host.Call) {
 	}
 }
 
-// Write takes what the stream delivers.
+// Write checks what the stream delivers.
 func (r *writerRun) Write(p []byte) (int, error) {
 	r.wrong = r.wrong || !bytes.HasPrefix(r.text[min(r.arrived, len(r.text)):], p)
 	r.arrived += len(p)
 	return len(p), nil
 }
 
-// breaks notes that a rule was broken.
+// breaks reports that the writer broke a rule.
 func (r *writerRun) breaks(row, rule, format string, args ...any) {
 	r.problems = append(r.problems, fmt.Sprintf("%s (%s: %s): %s", row, rule, rules[rule], fmt.Sprintf(format, args...)))
 }
 
-// wrote writes the next text.
+// wrote writes p, the next text, and checks what Write returns.
 func (r *writerRun) wrote(p []byte) (n int, err error) {
 	r.text = append(r.text, p...)
 	before, own := r.taken, bytes.Clone(p)
 	n, err = r.w.Write(own)
 	if !bytes.Equal(own, p) {
-		r.breaks("C39", "R4", "Write changed its argument")
+		r.breaks("C39", "R4", "Write modified its argument")
 	}
 	if r.row == "C39" {
 		clear(own)
@@ -275,7 +275,7 @@ func (r *writerRun) wrote(p []byte) (n int, err error) {
 	return n, err
 }
 
-// first is what the first Write gets.
+// first returns the bytes of the first Write.
 func (r *writerRun) first() []byte {
 	if r.size == 0 {
 		return []byte("9: é€x")
@@ -285,7 +285,7 @@ func (r *writerRun) first() []byte {
 	return p
 }
 
-// succeeds is how a writer is used on a host that does not fail.
+// succeeds uses a writer on a host that does not fail.
 func succeeds(r *writerRun) {
 	r.mustWrite(r.first())
 	r.mustWrite([]byte("more"))
@@ -303,36 +303,36 @@ func (r *writerRun) mustClose() {
 		r.breaks(r.row, r.rule, "Close failed: %v", err)
 	}
 	if r.arrived != len(r.text) {
-		r.breaks(r.row, r.rule, "%d bytes were written, and %d have arrived", len(r.text), r.arrived)
+		r.breaks(r.row, r.rule, "%d bytes were written, %d arrived", len(r.text), r.arrived)
 	}
 	r.checkOrder()
 }
 
 func (r *writerRun) checkOrder() {
 	if r.wrong {
-		r.breaks(r.row, r.rule, "other bytes have arrived than were written")
+		r.breaks(r.row, r.rule, "the bytes that arrived are not those that were written")
 	}
 }
 
-// fails is how a writer is used on a host that fails.
+// fails uses a writer on a host that fails.
 func fails(r *writerRun) {
 	if _, err := r.wrote(r.first()); err != nil {
 		r.mustRefuse()
-		r.w.Close() // may tell of it again
+		r.w.Close() // may return the error again
 	} else if err := r.w.Close(); err == nil {
 		r.breaks(r.row, r.rule, "the host failed, and neither Write nor Close returned an error")
 	}
 	r.checkOrder()
 }
 
-// mustRefuse writes to a stream that has failed.
+// mustRefuse checks that a Write to a stream that has failed fails.
 func (r *writerRun) mustRefuse() {
 	if n, err := r.wrote([]byte("more")); n > 0 || err == nil {
-		r.breaks(r.row, "R7", "after the stream closed Write returned %d, %v", n, err)
+		r.breaks(r.row, "R7", "after the stream closed, Write returned %d, %v", n, err)
 	}
 }
 
-// failsOnce is fails on a host that works again, whether or not the writer tries that.
+// failsOnce is fails for a host that works again. The writer need not find that out.
 func failsOnce(r *writerRun) {
 	if _, err := r.wrote(r.first()); err == nil {
 		r.breaks(r.row, r.rule, "the host failed, and Write returned nil")
@@ -340,8 +340,8 @@ func failsOnce(r *writerRun) {
 	r.w.Close()
 }
 
-// failsNext is how a writer is used on a host that closes after the first Write. Whether that
-// succeeds is the writer's choice.
+// failsNext uses a writer on a host that closes the stream after it has taken the first Write,
+// which may succeed or fail.
 func failsNext(r *writerRun) {
 	r.wrote(r.first())
 	r.mustRefuse()
@@ -349,7 +349,7 @@ func failsNext(r *writerRun) {
 	r.checkOrder()
 }
 
-// writesNothing writes no bytes between others.
+// writesNothing makes Writes of no bytes before and after another.
 func writesNothing(r *writerRun) {
 	r.mustWrite(nil)
 	r.mustWrite(r.first())
@@ -364,10 +364,10 @@ func isUsedAfterClose(r *writerRun) {
 	if n, err := r.w.Write([]byte("more")); n > 0 || err == nil {
 		r.breaks(r.row, r.rule, "after Close, Write returned %d, %v", n, err)
 	}
-	r.w.Close() // which may be an error, but no trap
+	r.w.Close() // may fail, but must not trap
 }
 
-// sharesStream writes by another handle of the stream in between.
+// sharesStream writes through another handle of the stream between the Writes.
 func sharesStream(r *writerRun) {
 	other := r.host.SameSink(r.handle)
 	r.mustWrite(r.first())
@@ -388,16 +388,16 @@ func sharesStream(r *writerRun) {
 	r.mustClose()
 }
 
-// checkHandles looks at what is left when the writer is closed.
+// checkHandles reports the handles that are left when the writer is closed.
 func (r *writerRun) checkHandles() {
 	for _, live := range r.host.Live() {
 		switch resource, _, _ := strings.Cut(live, "("); resource {
 		case "output-stream":
-			r.breaks("C31", "R15", "%s is not dropped", live)
+			r.breaks("C31", "R15", "%s was not dropped", live)
 		case "error":
-			r.breaks("C30", "R13", "%s is not dropped", live)
+			r.breaks("C30", "R13", "%s was not dropped", live)
 		default:
-			r.breaks("C29", "R9", "%s is not dropped", live)
+			r.breaks("C29", "R9", "%s was not dropped", live)
 		}
 	}
 }

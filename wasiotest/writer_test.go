@@ -15,14 +15,14 @@ import (
 	"go.bytecodealliance.org/cm"
 )
 
-// A smallWriter is a right writer, unless it has a fault.
+// A smallWriter is a correct writer unless it has a fault.
 type smallWriter struct {
 	s     streams.OutputStream
 	fault string
 
 	err      error
-	permit   uint64        // what is left of it
-	pollable poll.Pollable // the only one
+	permit   uint64        // what is left of the last one
+	pollable poll.Pollable // the only one, with the fault "one pollable"
 	kept     []byte
 }
 
@@ -109,7 +109,7 @@ func (w *smallWriter) Write(p []byte) (n int, err error) {
 		return 0, w.err
 	}
 	switch w.fault {
-	case "argument changed":
+	case "argument modified":
 		clear(p)
 	case "argument kept":
 		w.kept, p = p, w.kept
@@ -207,33 +207,33 @@ func TestTestWriterFindsFaults(t *testing.T) {
 		{"permit narrowed", "C3", "R1", "trap: the guest does not stop: this is call 30001"},
 		{"permit used twice", "C14", "R3", "trap: write of 4 bytes without a permit: check-write must come right before it"},
 		{"rest lost", "C1", "R1", "Write of 9 bytes returned 3, nil; the host took 3 bytes"},
-		{"start repeated", "C1", "R1", "other bytes have arrived than were written"},
+		{"start repeated", "C1", "R1", "the bytes that arrived are not those that were written"},
 		{"no wait", "C5", "R2", "trap: the guest does not stop: this is call 30001"},
 		{"gives up", "C7", "R9", "Write failed: gave up"},
 		{"ready asked", "C11", "R2", "trap: the guest does not stop: this is call 30001"},
 		{"one pollable", "C9", "R9", "trap: the guest does not stop: this is call 30001"},
 		{"pollable dropped last", "C28", "R9", "trap: output-stream dropped while it has live pollables: 1"},
 		{"pollables leak", "C29", "R9", "trap: the handle table is full: all 2 handles are live"},
-		{"errors leak", "C30", "R13", "error(2) is not dropped"},
-		{"stream leaks", "C31", "R15", "output-stream(1) is not dropped"},
+		{"errors leak", "C30", "R13", "error(2) was not dropped"},
+		{"stream leaks", "C31", "R15", "output-stream(1) was not dropped"},
 		{"stream dropped twice", "C31", "R15", "trap: handle 1 is unknown, or was dropped"},
 		{"used after Close", "C31", "R15", "trap: handle 0 is unknown, or was dropped"},
-		{"no flush", "C32", "R12", "13 bytes were written, and 0 have arrived"},
-		{"flush not awaited", "C12", "R5", "13 bytes were written, and 9 have arrived"},
+		{"no flush", "C32", "R12", "13 bytes were written, 0 arrived"},
+		{"flush not awaited", "C12", "R5", "13 bytes were written, 9 arrived"},
 		{"failed flush hidden", "C18", "R6", "the host failed, and neither Write nor Close returned an error"},
 		{"failed write hidden", "C20", "R6", "Write of 9 bytes returned 9, nil; the host took 8 bytes"},
 		{"failed write counted", "C24", "R7", "Write returned 9, closed; the host took 5 bytes"},
 		{"end hidden", "C24", "R7", "Write of 9 bytes returned 9, nil; the host took 5 bytes"},
-		{"failure forgotten", "C25", "R7", "after the stream closed Write returned 4, <nil>"},
+		{"failure forgotten", "C25", "R7", "after the stream closed, Write returned 4, <nil>"},
 		{"closed tried again", "C23", "R7", "trap: the guest does not stop: this is call 30001"},
 		{"large pieces", "C4", "R3", "trap: write of 134217729 bytes in one call; 134217728 is the most"},
-		{"argument changed", "C39", "R4", "Write changed its argument"},
-		{"argument kept", "C39", "R4", "other bytes have arrived than were written"},
+		{"argument modified", "C39", "R4", "Write modified its argument"},
+		{"argument kept", "C39", "R4", "the bytes that arrived are not those that were written"},
 		{"traps hidden", "C1", "R3", "trap: write of 9 bytes without a permit: check-write must come right before it"},
 	} {
 		t.Run(c.fault, func(t *testing.T) {
 			if c.row == "C4" && testing.Short() {
-				t.Skip("it takes much memory")
+				t.Skip("takes 300 MB of memory")
 			}
 			want := fmt.Sprintf("%s (%s: %s): %s", c.row, c.rule, rules[c.rule], c.text)
 			var found []string
@@ -257,7 +257,7 @@ func TestTestWriterFindsFaults(t *testing.T) {
 	}
 }
 
-// A writer may panic for reasons of its own.
+// A panic of the writer's own is not taken for a trap.
 func TestTestWriterLeavesPanicsAlone(t *testing.T) {
 	c := writerCase{"C1", "R1", "", Plan{}, 0, succeeds}
 	assert.PanicsWithValue(t, "mine", func() { c.run(func(uint32) io.WriteCloser { panic("mine") }) })

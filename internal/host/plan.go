@@ -8,26 +8,26 @@ import (
 	"time"
 )
 
-// A Plan says how a stream, of output or of input, behaves where the contract leaves it a
+// A Plan says how an output stream or an input stream behaves where the contract leaves it a
 // choice. Package wasiotest shows it to its users and explains the fields.
 type Plan struct {
-	Permits     []uint64      // the answers of check-write, in turn and from the start again; 0: wait
-	FlushWaits  []int         // how often the guest must wait for each flush, likewise
+	Permits     []uint64      // the answers of check-write, in turn, repeated; 0: wait
+	FlushWaits  []int         // how often the guest must wait for each flush, in turn, repeated
 	Delay       time.Duration // how long each wait takes
 	Faults      []Fault       // the failures
-	Capacity    uint64        // closes after so many bytes; 0: never
+	Capacity    uint64        // closes after this many bytes; 0: never
 	End         End           // which operations find the end of an input stream
 	Hold        bool          // keeps what was written until a flush
 	HoldLine    bool          // keeps an incomplete line until a newline or a flush
-	DropWaits   bool          // the drop waits until all is taken
-	WorksAgain  bool          // an error of what it writes to does not stick
-	Background  bool          // makes progress while nobody waits on a pollable
+	DropWaits   bool          // a drop waits until all bytes are taken
+	WorksAgain  bool          // an error of the writer behind the stream does not stick
+	Background  bool          // makes progress even while nobody waits on a pollable
 	Latch       bool          // a pollable that was ready once stays ready
-	NeverReady  bool          // pollable.ready returns false always
+	NeverReady  bool          // pollable.ready always returns false
 	Premature   bool          // a pollable is ready before the Delay is over
 	LoseWakeups bool          // a wait on the pollable alone hangs (Wasmtime issue 8781)
-	LoseAt      int           // only this wait does, counted from 1; 0: each
-	Terminal    bool          // it is a terminal, if it is a standard stream
+	LoseAt      int           // only this wait hangs, counted from 1; 0: every wait
+	Terminal    bool          // a standard stream is a terminal
 	Handles     int           // how many handles may be live at once; 0: any number
 
 	script Script // nil: the fields above are the script
@@ -46,12 +46,12 @@ const (
 // A Fault is a failure of a stream.
 type Fault struct {
 	At      string // "check-write", "write", "flush" or "flushed"; of an input stream "read"
-	Call    int    // the call of At that fails, from 1; 0: every call
-	Bytes   uint64 // but not before the stream has taken, or had, so many bytes
+	Call    int    // which call of At fails, counted from 1; 0: every call
+	Bytes   uint64 // but not before this many bytes have been written or read
 	Closed  bool   // the error is closed, not last-operation-failed
-	Lost    bool   // a stream that closes loses what it holds and has not flushed
-	Partial uint64 // how many bytes of a write that fails are delivered, which the guest is not told
-	Text    string // what the host says of the failure
+	Lost    bool   // a stream that closes loses what it has not flushed
+	Partial uint64 // how many bytes of a failed write are delivered, unknown to the guest
+	Text    string // the host's text for the failure
 	Then    Then   // what the stream does once it has reported the failure
 }
 
