@@ -11,8 +11,8 @@ import (
 	"github.com/wasio-dev/wasio/internal/host"
 )
 
-// behavior is what the flags say about the standard streams: a host to imitate, and what they
-// change in its plan. The order of the flags does not matter.
+// behavior is what the flags say about the standard streams: a host to imitate, and changes to
+// its plan. The order of the flags does not matter.
 type behavior struct {
 	as  host.Plan
 	set []func(*host.Plan)
@@ -24,7 +24,7 @@ func (b *behavior) defineFlags(flags *flag.FlagSet) {
 		b.as, err = host.Named(name)
 		return err
 	})
-	define(b, flags, "permit", "permit so many `bytes` per write, in turn; 0 makes it wait", parsePermits,
+	define(b, flags, "permit", "permit these numbers of `bytes` in turn; 0 makes it wait", parsePermits,
 		func(p *host.Plan, permits []uint64) { p.Permits = permits })
 	define(b, flags, "flush", "make each flush take `n` waits", parseWaits,
 		func(p *host.Plan, n int) { p.FlushWaits = []int{n} })
@@ -35,7 +35,7 @@ func (b *behavior) defineFlags(flags *flag.FlagSet) {
 		b.set = append(b.set, func(p *host.Plan) { p.Hold = hold })
 		return err
 	})
-	define(b, flags, "fail", "fail at a `call`, as write, check-write:3 or flushed:2=text", parseFault,
+	define(b, flags, "fail", "fail at a `call`: write, check-write:3 or flushed:2=text", parseFault,
 		func(p *host.Plan, f host.Fault) { p.Faults = append(p.Faults, f) })
 	define(b, flags, "close", "close the stream at a `call`, as for -fail", parseFault,
 		func(p *host.Plan, f host.Fault) { f.Closed = true; p.Faults = append(p.Faults, f) })
@@ -106,7 +106,7 @@ func parseFault(s string) (host.Fault, error) {
 	if hasCall {
 		n, err := strconv.ParseUint(call, 10, 31)
 		if err != nil || n == 0 {
-			return f, fmt.Errorf("not the number of a call: %q", call)
+			return f, fmt.Errorf("not a call number: %q", call)
 		}
 		f.Call = int(n)
 	}

@@ -6,32 +6,32 @@
 //	wasirun [flags] guest.wasm [arguments]
 //	GOOS=wasip1 GOARCH=wasm go test -exec "wasirun [flags]" [packages]
 //
-// Wasirun builds a package with the go command for GOOS=wasip1 GOARCH=wasm, or with TinyGo
-// if the flag -tinygo is set. It runs a WebAssembly file as it is, whatever its name: a core
-// module that Go made, or a component with wasi:cli/run that TinyGo (-target=wasip2) or
-// componentize-go made. Output that the program writes to wasi:io streams or to os.Stdout
-// goes to the standard output of wasirun, whose standard input the program has as
-// wasi:cli/stdin and as os.Stdin.
+// Wasirun builds a package with the go command for GOOS=wasip1 GOARCH=wasm, or with TinyGo if
+// the flag -tinygo is set. It runs a WebAssembly file as it is, whatever its name: a core
+// module built with Go, or a component with wasi:cli/run built with TinyGo (-target=wasip2) or
+// componentize-go. The program's standard streams are those of wasirun, whether the program
+// uses them through wasi:cli or through package os.
 //
-// A program has no files. The flag -dir gives a core module those below a directory, under
-// the names that they have for wasirun. It is for programs that are trusted: one that makes
-// symbolic links can leave the directory.
+// A program has no files. The flag -dir lets a core module use the files below a directory,
+// under the names that they have for wasirun. It is for trusted programs only, which could
+// leave the directory by a symbolic link.
 //
-// The host is the strict model that the tests of wasio use. It stops a program that breaks
-// the protocol or would wait forever, and reports why. Flags make it slow or make it fail.
+// The host is the strict model that the tests of wasio use. It stops a program that breaks the
+// protocol or would wait forever, and reports why. Flags make it slow or make it fail.
 //
-// The exit code is the program's own, which is 255 if it is greater than that, or
+// The exit code is the program's own, or 255 if that is greater, or
 //
 //	124  the timeout set by -timeout expired
 //	125  wasirun could not run the program, for example because it does not compile
 //	130  wasirun was interrupted while it built the program
 //	134  the program broke the protocol of its host, or crashed
 //
-// The flag -torture runs the program on a host that is easy to please, and then on many others:
-// each that -as imitates, and some fifty that permit little, make it wait, lose what it does not
-// flush, or fail. It prints on which of them the output, the exit code or the handles that are left
-// differ, and on which the program traps or hangs, with the flags that show it again. The exit code
-// is 1 if that is so on a host that does not fail. A program may well differ on one that fails.
+// The flag -torture runs the program on an easy host, and then on many hard ones: each that -as
+// imitates, and some fifty that permit few bytes, make the program wait, lose what it does not
+// flush, or fail. It prints on which of them the program traps or hangs, or differs in its
+// output, its exit code or the handles that it leaves, with the flags that reproduce it. The
+// exit code is 1 if that happens on a host that does not fail. On a host that fails, a correct
+// program may differ, too.
 package main
 
 import (
@@ -64,8 +64,8 @@ const (
 	exitTrap    = 134
 )
 
-// maxExit is the greatest exit code that every system can pass on. Of a greater one, most drop
-// the upper bits, which can make it 0.
+// maxExit is the greatest exit code that every system can pass on. Most systems drop the upper
+// bits of a greater one, which can make it 0.
 const maxExit = 255
 
 var errInterrupted = errors.New("interrupted")
@@ -95,8 +95,8 @@ func printUsage(w io.Writer, flags *flag.FlagSet) {
 }
 
 func main() {
-	// If the reader of standard output goes away, the guest gets an error, as on other
-	// hosts. The signal must not end this process.
+	// If the reader of standard output goes away, the guest gets an error, as on other hosts.
+	// SIGPIPE must not end this process.
 	signal.Ignore(syscall.SIGPIPE)
 	os.Exit(run(os.Args[1:]))
 }
@@ -148,8 +148,8 @@ type command struct {
 	streams behavior
 }
 
-// parse parses a command line. If it asks for help, parse prints that to help and returns
-// [flag.ErrHelp].
+// parse parses a command line. If the command line asks for help, parse prints the usage to
+// help and returns [flag.ErrHelp].
 func parse(args []string, help io.Writer) (*command, error) {
 	c := &command{}
 	flags := flag.NewFlagSet("wasirun", flag.ContinueOnError)
@@ -158,10 +158,10 @@ func parse(args []string, help io.Writer) (*command, error) {
 	flags.Var(&c.trace, "trace", "print each host call to stderr; -trace=json as lines of JSON")
 	flags.BoolVar(&c.stats, "stats", false, "print statistics of calls and streams to stderr at the end")
 	flags.DurationVar(&c.timeout, "timeout", 0, "stop the guest after this `time`")
-	flags.UintVar(&c.memory, "memory", 0, "limit the memory of the guest to so many `MiB`, at most 4096")
+	flags.UintVar(&c.memory, "memory", 0, "limit the memory of the guest to this many `MiB`, at most 4096")
 	flags.Func("dir", "let a core module use this `directory`", c.addDir)
-	flags.BoolVar(&c.torture, "torture", false, "run it on many hard hosts, and tell where it differs")
-	flags.BoolVar(&c.json, "json", false, "tell what -torture finds as lines of JSON")
+	flags.BoolVar(&c.torture, "torture", false, "run it on many hard hosts and report where it differs")
+	flags.BoolVar(&c.json, "json", false, "print the findings of -torture as lines of JSON")
 	c.streams.defineFlags(flags)
 	err := flags.Parse(args)
 	switch {
@@ -177,11 +177,11 @@ func parse(args []string, help io.Writer) (*command, error) {
 	case c.timeout < 0:
 		return nil, fmt.Errorf("-timeout %v is negative", c.timeout)
 	case c.json && !c.torture:
-		return nil, errors.New("-json is for -torture (see -trace=json)")
+		return nil, errors.New("-json needs -torture (see -trace=json)")
 	}
 	flags.Visit(func(f *flag.Flag) {
 		if c.torture && !slices.Contains(tortureFlags, f.Name) {
-			err = fmt.Errorf("-torture chooses the hosts itself, and traces none: no -%s", f.Name)
+			err = fmt.Errorf("-torture and -%s do not go together", f.Name)
 		}
 	})
 	if err != nil {
@@ -265,8 +265,8 @@ func (c *command) run() (int, error) {
 	select {
 	case r = <-done:
 	case <-ctx.Done():
-		// A guest that reads a file of this process, such as standard input, cannot be
-		// stopped. It ends with the process, and is not heard until then.
+		// A guest that reads a file of this process, such as standard input, cannot be stopped.
+		// It ends with the process; until then its output and calls are ignored.
 		r.err = ctx.Err()
 	}
 	ended.Store(true)
@@ -277,7 +277,8 @@ func (c *command) run() (int, error) {
 	return r.exit, c.named(r.err)
 }
 
-// named returns err with the name of the guest in front, unless the text of err is about it anyway.
+// named returns err prefixed with the name of the guest, unless err is a trap or a timeout,
+// whose text is about the guest anyway.
 func (c *command) named(err error) error {
 	if err == nil || errors.As(err, new(*host.Trap)) || errors.Is(err, context.DeadlineExceeded) {
 		return err
@@ -305,8 +306,8 @@ func load(target string, tinygo bool) ([]byte, error) {
 	return module, err
 }
 
-// isModule reports whether the target is a file to run: by its name, or by what it begins with,
-// since the go command gives its own names to what it runs with -exec.
+// isModule reports whether the target is a file to run, judging by its name or by its first
+// bytes: the go command chooses the names of the files that it runs with -exec.
 func isModule(target string) bool {
 	if strings.HasSuffix(target, ".wasm") {
 		return true
@@ -340,12 +341,12 @@ func build(ctx context.Context, target string, tinygo bool) ([]byte, error) {
 		cmd = exec.CommandContext(ctx, "tinygo", "build", "-target=wasip2", "-o", out, target)
 	} else {
 		if world := componentizeWorld(target); world != "" {
-			return nil, fmt.Errorf("%s is a program for componentize-go, whose main is not called: run what componentize-go -w %s build makes of it", target, world)
+			return nil, fmt.Errorf("%s is a program for componentize-go, which does not call main: build it with componentize-go -w %s build, and run the result", target, world)
 		}
 		cmd = exec.CommandContext(ctx, "go", "build", "-o", out, "--", target)
 		cmd.Env = []string{"GOOS=wasip1", "GOARCH=wasm"}
 	}
-	// What it leaves behind if it is interrupted goes with dir.
+	// What an interrupted build leaves behind is removed with dir.
 	cmd.Env = append(append(os.Environ(), cmd.Env...), "GOTMPDIR="+dir, "TMPDIR="+dir)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 5 * time.Second
@@ -360,8 +361,8 @@ func build(ctx context.Context, target string, tinygo bool) ([]byte, error) {
 	return module, nil
 }
 
-// componentizeWorld returns the world of a program for componentize-go in a directory, which
-// has its bindings from wit-bindgen, or "" if there is none.
+// componentizeWorld returns the world of the program in dir if that is one for componentize-go,
+// which has bindings by wit-bindgen, or "".
 func componentizeWorld(dir string) string {
 	module, err := os.ReadFile(filepath.Join(dir, "go.mod"))
 	if err != nil || !bytes.Contains(module, []byte("go.bytecodealliance.org/pkg ")) {

@@ -261,8 +261,8 @@ func startSection(c wasmtest.Code) wasmtest.Module {
 	return m
 }
 
-// TestEngineThatPanics checks that a module on which wazero panics is one that cannot be run: a
-// function calls a later one, whose type does not exist.
+// TestEngineThatPanics checks that wasirun reports a module on which wazero panics as one that
+// it cannot run. In it a function calls a later one, whose type does not exist.
 func TestEngineThatPanics(t *testing.T) {
 	m := []byte(wasm.ModuleHeader)
 	m = wasm.AppendSection(m, 1, []byte("\x01\x60\x00\x00"))
@@ -277,8 +277,8 @@ func TestEngineThatPanics(t *testing.T) {
 	}
 }
 
-// TestNothingIsHeardAfterATimeout checks that a guest that is still running at its timeout
-// disturbs nothing that wasirun prints at its end.
+// TestNothingIsHeardAfterATimeout checks that a guest that is still running after its timeout
+// does not disturb what wasirun prints at the end.
 func TestNothingIsHeardAfterATimeout(t *testing.T) {
 	busy := module(t, guest(append(program(do("get-stdout"), do("get-stderr")).Loop(),
 		program(do("blocking-write-and-flush", 2, 0, 10, 1024))...).Br(0).End()))
@@ -298,8 +298,8 @@ func TestNothingIsHeardAfterATimeout(t *testing.T) {
 	}
 }
 
-// TestExec checks that wasirun runs the tests of a package for the go command, as a guest that
-// has the files that it was given.
+// TestExec checks that wasirun runs the tests of a package for go test -exec, as a guest that
+// has the files of -dir.
 func TestExec(t *testing.T) {
 	goTest := func(flags string, args ...string) (string, error) {
 		cmd := exec.Command("go", append([]string{"test", "-v", "-exec", wasirun + " " + flags}, args...)...)
@@ -323,7 +323,8 @@ func TestExec(t *testing.T) {
 	assert.Contains(t, output, "--- FAIL: TestFiles")
 }
 
-// TestModuleOfAnyName checks that a WebAssembly file is a guest, and another file is not.
+// TestModuleOfAnyName checks that a WebAssembly file is a guest, whatever its name, and another
+// file is not.
 func TestModuleOfAnyName(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "guest")
 	require.NoError(t, os.WriteFile(path, writer.Bytes(), 0o666))
@@ -385,14 +386,14 @@ func TestBadInput(t *testing.T) {
 		{[]string{"-as", "toaster", ok}, `no host is known as "toaster" (there are wasmtime-stdout, `},
 		{[]string{"-fail", "splice", ok}, `no such point to fail at: "splice"`},
 		{[]string{"-fail", "", ok}, `no such point to fail at: ""`},
-		{[]string{"-fail", "write:0", ok}, `not the number of a call: "0"`},
-		{[]string{"-close", "write:x", ok}, `not the number of a call: "x"`},
-		{[]string{"-close", "write:99999999999", ok}, `not the number of a call: "99999999999"`},
+		{[]string{"-fail", "write:0", ok}, `not a call number: "0"`},
+		{[]string{"-close", "write:x", ok}, `not a call number: "x"`},
+		{[]string{"-close", "write:99999999999", ok}, `not a call number: "99999999999"`},
 		{[]string{"-trace=xml", ok}, `invalid boolean value "xml" for -trace: must be "text" or "json"`},
 		{[]string{"-dir", "LICENSE", ok}, "-dir: not a directory"},
 		{[]string{"-dir", "nothing", ok}, "-dir: not a directory"},
 		{[]string{"-tinygo", ok}, "is a file, not a package"},
-		{[]string{"./examples/httpserver"}, "./examples/httpserver is a program for componentize-go, whose main is not called: run what componentize-go -w server build makes of it"},
+		{[]string{"./examples/httpserver"}, "./examples/httpserver is a program for componentize-go, which does not call main: build it with componentize-go -w server build, and run the result"},
 		{[]string{"nothing.wasm"}, "open nothing.wasm: no such file or directory"},
 		{[]string{directory}, "is a directory"},
 		{[]string{"./nothing"}, "cannot build ./nothing: "},
@@ -532,13 +533,13 @@ $`, stderr)
 
 8 bytes written; `, stderr)
 
-	// What was never used, or is no stream, is left out.
+	// A stream that was never used, or does not exist, is left out.
 	unused := guest(program(do("get-stdout"), do("flush", 77, 1024)))
 	_, _, stderr = run(t, "-stats", module(t, unused))
 	assert.NotContains(t, stderr, "writes")
 }
 
-// TestTraceAsJSON checks that -trace=json tells what -trace tells.
+// TestTraceAsJSON checks that -trace=json says what -trace says.
 func TestTraceAsJSON(t *testing.T) {
 	args := []string{"-permit", "1,9", "-fail", "flush=a reason", "./examples/leaving", "exit"}
 	exit, stdout, want := run(t, append([]string{"-trace"}, args...)...)
@@ -567,7 +568,7 @@ func TestTraceAsJSON(t *testing.T) {
 	assert.Contains(t, got.String(), " = last-operation-failed(error(")
 }
 
-// TestTinyGo checks that -tinygo calls TinyGo, by a program in its place.
+// TestTinyGo checks that -tinygo calls TinyGo, for which another program stands in.
 func TestTinyGo(t *testing.T) {
 	bin := t.TempDir()
 	cmd := exec.Command(wasirun, "-tinygo", "./examples/hello")
@@ -669,8 +670,8 @@ func importIndex(name string) uint64 {
 	return uint64(slices.IndexFunc(guest(nil).Imports, func(f wasmtest.Import) bool { return f.Name == name }))
 }
 
-// TestSplice checks that a guest can splice its standard input, and that -trace and -stats tell
-// of it.
+// TestSplice checks that a guest can splice its standard input, and that -trace and -stats show
+// it.
 func TestSplice(t *testing.T) {
 	const wait = "input-stream(2).subscribe = pollable(%d)\npollable(%[1]d).block\npollable(%[1]d).drop\n"
 	for _, c := range []struct {
@@ -710,7 +711,7 @@ func TestSplice(t *testing.T) {
 	}
 }
 
-// TestEndOfStandardInput checks that a skip of 0 bytes says nothing of the end of the standard
+// TestEndOfStandardInput checks that a skip of 0 bytes does not report the end of standard
 // input, as on Wasmtime.
 func TestEndOfStandardInput(t *testing.T) {
 	skip := func(n uint64) call { return do("skip", 1, n, 1024) }
@@ -774,8 +775,8 @@ func TestStandardInputIsOne(t *testing.T) {
 	assert.Empty(t, stderr)
 }
 
-// TestTimeoutWhileSplicing checks that the timeout ends a guest that waits for a standard input
-// which has nothing to say.
+// TestTimeoutWhileSplicing checks that the timeout ends a guest that waits for standard input
+// that stays silent.
 func TestTimeoutWhileSplicing(t *testing.T) {
 	r, w, err := os.Pipe()
 	require.NoError(t, err)
@@ -800,7 +801,8 @@ func TestClockWithSilentInput(t *testing.T) {
 	m := guest(append(c, program(do("poll", list, 2, result))...))
 	m.Funcs = append(m.Funcs, wasmtest.Func{Export: "cabi_realloc", Params: fourI32, Results: fourI32[:1],
 		Code: wasmtest.Code{}.I32(2048)})
-	m.Funcs[0].Code = m.Funcs[0].Code.I32(2048).Load32(0).Call(importIndex("proc_exit")) // with the index of what is ready
+	// The exit code is the index of the pollable that is ready.
+	m.Funcs[0].Code = m.Funcs[0].Code.I32(2048).Load32(0).Call(importIndex("proc_exit"))
 	exit, _, stderr := runWith(t, r, module(t, m))
 	assert.Equal(t, 1, exit)
 	assert.Empty(t, stderr)

@@ -25,16 +25,17 @@ import (
 // exitDiffers is the exit code of -torture if the guest differs on a host that does not fail.
 const exitDiffers = 1
 
-// tortureTimeout is the time that each run has without -timeout. A byte per write takes long.
+// tortureTimeout limits each run if -timeout is not set. A host that permits one byte per write
+// takes long.
 const tortureTimeout = time.Minute
 
-// tortureFlags are the flags that go with -torture.
+// tortureFlags are the flags that can be combined with -torture.
 var tortureFlags = []string{"torture", "json", "tinygo", "timeout", "memory", "dir"}
 
 // maxOutput limits what a guest may write on the easy host, since it is kept.
 const maxOutput = 64 << 20
 
-// hardHosts are the flags of hosts that never fail. Those that [host.Names] knows come before.
+// hardHosts are the flags of hosts that never fail, in addition to those of [host.Names].
 var hardHosts = []string{
 	// Permits that are small, odd, unusual or very large.
 	"-permit 1",
@@ -94,13 +95,13 @@ func failingHosts(easy *trial) (flags []string) {
 	return flags
 }
 
-// A trial is a run of the guest on a host, and what came of it.
+// A trial is a run of the guest on a host, and its outcome.
 type trial struct {
-	flags string // of wasirun, which show it again
-	fails bool   // whether the host does
+	flags string // of wasirun, to reproduce it
+	fails bool   // whether the host fails
 
 	exit           int
-	err            error // a trap, a crash or the end of the time
+	err            error // a trap, a crash or a timeout
 	stdout, stderr output
 	kept           []string       // the kinds of the handles that are left
 	taken          uint64         // how many bytes the host took
@@ -108,10 +109,10 @@ type trial struct {
 	calls          map[string]int // of the stream with the most of them, by point
 }
 
-// An output is what the guest writes to one of its streams: that of the easy host is kept, and
-// any other is compared with it.
+// An output is what the guest writes to one of its streams. On the easy host it is kept, and on
+// any other it is compared with that of the easy host.
 type output struct {
-	easy   *output // nil: this is of the easy host
+	easy   *output // nil on the easy host
 	bytes  []byte
 	n      int
 	breaks int // where it first differs from the bytes of easy, counted from 1; 0: nowhere
@@ -207,7 +208,7 @@ func (c *command) runTorture(module []byte, out, progress io.Writer) (int, error
 	return report(out, easy, trials), nil
 }
 
-// try runs the guest on the host of the flags of t.
+// try runs the guest on the host that t.flags describe.
 func (c *command) try(t *trial, module, stdin []byte, cache wazero.CompilationCache) {
 	var b behavior
 	flags := flag.NewFlagSet("torture", flag.PanicOnError)
@@ -250,7 +251,7 @@ func (c *command) try(t *trial, module, stdin []byte, cache wazero.CompilationCa
 	h.Exit()
 	for _, live := range h.Live() {
 		if timers[live] && len(timers) == 1 {
-			continue // a program may keep one for its next wait
+			continue // a program may keep one clock for its next wait
 		}
 		kind, _, _ := strings.Cut(live, "(")
 		t.kept = append(t.kept, kind)
@@ -290,7 +291,7 @@ func countPoints(points map[uint32]map[string]int, call *host.Call) {
 	}
 }
 
-// verdict says in a word what came of the trial: same, differs, hangs, traps or crashes.
+// verdict sums up the outcome of the trial in a word: same, differs, hangs, traps or crashes.
 func (t *trial) verdict(easy *trial) string {
 	var trap *host.Trap
 	switch {
@@ -310,14 +311,15 @@ func (t *trial) verdict(easy *trial) string {
 func (t *trial) difference(easy *trial) string {
 	var found []string
 	var trap *host.Trap
-	taken := max(t.taken, uint64(t.stdout.n+t.stderr.n)) // a call that waits forever may have begun to write
+	// A call that waits forever may have begun to write.
+	taken := max(t.taken, uint64(t.stdout.n+t.stderr.n))
 	switch {
 	case errors.As(t.err, &trap) && trap.Hangs():
 		found = append(found, fmt.Sprintf("after byte %d in %s", taken, t.last))
 	case trap != nil:
 		found = append(found, fmt.Sprintf("after byte %d in %s: %s", taken, t.last, trap.Reason))
 	case errors.Is(t.err, context.DeadlineExceeded):
-		found = append(found, fmt.Sprintf("after byte %d and the call %s", taken, cmp.Or(t.last, "of none")))
+		found = append(found, fmt.Sprintf("after byte %d, last call: %s", taken, cmp.Or(t.last, "none")))
 	case t.err != nil:
 		found = append(found, fmt.Sprintf("after byte %d: %v", taken, t.err))
 	case t.exit != easy.exit:
@@ -380,7 +382,7 @@ func report(out io.Writer, easy *trial, trials []*trial) (exit int) {
 			n++
 		}
 	}
-	fmt.Fprintf(out, "%d hosts that do not fail: the guest differs on %d. %d that fail: on %d.\n", n, differ, len(trials)-n, failing)
+	fmt.Fprintf(out, "The guest differs on %d of %d hosts that do not fail, and on %d of %d that fail.\n", differ, n, failing, len(trials)-n)
 	return exit
 }
 

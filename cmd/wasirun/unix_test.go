@@ -57,8 +57,8 @@ var (
 	damagedGuest = flag.String("guest", "", "a `file` for TestDamagedModules, in place of those that it builds")
 )
 
-// TestDamagedModules runs modules with a few wrong bytes. Whatever they do, wasirun says so, and
-// takes no more memory than it should.
+// TestDamagedModules runs modules with a few wrong bytes. Whatever they do, wasirun reports it
+// and takes no more memory than it should.
 func TestDamagedModules(t *testing.T) {
 	dir := t.TempDir()
 	var guests []string

@@ -23,8 +23,9 @@ type watcher struct {
 	color bool
 
 	mu    sync.Mutex
-	ended bool // what follows is guarded by mu until then, and does not change any more
+	ended bool // guarded by mu
 
+	// These are guarded by mu until ended is set. Then they do not change any more.
 	first   time.Duration    // when the first call started
 	calls   map[string]tally // by function
 	names   map[uint32]string
@@ -34,9 +35,9 @@ type watcher struct {
 	longest time.Duration // the longest wait
 }
 
-// An outlet is a standard stream of this process, for the guest until it has ended. It also hides
-// that this is a file: wazero would make a file non-blocking, so that writes by this process
-// would fail on a full pipe.
+// An outlet is a standard stream of this process that the guest can write to until it has
+// ended. It also hides the file from wazero, which would make it non-blocking, so that writes
+// by this process would fail on a full pipe.
 type outlet struct {
 	file  *os.File
 	ended *atomic.Bool
@@ -49,8 +50,8 @@ func (o *outlet) Write(p []byte) (int, error) {
 	return o.file.Write(p)
 }
 
-// A tracedFile is a file of preview 1, to which os.Stdout of Go programs writes. It tells of
-// each write as the host tells of its calls.
+// A tracedFile is a file of preview 1, which os.Stdout of Go programs writes to. It reports
+// each write as the host reports its calls.
 type tracedFile struct {
 	w       io.Writer
 	fd      uint32
@@ -92,7 +93,7 @@ func (m *traceMode) Set(s string) error {
 	return nil
 }
 
-// A stream is what statistics tell of an output-stream.
+// A stream has the statistics of an output-stream.
 type stream struct {
 	handle          uint32
 	bytes           uint64
@@ -167,7 +168,7 @@ func (w *watcher) recordStream(c *host.Call) {
 		s.writes++
 		s.bytes += c.Taken()
 	case host.OpSplice, host.OpBlockingSplice:
-		if c.Taken() > 0 { // else it was to ask
+		if c.Taken() > 0 { // otherwise the guest only asked
 			s := w.stream(c.Handle)
 			s.writes++
 			s.bytes += c.Taken()
@@ -177,7 +178,7 @@ func (w *watcher) recordStream(c *host.Call) {
 	}
 }
 
-// stream returns the stream with a handle. The model gives no handle twice.
+// stream returns the stream with a handle. The model never reuses a handle.
 func (w *watcher) stream(handle uint32) *stream {
 	for _, s := range slices.Backward(w.streams) { // the last is the likeliest
 		if s.handle == handle {

@@ -1,4 +1,4 @@
-// Lines writes three lines through a BufWriter, which chooses its mode itself.
+// Lines writes three lines through a BufWriter, in the mode that NewBufWriter chooses.
 package main
 
 import (

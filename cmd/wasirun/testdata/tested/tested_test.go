@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Example is compared with its output, for which package testing needs a temporary file.
+// Example prints something. To compare it, package testing needs a temporary file.
 func Example() {
 	fmt.Println("printed")
 	// Output: printed

@@ -1,4 +1,4 @@
-// Wrong writes to standard output as one must not. Its argument says how.
+// Wrong writes to standard output, and makes the mistake that its argument names.
 package main
 
 import (
@@ -43,7 +43,7 @@ func main() {
 	out.ResourceDrop()
 }
 
-// The bindings of wasio leave this out, since it does not call it.
+// wasio's bindings leave this function out, since wasio does not call it.
 //
 //go:wasmimport wasi:io/streams@0.2.0 [method]output-stream.blocking-write-and-flush
 //go:noescape
