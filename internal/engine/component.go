@@ -15,11 +15,11 @@ import (
 	"github.com/wasio-dev/wasio/internal/wasm"
 )
 
-// Components run without an engine for components: wit-component, which makes them, keeps
-// the program's own core module whole. That module imports the functions of WASI 0.2 under
-// their names in the WIT, and exports wasi:cli/run. So it takes what the model host
-// provides and, besides, a little of what the runtime of the program calls at its start:
-// arguments, clocks, random numbers, standard input, and no files.
+// Components run without an engine for components: wit-component, which makes them, keeps the
+// program's own core module whole. That module imports the functions of WASI 0.2 under their
+// names in the WIT, and exports wasi:cli/run. So it needs what the model host provides, and a
+// few functions that the program's runtime calls at its start: arguments, clocks, random
+// numbers, and a file system without files.
 
 const (
 	runPrefix    = "wasi:cli/run@0.2."
@@ -109,12 +109,12 @@ func entryOf(module []byte) (run string, server bool) {
 	return run, server
 }
 
-// unnumbered returns a module with the names that its imports have outside of a component. A
-// component names no import twice, but modules of Go's do: wit-component calls the second
-// fd_write "fd_write [v2]".
+// unnumbered returns a module with the names that its imports have outside of a component. In a
+// component no two imports have the same name, but in Go's modules they do: wit-component calls
+// the second fd_write "fd_write [v2]".
 func unnumbered(module []byte) []byte {
 	out := []byte(wasm.ModuleHeader)
-	sections, _ := wasm.Sections(module) // entryOf has seen that all are there
+	sections, _ := wasm.Sections(module) // entryOf has checked that none is truncated
 	for _, s := range sections {
 		if s.ID == importSection {
 			s.Content = unnumberedImports(s.Content)
@@ -124,8 +124,8 @@ func unnumbered(module []byte) []byte {
 	return out
 }
 
-// unnumberedImports does that for the import section, unless there is an import that is not a
-// function.
+// unnumberedImports is unnumbered for the import section. If an import is not a function, it
+// returns the section unchanged.
 func unnumberedImports(section []byte) []byte {
 	r := wasm.NewReader(section)
 	count := r.Count()
@@ -157,7 +157,7 @@ var runtimeFunctions = map[string]map[string]function{
 		"exit": {oneI32, nil, func(g *instance, a []uint64) {
 			code := uint32(a[0])
 			if code > 1 {
-				g.host.Violate(host.OpOther, "exit with %d, which is no result", code)
+				g.host.Violate(host.OpOther, "exit with %d, which is not a result", code)
 			}
 			panic(sys.NewExitError(code))
 		}},
@@ -213,8 +213,8 @@ func fileFunc(name string, params, results []api.ValueType) function {
 	}}
 }
 
-// functionOf returns the function that a guest imports, if it is provided. Those of the
-// second kind are for programs in components.
+// functionOf returns the function that a guest imports, or an error if there is none. Only
+// programs in components can import runtimeFunctions and functions of wasi:filesystem/types.
 func functionOf(imported api.FunctionDefinition, inComponent bool) (function, error) {
 	from, name, _ := imported.Import()
 	wit, version, _ := strings.Cut(from, "@")

@@ -70,9 +70,9 @@ func TestComponentExitCode(t *testing.T) {
 	// A result has two cases.
 	_, _, err = runComponent(t, component(1, command(wasmtest.Code{}.I32(5)).Bytes()))
 	assert.ErrorIs(t, err, engine.ErrCrash)
-	assert.EqualError(t, err, "the guest crashed: wasi:cli/run returned 5, which is no result")
+	assert.EqualError(t, err, "the guest crashed: wasi:cli/run returned 5, which is not a result")
 	_, _, err = runComponent(t, component(1, command(wasmtest.Code{}.I32(256).Call(0).I32(0), exitImport).Bytes()))
-	assert.ErrorContains(t, err, "exit with 256, which is no result")
+	assert.ErrorContains(t, err, "exit with 256, which is not a result")
 }
 
 // wit-component calls _initialize before everything else.
@@ -88,7 +88,7 @@ func TestComponentIsInitialized(t *testing.T) {
 	assert.ErrorIs(t, err, engine.ErrCrash)
 }
 
-// wit-component numbers an import that a module has twice, as modules of Go's have fd_write.
+// wit-component numbers an import that a module has twice, as Go's modules have fd_write.
 func TestComponentWithNumberedImports(t *testing.T) {
 	now := wasmtest.Import{Module: "wasi:clocks/monotonic-clock@0.2.3", Name: "now", Results: []wasmtest.Type{i64}}
 	again := now
@@ -107,8 +107,9 @@ func TestComponentRuntime(t *testing.T) {
 		{Module: "wasi:cli/stdout@0.2.3", Name: "get-stdout", Results: oneI32},
 		{Module: "wasi:io/streams@0.2.3", Name: "[method]output-stream.blocking-write-and-flush", Params: fourI32},
 	}
-	getStdin := wasmtest.Import{Module: "wasi:cli/stdin@0.2.3", Name: "get-stdin", Results: oneI32} // import 3
-	write := func(c wasmtest.Code, at, n uint32) wasmtest.Code {                                    // imports 0 and 1
+	// getStdin is import 3. The code of write calls imports 0 and 1.
+	getStdin := wasmtest.Import{Module: "wasi:cli/stdin@0.2.3", Name: "get-stdin", Results: oneI32}
+	write := func(c wasmtest.Code, at, n uint32) wasmtest.Code {
 		return c.Call(0).I32(at).I32(n).I32(512).Call(1).I32(0)
 	}
 	ret := func(module, name string, params ...wasmtest.Type) wasmtest.Import {
@@ -150,8 +151,8 @@ func TestComponentRuntime(t *testing.T) {
 	})
 }
 
-// As wit-component does, the engine asks for the memory of a result by cabi_import_realloc where
-// a component has it.
+// Like wit-component, the engine asks for the memory of a result by cabi_import_realloc if the
+// module exports that.
 func TestComponentWithTwoReallocs(t *testing.T) {
 	m := command(wasmtest.Code{}.I32(0).Call(0).I32(0),
 		wasmtest.Import{Module: "wasi:cli/environment@0.2.3", Name: "get-arguments", Params: oneI32})
@@ -231,7 +232,7 @@ func TestComponentsThatCannotBeRun(t *testing.T) {
 		{"a result of another type", component(1, wasmtest.Module{Pages: 1, Funcs: []wasmtest.Func{
 			{Export: runName, Results: []wasmtest.Type{i64}, Code: wasmtest.Code{}.I64(0)}}}.Bytes()),
 			`not a program: the module exports no function "` + runName + `" of the right type`},
-		{"an initialization with a parameter", component(1, initialized.Bytes()), `not a program: the function "_initialize" has not the right type`},
+		{"an initialization with a parameter", component(1, initialized.Bytes()), `not a program: the function "_initialize" does not have the right type`},
 		{"composed", component(4, component(1, valid)), "a composed component, whose program is in a component of its own"},
 		{"unknown interface", component(1, command(wasmtest.Code{}.I32(0), wasmtest.Import{Module: "wasi:http/types@0.2.0", Name: "x"}).Bytes()),
 			`unknown import: "x" of "wasi:http/types@0.2.0"`},

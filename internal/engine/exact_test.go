@@ -23,8 +23,8 @@ var exactWays = map[string]func() ([]byte, error){
 	"TinyGo": sync.OnceValues(func() ([]byte, error) {
 		return buildBy("tinygo", nil, "./testdata/exactguest", "-target=wasip2")
 	}),
-	// What componentize-go builds, but for the adapter of preview 1, which the engine does
-	// not need.
+	// What componentize-go builds, without the adapter for preview 1, which the engine does not
+	// need.
 	"componentize-go": sync.OnceValues(func() ([]byte, error) {
 		module, err := buildBy("go", wasip1, "./testdata/exactguest", "-buildmode=c-shared", "-ldflags=-checklinkname=0")
 		return component(1, module), err
@@ -125,8 +125,8 @@ func TestExactEndsAtTheDeadline(t *testing.T) {
 	})
 }
 
-// TestExactEndsAtADeadlineSoonerThanItsClock checks that a deadline is met though the clock of an
-// earlier wait, which waits share, is due later.
+// TestExactEndsAtADeadlineSoonerThanItsClock checks that a deadline is met even if the clock of
+// an earlier wait, which waits share, is due later.
 func TestExactEndsAtADeadlineSoonerThanItsClock(t *testing.T) {
 	withExactWaits(t, func(t *testing.T, run runExact) {
 		r := run(t, host.Plan{Permits: []uint64{0, 1}, Delay: 15 * time.Millisecond}, "deadline after a wait")
@@ -172,8 +172,8 @@ func TestExactGivesUp(t *testing.T) {
 	})
 }
 
-// TestExactIsPatientWithAShortRecheck checks that a look at a stream that is not ready is not
-// taken for a stream that is ready and permits nothing.
+// TestExactIsPatientWithAShortRecheck checks that a stream which is not ready when a wait ends
+// at its bound does not count as one that is ready and permits nothing.
 func TestExactIsPatientWithAShortRecheck(t *testing.T) {
 	withExactWaits(t, func(t *testing.T, run runExact) {
 		r := run(t, host.Plan{Permits: []uint64{0, 1}, Delay: 3 * time.Second}, "recheck")
@@ -182,7 +182,7 @@ func TestExactIsPatientWithAShortRecheck(t *testing.T) {
 	})
 }
 
-// TestExactSharesOneClock checks that waits which end at once make no new clock each.
+// TestExactSharesOneClock checks that waits which end at once share a clock.
 func TestExactSharesOneClock(t *testing.T) {
 	withExactWaits(t, func(t *testing.T, run runExact) {
 		r := run(t, host.Plan{Permits: []uint64{1, 0}}, "bytes")

@@ -2,8 +2,8 @@ package engine
 
 import "github.com/tetratelabs/wazero/experimental"
 
-// allocate returns a memory of the guest. If the system can reserve addresses for all of it, it
-// grows in place: a copy would for a moment take twice the memory that the guest may have.
+// allocate returns a memory for a guest. If the system can reserve addresses for all of it, it
+// grows in place: a copy would take twice the memory that the guest may have, for a moment.
 func allocate(_, maximum uint64) experimental.LinearMemory {
 	if m := reserve(maximum); m != nil {
 		return m

@@ -6,25 +6,25 @@ import (
 	"github.com/wasio-dev/wasio/internal/wasm"
 )
 
-// wazero believes the sizes in a module: a vector of 2³² elements makes it ask for their
-// memory before it finds that they are not there, and Go ends the process if the system has
-// not got it. So what is run must not lie about sizes: no vector has more elements than
-// there are bytes left, and no function more local variables than engines allow. What a few
-// bytes can make large is limited for the module as a whole, too.
+// wazero trusts the sizes in a module: for a vector of 2³² elements it allocates memory before
+// it finds that the elements are missing, and Go ends the process if the system has not that
+// much. So a module must not lie about sizes: no vector has more elements than there are bytes
+// left, and no function has more local variables than engines allow. What a few bytes can make
+// large is also limited for the module as a whole.
 
 const (
 	maxLocals       = 50_000     // of a function, as Wasmtime and browsers have it
-	maxModuleLocals = 10_000_000 // a program of Go's with 50 MB of code has some 4 million
+	maxModuleLocals = 10_000_000 // a Go program with 50 MB of code has some 4 million
 	maxElements     = 4 << 20    // of all tables; a program has one for each function
 	maxTables       = 100        // as Wasmtime has it
-	maxExports      = 10_000     // wazero looks at each for each function
+	maxExports      = 10_000     // for each function, wazero looks at all of them
 )
 
-var errSizes = errors.New("invalid module: a size or number in it cannot be true")
+var errSizes = errors.New("invalid module: it has an impossible size or number")
 
-// checked returns the module without its custom sections, which say nothing that matters
-// here, and with a limit for each table, which wazero does not limit otherwise. It returns an
-// error if the module lies about sizes, or is too large.
+// checked returns the module without its custom sections, which do not matter here, and with
+// a limit for each table, since wazero has none. It returns an error if the module lies about
+// sizes, or is too large.
 func checked(module []byte) ([]byte, error) {
 	sections, ok := wasm.Sections(module)
 	if !ok {
@@ -53,14 +53,14 @@ func checked(module []byte) ([]byte, error) {
 	return out, nil
 }
 
-// sizes reads a section. A lie is a read that fails.
+// sizes reads a section. A read fails if the section lies about a size.
 type sizes struct {
 	*wasm.Reader
 	locals  uint64 // so far
-	tooMany string // things
+	tooMany string // the things of which there are too many
 }
 
-// exceeds makes the section one of too many things.
+// exceeds makes checked report too many things.
 func (s *sizes) exceeds(things string) {
 	s.tooMany = things
 	s.Fail()
@@ -119,8 +119,8 @@ func (s *sizes) body(body []byte) {
 	}
 }
 
-// tables reads tables, and returns them with a maximum that they have in sum if each is as
-// large as it can be.
+// tables reads a table section, and returns it with a maximum for each table: an equal share of
+// maxElements, or the initial size if that is greater, unless the table has a smaller maximum.
 func (s *sizes) tables() []byte {
 	count := s.Count()
 	if count > maxTables {

@@ -15,7 +15,7 @@ import (
 // huge is 2³²-1 as a LEB128.
 const huge = "\xff\xff\xff\xff\x0f"
 
-// header and section make modules that no wasmtest.Module can be.
+// header and section make modules that a wasmtest.Module cannot describe.
 const header = wasm.ModuleHeader
 
 func section(id byte, content string) string {
@@ -58,10 +58,11 @@ func TestModulesThatLieAboutSizes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := runBytes(t, header+module)
-			assert.EqualError(t, err, "invalid module: a size or number in it cannot be true")
+			assert.EqualError(t, err, "invalid module: it has an impossible size or number")
 		})
 	}
-	// All kinds of elements and expressions that are as they say pass, here to the next check.
+	// Elements and expressions of all kinds pass if their sizes are true, and fail a later
+	// check.
 	for name, module := range map[string]string{
 		"another type": section(1, "\x01\x5f"+huge),
 		"types":        section(1, "\x01\x60\x02\x7f\x63\x70\x01\x7e"),
@@ -75,7 +76,7 @@ func TestModulesThatLieAboutSizes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := runBytes(t, header+module)
 			assert.Error(t, err)
-			assert.NotContains(t, err.Error(), "cannot be true")
+			assert.NotContains(t, err.Error(), "impossible")
 		})
 	}
 }
@@ -86,7 +87,8 @@ func TestModulesThatAreTooLarge(t *testing.T) {
 	vector := func(n int, element string) string {
 		return string(wasm.AppendUint(nil, uint64(n))) + strings.Repeat(element, n)
 	}
-	body := string(wasm.AppendBytes(nil, []byte("\x01\xd0\x86\x03\x7f\x0b"))) // with 50,000 variables
+	// body has 50,000 local variables.
+	body := string(wasm.AppendBytes(nil, []byte("\x01\xd0\x86\x03\x7f\x0b")))
 	for name, c := range map[string]struct{ module, want string }{
 		"locals":                             {section(1, "\x01\x60\x00\x00") + section(3, vector(201, "\x00")) + section(10, vector(201, body)), "local variables"},
 		"tables":                             {section(4, vector(101, "\x70\x00\x00")), "tables"},
@@ -101,7 +103,8 @@ func TestModulesThatAreTooLarge(t *testing.T) {
 	}
 }
 
-// TestTableLimit checks that table.grow ends at a limit, and that of a table of its own.
+// TestTableLimit checks that table.grow ends at the limit of the engine, or at the maximum of
+// the table.
 func TestTableLimit(t *testing.T) {
 	// grower exits with the number of times that it could grow one of two tables by 2^18.
 	grower := func(limits string) string {
@@ -130,7 +133,7 @@ func TestModulesOnWhichTheEngineFails(t *testing.T) {
 	assert.EqualError(t, err, "invalid module: the engine failed: runtime error: index out of range [5] with length 1")
 }
 
-// TestNamesAreQuoted checks that no error has a name from a guest in it that a terminal would obey.
+// TestNamesAreQuoted checks that errors quote names from a guest, which a terminal might obey.
 func TestNamesAreQuoted(t *testing.T) {
 	const name = "\x1b[2J\u202e\r\n"
 	named := string(wasm.AppendBytes(nil, []byte(name)))

@@ -16,8 +16,8 @@ type Section struct {
 	Content []byte
 }
 
-// Sections returns the sections of a module or a component, whose header it skips. It reports
-// !ok if the last one is truncated, and returns those before it.
+// Sections returns the sections that follow the header of a module or a component. If the last
+// one is truncated, ok is false, and sections has those before it.
 func Sections(b []byte) (sections []Section, ok bool) {
 	r := NewReader(b)
 	r.Skip(len(ModuleHeader))
@@ -31,8 +31,8 @@ func Sections(b []byte) (sections []Section, ok bool) {
 	return sections, r.OK()
 }
 
-// A Reader reads the parts of a section. If one of them is not there, that and all later
-// reads return zero, and OK is false from then on.
+// A Reader reads the parts of a section. If one of them is missing, that read and all later
+// ones return zero, and OK is false from then on.
 type Reader struct {
 	rest   []byte
 	failed bool
@@ -73,7 +73,7 @@ func (r *Reader) Skip(n int) {
 	r.rest = r.rest[n:]
 }
 
-// Uint reads a number. It also reads over a signed one, whose value it does not return.
+// Uint reads an unsigned number. It can also skip a signed one, but does not return its value.
 func (r *Reader) Uint() uint64 {
 	n, size := binary.Uvarint(r.rest)
 	if size <= 0 {
@@ -84,8 +84,8 @@ func (r *Reader) Uint() uint64 {
 	return n
 }
 
-// Count reads the number of elements of a vector. Each takes at least one byte, so a number
-// that is greater than that of the bytes left is none.
+// Count reads the number of elements of a vector. Each element takes at least one byte, so a
+// number greater than that of the bytes left fails.
 func (r *Reader) Count() int {
 	n := r.Uint()
 	if n > uint64(len(r.rest)) {
@@ -106,7 +106,7 @@ func (r *Reader) Bytes() []byte {
 // AppendUint appends a number.
 func AppendUint(b []byte, n uint64) []byte { return binary.AppendUvarint(b, n) }
 
-// AppendInt appends a signed number. The encoding of [binary.AppendVarint] is another one.
+// AppendInt appends a signed number. Its encoding is not that of [binary.AppendVarint].
 func AppendInt(b []byte, n int64) []byte {
 	for {
 		low := byte(n & 0x7f)

@@ -14,8 +14,8 @@ func run() (failed int32) {
 	return 0
 }
 
-// realloc stands in for that of package runtime, which the bindings of a program link. The host
-// must not ask for memory but for the calls of package componentize.
+// realloc stands in for that of package runtime, which a program's bindings link. The host must
+// ask for memory only in calls of package componentize.
 //
 //go:linkname realloc go.bytecodealliance.org/pkg/wit/runtime.cabiRealloc
 func realloc(unsafe.Pointer, uintptr, uintptr, uintptr) unsafe.Pointer {
