@@ -23,10 +23,12 @@ type memory interface {
 
 // An instance is a guest that has called the host.
 type instance struct {
-	host    *host.Host
-	guest   *Guest
-	memory  memory                                         // nil before its first call
-	realloc func(size, align uint32) (ptr uint32, ok bool) // reports !ok if the guest exports no usable cabi_realloc
+	host   *host.Host
+	guest  *Guest
+	memory memory // nil before its first call
+
+	// realloc reports !ok if the guest exports no usable cabi_realloc.
+	realloc func(size, align uint32) (ptr uint32, ok bool)
 
 	inRealloc bool // while the guest runs its cabi_realloc
 }

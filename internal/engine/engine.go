@@ -107,14 +107,15 @@ func Run(ctx context.Context, g Guest) (exit int, err error) {
 	initialize := entry{name: "_initialize"}
 	initializes := compiled.ExportedFunctions()[initialize.name]
 	if component && initializes != nil && !initialize.is(initializes) {
-		return 0, fmt.Errorf("not a program: the function %q has not the right type", initialize.name)
+		return 0, fmt.Errorf("not a program: the function %q does not have the right type", initialize.name)
 	}
 	clock := g.Host.Clock()
+	// A Go program ends if its nanotime is 0.
 	moduleConfig := wazero.NewModuleConfig().
 		WithName("").WithStartFunctions().WithArgs(g.Args...).
 		WithStdin(g.Stdin).WithStdout(g.Stdout).WithStderr(g.Stderr).
 		WithRandSource(rand.Reader).WithSysWalltime().
-		WithNanotime(func() int64 { return int64(g.Host.Clock().Now()) + 1 }, 1). // 0 ends a Go program
+		WithNanotime(func() int64 { return int64(g.Host.Clock().Now()) + 1 }, 1).
 		WithNanosleep(func(ns int64) { clock.Sleep(time.Duration(ns), nil, nil) })
 	if len(g.Dirs) > 0 {
 		if component {
@@ -134,15 +135,15 @@ func Run(ctx context.Context, g Guest) (exit int, err error) {
 		}
 		return exit, ended
 	}
-	if component && initializes != nil {
-		if _, err := m.ExportedFunction(initialize.name).Call(ctx); err != nil { // as wit-component does
+	if component && initializes != nil { // wit-component calls it, too
+		if _, err := m.ExportedFunction(initialize.name).Call(ctx); err != nil {
 			return outcome(ctx, err)
 		}
 	}
 	result, err := m.ExportedFunction(start.name).Call(ctx)
 	if exit, err = outcome(ctx, err); err == nil && len(result) > 0 {
 		if exit = int(uint32(result[0])); exit > 1 {
-			return 0, fmt.Errorf("%w: wasi:cli/run returned %d, which is no result", ErrCrash, exit)
+			return 0, fmt.Errorf("%w: wasi:cli/run returned %d, which is not a result", ErrCrash, exit)
 		}
 	}
 	return exit, err
@@ -312,8 +313,8 @@ func firstLine(err error) error {
 	return errors.New(printable(line))
 }
 
-// printable returns a text, which may have names from the guest in it, with escapes in place of
-// what a terminal does not print.
+// printable returns text, which may contain names from the guest, with escapes in place of
+// characters that a terminal does not print.
 func printable(text string) string {
 	var b strings.Builder
 	for _, r := range text {

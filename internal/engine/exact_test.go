@@ -107,7 +107,8 @@ func TestExactWaitIsOnePoll(t *testing.T) {
 		assert.Equal(t, []host.Op{
 			host.OpCheckWrite, host.OpSubscribe, host.OpSubscribeDuration, host.OpPoll, host.OpDropPollable,
 			host.OpCheckWrite, host.OpWrite, host.OpFlush,
-			host.OpCheckWrite, host.OpSubscribe, host.OpPoll, host.OpDropPollable, host.OpDropPollable, // of the clock, too
+			host.OpCheckWrite, host.OpSubscribe, host.OpPoll, host.OpDropPollable,
+			host.OpDropPollable, // of the clock
 			host.OpCheckWrite,
 		}, r.calls[:14])
 	})
