@@ -100,7 +100,7 @@ func BenchmarkSlog(b *testing.B) {
 	}
 }
 
-// BenchmarkContended measures a Write for which others wait: each one that is done wakes one.
+// BenchmarkContended measures Writes of many goroutines: each one that is done wakes the next.
 func BenchmarkContended(b *testing.B) {
 	for _, goroutines := range []int{1, 2, 10, 1000} {
 		b.Run(fmt.Sprint(goroutines), func(b *testing.B) {

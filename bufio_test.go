@@ -112,7 +112,7 @@ func TestBufWriterAsksNothingUntilFull(t *testing.T) {
 	require.NoError(t, b.Flush())
 	assert.Equal(t, []string{"check-write = 1048576", "write(1)", "flush", "check-write = 1048576"}, callsOf(s)[2:])
 	require.NoError(t, b.Flush())
-	assert.Len(t, s.Calls(), 6, "a flush with nothing to flush is no call")
+	assert.Len(t, s.Calls(), 6, "a Flush with nothing to flush makes no call")
 }
 
 func TestBufWriterPassesLargeWritesOn(t *testing.T) {
@@ -132,7 +132,7 @@ func TestBufWriterPassesOnWhatWouldFillIt(t *testing.T) {
 	b.Write(p[:63])
 	assert.Empty(t, s.Calls())
 	b.Write(p[63:])
-	assert.Empty(t, s.Calls(), "full, and nothing more to come yet")
+	assert.Empty(t, s.Calls(), "a full buffer waits for the next byte")
 	require.NoError(t, b.Flush())
 	b.Write(p)
 	assert.Equal(t, []string{string(p), string(p)}, s.Records())
@@ -143,8 +143,8 @@ func TestBufWriterPassesOnWhatWouldFillIt(t *testing.T) {
 	assert.Zero(t, b.Buffered(), "the rest would fill it again")
 }
 
-// What is left of a write after a full buffer was handed over goes into the buffer, unless
-// it would fill it.
+// After a full buffer is handed over, the rest of a write goes into the buffer, unless it
+// would fill it.
 func TestBufWriterKeepsTheRestOfAWrite(t *testing.T) {
 	b, s := newBufWriter(t, 16, wasiotest.Plan{})
 	b.WriteString("0123456789")
@@ -196,7 +196,7 @@ func TestBufWriterCloseReportsTheWritersError(t *testing.T) {
 	assert.Same(t, err, b.Close(), "there was nothing in the buffer")
 }
 
-// The stream closes with the last byte that the Writer itself writes, and all that b handed
+// If the stream closes with the last byte of a Write to the Writer itself, all that b handed
 // over before is flushed.
 func TestBufWriterOwesNothingToAClosedStream(t *testing.T) {
 	w, s := newWriter(t, wasiotest.Plan{Capacity: 24})
@@ -273,7 +273,7 @@ func TestBufWriterLineMode(t *testing.T) {
 			assert.Equal(t, step.out, s.String(), "step %d", i)
 			assert.Equal(t, step.left, b.Buffered(), "step %d", i)
 		}
-		assert.Equal(t, 5, s.Count("flush"), "one for each write with a line end")
+		assert.Equal(t, 5, s.Count("flush"), "one for each write with a newline")
 	})
 }
 
@@ -310,7 +310,7 @@ func TestBufWriterLineModeOfLongLines(t *testing.T) {
 	assert.Equal(t, 4, b.Buffered())
 }
 
-// Only what stands before the last newline goes out.
+// Only bytes up to the last newline go out.
 func TestBufWriterLineModeKeepsTheRest(t *testing.T) {
 	for text, out := range map[string]string{
 		"\n": "\n", "\nrest": "\n", "a\nb\nrest": "a\nb\n", "a\n\n": "a\n\n", "rest": "", "a\nrest, of more than the buffer holds": "a\n",
@@ -376,21 +376,21 @@ func TestBufWriterErrorsStick(t *testing.T) {
 func TestBufWriterCountsWhatItTook(t *testing.T) {
 	b, s := newBufWriter(t, 16, wasiotest.Plan{Capacity: 10})
 	n, err := b.Write(pattern(100))
-	assert.Equal(t, 10, n, "passed on as it is: what the host took")
+	assert.Equal(t, 10, n, "what the host took of a Write past the buffer")
 	assert.ErrorIs(t, err, io.ErrClosedPipe)
 	assert.Len(t, s.Bytes(), 10)
 
 	b, s = newBufWriter(t, 16, wasiotest.Plan{Capacity: 10})
 	require.NoError(t, b.WriteByte('x'))
 	n, err = b.Write(pattern(100))
-	assert.Equal(t, 15, n, "what found room in the buffer")
+	assert.Equal(t, 15, n, "what fit into the buffer")
 	assert.ErrorIs(t, err, io.ErrClosedPipe)
 	assert.Equal(t, 6, b.Buffered(), "what the host did not take stays")
 	assert.Len(t, s.Bytes(), 10)
 }
 
 // An invalid rune, such as a negative one, is written as U+FFFD.
-func TestBufWriterWritesRunesThatAreNoneAsU_FFFD(t *testing.T) {
+func TestBufWriterWritesInvalidRunesAsU_FFFD(t *testing.T) {
 	for _, r := range []rune{-1, -1 << 31, 0xd800, 0xdfff, 0x110000, 1<<31 - 1, '\uFFFD'} {
 		b, s := newBufWriter(t, 16, wasiotest.Plan{})
 		n, err := b.WriteRune(r)
@@ -416,7 +416,7 @@ func TestBufWriterTakesNoByteAndNoRuneWithAnError(t *testing.T) {
 		}
 		require.Error(t, err)
 		assert.Zero(t, n)
-		assert.Equal(t, len(text)-4, b.Buffered(), "what was there and the host did not take")
+		assert.Equal(t, len(text)-4, b.Buffered(), "what was in the buffer and the host did not take")
 		n, again := b.WriteRune('é')
 		assert.Zero(t, n)
 		assert.Same(t, err, again)
@@ -572,7 +572,7 @@ func TestBufWriterDoesNotAllocate(t *testing.T) {
 	assert.Zero(t, testing.AllocsPerRun(1000, func() { b.Write(line) }))
 }
 
-// TestStandardPackages writes through what a program would use.
+// TestStandardPackages writes through packages that programs use.
 func TestStandardPackages(t *testing.T) {
 	plan := wasiotest.Plan{Permits: []uint64{5, 0, 11}, FlushWaits: []int{1, 0}, Hold: true}
 	t.Run("bufio", func(t *testing.T) {

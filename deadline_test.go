@@ -69,7 +69,7 @@ func TestDeadlineInThePastMakesNoCall(t *testing.T) {
 	assert.Zero(t, n)
 	assert.Empty(t, s.Calls())
 	n, err = w.Write(nil)
-	assert.NoError(t, err, "there was nothing to wait for")
+	assert.NoError(t, err, "nothing had to wait")
 	assert.Zero(t, n)
 	w.SetWriteDeadline(time.Time{})
 	_, err = w.WriteString("x")
@@ -77,7 +77,7 @@ func TestDeadlineInThePastMakesNoCall(t *testing.T) {
 }
 
 func TestDeadlineNow(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // where no time passes until the Write
+	synctest.Test(t, func(t *testing.T) { // a bubble, where no time passes before the Write
 		w, s := newWriter(t, wasiotest.Plan{})
 		w.SetWriteDeadline(time.Now())
 		_, err := w.WriteString("x")
@@ -92,7 +92,7 @@ func TestDeadlineNow(t *testing.T) {
 func TestDeadlineFarAway(t *testing.T) {
 	for _, past := range []time.Time{{}, time.Unix(0, 0), time.Unix(-1<<55, 0), time.Now().Add(-1).Round(0)} {
 		w, s := newWriter(t, wasiotest.Plan{})
-		w.SetWriteDeadline(past.Add(1)) // time.Time{} is none
+		w.SetWriteDeadline(past.Add(1)) // not the zero Time
 		_, err := w.WriteString("x")
 		assertTimeout(t, err)
 		assert.Empty(t, s.Calls(), past)
@@ -120,7 +120,7 @@ func TestDeadlineThatIsNotReached(t *testing.T) {
 				require.NoError(t, err)
 				assert.Equal(t, 20, n)
 				assert.True(t, bytes.Equal(p, s.Bytes()))
-				assert.Zero(t, s.Count("pollable.block"), "a wait that has an end is not left to the host")
+				assert.Zero(t, s.Count("pollable.block"), "a bounded wait does not block in the host")
 			})
 		})
 	}
@@ -150,7 +150,7 @@ func TestDeadlineThatHasPassedFlushesNothing(t *testing.T) {
 		w.SetWriteDeadline(time.Now().Add(time.Second))
 		n, err := w.ReadFrom(strings.NewReader("abcdefghi"))
 		assertTimeout(t, err)
-		assert.EqualValues(t, 9, n, "what was read, of which the Writer keeps what it could not write")
+		assert.EqualValues(t, 9, n, "all that was read: the Writer keeps what it could not write")
 		assertTimeout(t, w.Flush())
 		assertTimeout(t, w.Close())
 		assert.Zero(t, s.Count("flush"))
@@ -164,7 +164,7 @@ func TestBufWriterDeadline(t *testing.T) {
 		require.NoError(t, b.SetWriteDeadline(time.Now().Add(time.Second)))
 		n, err := b.WriteString("0123456789abcdef+")
 		assertTimeout(t, err)
-		assert.Equal(t, 4, n, "passed on as it is")
+		assert.Equal(t, 4, n, "the Write bypasses the buffer")
 		n, err = b.WriteString("456789")
 		require.NoError(t, err, "a timeout does not stick, and the buffer has room")
 		assert.Equal(t, 6, n)
@@ -173,7 +173,7 @@ func TestBufWriterDeadline(t *testing.T) {
 
 		b.SetWriteDeadline(time.Now().Add(90 * time.Second)) // enough for one stall
 		assertTimeout(t, b.Flush())
-		assert.Equal(t, 2, b.Buffered(), "no byte lost, and none twice")
+		assert.Equal(t, 2, b.Buffered(), "no byte is lost or written twice")
 		b.SetWriteDeadline(time.Time{})
 		require.NoError(t, b.Flush())
 		assert.Equal(t, "0123456789", s.String())
@@ -226,7 +226,7 @@ func TestSettersOfLimitsDoNotWait(t *testing.T) {
 						return
 					}
 					require.False(t, call(), "the call still waits")
-					time.Sleep(time.Second + 5*time.Millisecond) // with a limit, there are pauses
+					time.Sleep(time.Second + 5*time.Millisecond) // a bounded wait pauses
 					assert.True(t, call())
 				})
 			})
@@ -260,8 +260,7 @@ func TestBufWriterDeadlineSetWhileACallWaits(t *testing.T) {
 	}
 }
 
-// A deadline that is centuries away does not overflow, and it is a deadline: no wait is
-// left to the host without a limit.
+// A deadline that is centuries away does not overflow, and it still bounds each wait.
 func TestDeadlineInCenturies(t *testing.T) {
 	for _, later := range []time.Time{
 		time.Now().AddDate(99, 0, 0), time.Now().AddDate(200, 0, 0), time.Now().AddDate(300, 0, 0), time.Now().AddDate(1<<20, 0, 0), time.Unix(1<<62, 0),
@@ -276,7 +275,7 @@ func TestDeadlineInCenturies(t *testing.T) {
 			start := time.Now()
 			go func() {
 				time.Sleep(time.Second)
-				w.SetWriteDeadline(time.Now()) // which a wait without an end would not see
+				w.SetWriteDeadline(time.Now()) // an unbounded wait would not see it
 			}()
 			_, err = w.WriteString("xyz")
 			assertTimeout(t, err)
@@ -318,11 +317,12 @@ func TestBufWriterReadFromAtATimeout(t *testing.T) {
 					}
 					total, timeouts := int64(0), 0
 					for {
-						require.NoError(t, b.SetWriteDeadline(time.Now().Add(5*time.Millisecond))) // half a wait
+						halfAWait := 5 * time.Millisecond
+						require.NoError(t, b.SetWriteDeadline(time.Now().Add(halfAWait)))
 						n, err := b.ReadFrom(r)
 						total += n
 						if c.wrap == nil {
-							require.EqualValues(t, len(c.text)-source.Len(), total, "all that was read counts")
+							require.EqualValues(t, len(c.text)-source.Len(), total, "all that was read is counted")
 						}
 						if err == nil {
 							break
@@ -348,7 +348,7 @@ func TestBufWriterReadFromAtATimeout(t *testing.T) {
 	}
 }
 
-// If writing a newline fails at a deadline, the newline was not taken and can be written
+// If writing a newline times out, the newline was not taken and can be written
 // again. If only its flush was late, it was taken, and the flush stays owed.
 func TestBufWriterNewlineAtATimeout(t *testing.T) {
 	newlines := map[string]func(b *wasio.BufWriter) error{
@@ -413,8 +413,8 @@ func TestBufWriterNewlineAtATimeout(t *testing.T) {
 	}
 }
 
-// In line mode, a Write that times out returns how many bytes are in the buffer or with the
-// host, and no byte is lost.
+// In line mode, a Write that times out returns how many bytes the buffer or the host took, and
+// no byte is lost.
 func TestBufWriterLineAtATimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, s := newBufWriter(t, 16, slow)
@@ -618,7 +618,7 @@ func TestTieAtATimeout(t *testing.T) {
 		b.WriteString("0123456789")
 		start := time.Now()
 		n, err := tied.Write([]byte("message"))
-		require.NoError(t, err, "the error of the flush is not that of the Write")
+		require.NoError(t, err, "the Write does not return the error of the flush")
 		assert.Equal(t, 7, n)
 		assert.Equal(t, time.Second, time.Since(start), "a Write waits as long as the flush")
 		assert.Equal(t, "message", messages.String())
@@ -669,8 +669,8 @@ func TestC36LostWakeUps(t *testing.T) {
 	})
 }
 
-// C47: the drop of a stream may wait until what was written has been taken, on TCP of Wasmtime.
-// Close returns when the host lets it, also when the deadline has passed.
+// C47: the drop of a stream may wait until all that was written is taken, as on Wasmtime's TCP
+// sockets. Close waits for the drop, even if the deadline has passed.
 func TestC47CloseWaitsForTheHost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, s := newWriter(t, wasiotest.Plan{Permits: []uint64{5, 0}, DropWaits: true, Background: true, Delay: time.Hour})
@@ -687,8 +687,8 @@ func TestC47CloseWaitsForTheHost(t *testing.T) {
 	})
 }
 
-// A deadline that has passed reads nothing from the source. One that passes in the middle loses
-// nothing of what was read: the next call writes it.
+// If the deadline has passed, ReadFrom reads nothing. If it passes during ReadFrom, no byte that
+// was read is lost: the next call writes it.
 func TestReadFromLosesNothingAtADeadline(t *testing.T) {
 	for name, after := range map[string]func(w *wasio.Writer) error{
 		"Write":    func(w *wasio.Writer) error { _, err := w.Write([]byte("!")); return err },
@@ -707,7 +707,7 @@ func TestReadFromLosesNothingAtADeadline(t *testing.T) {
 				r := strings.NewReader(strings.Repeat("0123456789", 10))
 				n, err := w.ReadFrom(struct{ io.Reader }{r})
 				assertTimeout(t, err)
-				assert.EqualValues(t, 100, n, "what was read counts")
+				assert.EqualValues(t, 100, n, "what was read is counted")
 				n, err = w.ReadFrom(readerFunc(func([]byte) (int, error) { panic("reads") }))
 				assertTimeout(t, err)
 				assert.Zero(t, n)

@@ -106,7 +106,7 @@ func (uncomparable) Error() string   { return "timeout" }
 func (uncomparable) Timeout() bool   { return true }
 func (uncomparable) Temporary() bool { return true }
 
-// errors.Is must not panic for a target whose Error method does, such as a nil pointer or a
+// errors.Is must not panic for a target whose Error method panics, such as a nil pointer or a
 // struct that wraps nothing.
 func TestErrorsAreAskedForAnyTarget(t *testing.T) {
 	targets := []error{
@@ -155,8 +155,8 @@ func TestOpOfWriterThatIsNotOpen(t *testing.T) {
 		require.NoError(t, wasio.NewBufWriter(w).Close())
 		return w
 	}
-	// A stream that closed with the last byte it took needs no flush, but a closed
-	// Writer is a closed Writer.
+	// A stream that closed with the last byte it took needs no flush, but after Close the
+	// Writer is closed all the same.
 	closedAtTheEnd := func(t *testing.T) *wasio.Writer {
 		w, _ := newWriter(t, wasiotest.Plan{Capacity: 4})
 		_, err := w.WriteString("body")
@@ -284,7 +284,7 @@ type errQuota struct{ left int }
 
 func (e *errQuota) Error() string { return fmt.Sprint("quota exceeded: ", e.left, " left") }
 
-// The function of SetErrorDecoder gets the live error handle, and its result becomes Err.
+// The decoder gets the live error handle, and its result becomes Err.
 func TestReason(t *testing.T) {
 	for name, at := range map[string]string{
 		"check-write": host.AtCheckWrite, "write": host.AtWrite, "flush": host.AtFlush, "flushed": host.AtFlushed,
@@ -325,12 +325,12 @@ func TestReason(t *testing.T) {
 	}
 }
 
-// If the function returns nil, Err is what it is without SetErrorDecoder.
+// If the decoder returns nil, Err is what it is without a decoder.
 func TestReasonOfNil(t *testing.T) {
 	for name, set := range map[string]func(w *wasio.Writer){
 		"never set":   func(*wasio.Writer) {},
 		"returns nil": func(w *wasio.Writer) { w.SetErrorDecoder(func(wasio.ErrorHandle) error { return nil }) },
-		"taken away": func(w *wasio.Writer) {
+		"removed": func(w *wasio.Writer) {
 			w.SetErrorDecoder(func(wasio.ErrorHandle) error { return io.ErrShortWrite })
 			w.SetErrorDecoder(nil)
 		},
@@ -343,7 +343,7 @@ func TestReasonOfNil(t *testing.T) {
 	}
 }
 
-// The function is called only if the host hands out an error.
+// The decoder is called only if the host returns an error handle.
 func TestReasonIsOnlyForFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for name, plan := range map[string]wasiotest.Plan{
@@ -363,7 +363,7 @@ func TestReasonIsOnlyForFailures(t *testing.T) {
 	})
 }
 
-// If the function panics, the handle is dropped and no lock stays held.
+// If the decoder panics, the handle is dropped and no lock stays held.
 func TestReasonThatPanics(t *testing.T) {
 	w, h, _ := newFailing(t, host.AtFlush, "")
 	w.SetErrorDecoder(func(wasio.ErrorHandle) error { panic("no reason") })
@@ -374,8 +374,8 @@ func TestReasonThatPanics(t *testing.T) {
 	assert.Error(t, w.Flush())
 }
 
-// An error sticks even if its reason is a timeout: only the Writer's own deadline can be
-// put off.
+// An error sticks even if the decoder says that it is a timeout: only the Writer's own deadline
+// can be extended.
 func TestReasonThatIsATimeoutSticks(t *testing.T) {
 	for _, reason := range []error{os.ErrDeadlineExceeded, context.DeadlineExceeded, &net.DNSError{IsTimeout: true}} {
 		w, h, _ := newFailing(t, host.AtWrite, "")

@@ -38,10 +38,10 @@ func ExampleStdout() {
 	// level=INFO msg=listening port=8080
 }
 
-// Body stands for a resource of the program's own bindings.
+// Body is a resource of the program's own bindings.
 type Body struct{}
 
-// OutputStream is what wit-bindgen-go makes of own<output-stream>.
+// OutputStream is the type of own<output-stream> in bindings by wit-bindgen-go.
 type OutputStream uint32
 
 func (Body) Write() OutputStream { return 0 }
@@ -62,15 +62,15 @@ func ExampleNewWriter() {
 	// wasio: write: writer is not open
 }
 
-// ErrorCode stands for the error-code of wasi:filesystem/types.
+// ErrorCode is the error-code of wasi:filesystem/types.
 type ErrorCode uint8
 
 func (e ErrorCode) Error() string { return "insufficient space" }
 
-// HostError is what wit-bindgen-go makes of borrow<error>.
+// HostError is the type of borrow<error> in bindings by wit-bindgen-go.
 type HostError uint32
 
-// fileErrorCode stands for filesystem-error-code of wasi:filesystem/types.
+// fileErrorCode is the filesystem-error-code of wasi:filesystem/types.
 func fileErrorCode(err HostError) *ErrorCode { return new(ErrorCode) }
 
 func ExampleWriter_SetErrorDecoder() {
@@ -117,7 +117,7 @@ func ExampleBufWriter_SetLineMode() {
 	// working... done
 }
 
-// InputStream is what wit-bindgen-go makes of own<input-stream>.
+// InputStream is the type of own<input-stream> in bindings by wit-bindgen-go.
 type InputStream uint32
 
 func (Body) Stream() InputStream { return 0 }

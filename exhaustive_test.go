@@ -23,8 +23,8 @@ import (
 // most, lets a flush take 0 to 2 waits, and fails or closes at any call.
 type anyHost struct {
 	*choices.Path
-	most   int  // how many bytes it permits at most; 0 is 3
-	waits  int  // how many waits there may yet be
+	most   int  // how many bytes it permits at most; 0 means 3
+	waits  int  // how many waits are left
 	failed bool // the stream has failed or closed
 	closed bool // it has closed
 }
@@ -36,7 +36,7 @@ func (h *anyHost) Permit(uint64) uint64 {
 	}
 	n := h.Next(most + 1)
 	if n == 0 {
-		h.waits-- // the wake-up after it is a spurious one if there is another 0
+		h.waits-- // its wake-up is spurious if another 0 follows
 	}
 	return uint64(n)
 }
@@ -73,7 +73,7 @@ type explorer struct {
 	base uint32
 	sink lastBytes
 
-	onCall func(*host.Call) // nil: nobody is told
+	onCall func(*host.Call) // may be nil
 }
 
 // small makes exhaustive tests less so: with -race they would take minutes, and a mutation
@@ -104,24 +104,24 @@ func (e *explorer) check(sizes []int, hold bool, script *anyHost) (err error) {
 		counted += n
 		switch {
 		case n < 0 || n > size || n < size && err == nil:
-			return fmt.Errorf("n is %d of %d with error %v", n, size, err)
+			return fmt.Errorf("Write returned %d of %d bytes and the error %v", n, size, err)
 		case first != nil && (err != first || n != 0 || e.total() != before):
-			return fmt.Errorf("after %v: %d, %v and %d host calls", first, n, err, e.total()-before)
+			return fmt.Errorf("after %v: returned %d, %v and made %d host calls", first, n, err, e.total()-before)
 		case err != nil && !script.failed:
-			return fmt.Errorf("error where the host had none: %v", err)
+			return fmt.Errorf("the host did not fail, and Write returned %v", err)
 		case err != nil && script.closed != errors.Is(err, io.ErrClosedPipe):
-			return fmt.Errorf("closed is %v, and the error is %v", script.closed, err)
+			return fmt.Errorf("the host closed the stream: %v; the error: %v", script.closed, err)
 		case err == nil && script.failed && !script.closed:
 			return fmt.Errorf("the host failed, and Write succeeded")
 		case err == nil && e.sink.n != counted:
-			return fmt.Errorf("success with %d bytes delivered of %d", e.sink.n, counted)
+			return fmt.Errorf("success, but %d of %d bytes were delivered", e.sink.n, counted)
 		}
 		if err != nil {
 			first = err
 			if script.closed && n == size && size > 0 {
-				return fmt.Errorf("all of it taken, closed after that, and an error: %v", err)
+				return fmt.Errorf("the stream closed after it had taken all, and the error is %v", err)
 			}
-			written = counted // what comes next is refused
+			written = counted // later bytes are refused
 		}
 		if !hold && e.sink.n != counted {
 			return fmt.Errorf("counted %d bytes, delivered %d", counted, e.sink.n)
@@ -131,7 +131,7 @@ func (e *explorer) check(sizes []int, hold bool, script *anyHost) (err error) {
 		return fmt.Errorf("Close returned %v after %v", cerr, first)
 	}
 	if e.sink.n > counted || string(e.sink.buf[:e.sink.n]) != string(payload[:e.sink.n]) {
-		return fmt.Errorf("delivered %q of %d counted bytes", e.sink.buf[:e.sink.n], counted)
+		return fmt.Errorf("delivered %q, counted %d bytes", e.sink.buf[:e.sink.n], counted)
 	}
 	if calls := int(e.total()); calls > bound+8*len(script.Made) {
 		return fmt.Errorf("%d host calls", calls)
@@ -146,8 +146,8 @@ func (e *explorer) check(sizes []int, hold bool, script *anyHost) (err error) {
 func (e *explorer) total() uint64 { return e.host.Total() }
 
 // TestExhaustive runs every behavior of a host within a bound: permits of 0 to 3 bytes,
-// true and spurious wake-ups, flushes that are done at once or later, a failure or the
-// end at every call; for up to 6 bytes in up to 3 Writes.
+// true and spurious wake-ups, flushes that complete at once or later, and a failure or the
+// end at every call, for up to 6 bytes in up to 3 Writes.
 func TestExhaustive(t *testing.T) {
 	type scenario struct {
 		sizes []int
@@ -164,8 +164,8 @@ func TestExhaustive(t *testing.T) {
 		if total > 6 || small && total > 3 {
 			return
 		}
-		// Each byte and each wait multiplies the behaviors: where there are more of
-		// the one, there are fewer of the other.
+		// Each byte and each wait multiplies the behaviors, so the more there are of one,
+		// the fewer there are of the other.
 		waits := 5
 		switch {
 		case len(sizes) == 3 && total > 2:
@@ -198,8 +198,8 @@ func TestExhaustive(t *testing.T) {
 	}
 }
 
-// exploreEach runs check for all choices of each scenario, in several goroutines, of which
-// check is told the number. A failure ends its scenario.
+// exploreEach runs check for all choices of each scenario, in several goroutines. It tells check
+// the number of the goroutine. A failure ends its scenario.
 func exploreEach[Scenario any](t *testing.T, workers int, scenarios []Scenario,
 	check func(worker int, s Scenario, e *explorer, c *choices.Path) error) (behaviors uint64) {
 	var total atomic.Uint64
@@ -227,8 +227,8 @@ func exploreEach[Scenario any](t *testing.T, workers int, scenarios []Scenario,
 // explore runs check for all choices, each time on a new host, until it fails. The error names
 // the choices and the calls of the host.
 //
-// It runs in a bubble, where pauses take no time. The T of a bubble is not used: if that fails,
-// synctest.Test ends the goroutine that called it.
+// It runs in a bubble, where pauses take no time. It does not fail the T of the bubble, since
+// synctest.Test would then end the goroutine that called it.
 func explore(t *testing.T, check func(*explorer, *choices.Path) error) (behaviors uint64, err error) {
 	var c choices.Path
 	defer func() {
@@ -253,7 +253,7 @@ func explore(t *testing.T, check func(*explorer, *choices.Path) error) (behavior
 	return behaviors, err
 }
 
-// behave runs check on a new host, and returns the last calls of it.
+// behave runs check on a new host, and returns the host's last calls.
 func behave(c *choices.Path, keep int, check func(*explorer, *choices.Path) error) (calls []host.Call, err error) {
 	e := new(explorer)
 	h := host.New(host.Options{Clock: new(host.VirtualClock), Keep: keep, OnCall: func(c *host.Call) {
@@ -275,22 +275,22 @@ func behave(c *choices.Path, keep int, check func(*explorer, *choices.Path) erro
 }
 
 // spliceHost is anyHost for a stream of a splice: it may work again after it has failed, and
-// deliver a part of a write that fails. It notes what came to pass.
+// deliver part of a write that fails. It records what happens.
 type spliceHost struct {
 	anyHost
 	then    host.Then
 	partial bool // a write that fails may deliver a byte
-	idle    bool // it makes no choices any more
+	idle    bool // it makes no more choices
 
 	faults int     // how many there were
 	at     string  // of the last fault
-	op     host.Op // in which it struck
+	op     host.Op // in which it occurred
 	before host.Op // the call before that
 	known  int     // of how many faults op is known
 	moved  uint64  // bytes, at the last point to fail at
 }
 
-// during notes that a call is over, and which came before it.
+// during records that a call is over, and which call came before it.
 func (h *spliceHost) during(op, before host.Op) {
 	if h.faults > h.known {
 		h.known, h.op, h.before = h.faults, op, before
@@ -306,7 +306,7 @@ func (h *spliceHost) Permit(moved uint64) uint64 {
 
 func (h *spliceHost) Fault(at string, call int, moved uint64) *host.Fault {
 	h.moved = moved
-	if h.idle || h.failed && h.then == host.ThenWorks { // which it does from then on
+	if h.idle || h.failed && h.then == host.ThenWorks { // for good
 		return nil
 	}
 	kinds := 3
@@ -322,7 +322,7 @@ func (h *spliceHost) Fault(at string, call int, moved uint64) *host.Fault {
 	return &host.Fault{Closed: h.closed, Then: h.then, Partial: uint64(kind-1) / 2}
 }
 
-// A reading is the payload up to a length, as a reader that notes whether its end was found.
+// A reading is a reader of the payload up to a length. It records whether its end was found.
 type reading struct {
 	n, size int
 	ended   bool
@@ -349,7 +349,7 @@ type spliceCase struct {
 	waits    int       // of each stream
 }
 
-// A splicing is what checkSplice knows of both streams.
+// A splicing is what checkSplice knows about both streams.
 type splicing struct {
 	spliceCase
 	*explorer
@@ -357,7 +357,7 @@ type splicing struct {
 	out, in *spliceHost
 	text    *reading
 	total   int   // of the counts that Splice returned
-	first   error // of w, the first that sticks
+	first   error // the first error of w that sticks
 }
 
 // checkSplice makes the splices where each stream behaves as its script says, and returns an
@@ -398,7 +398,7 @@ func (e *explorer) checkSplice(c spliceCase, fd int, out, in *spliceHost) (err e
 		return fmt.Errorf("Close returned %v after %v", cerr, s.first)
 	}
 	if c.standard {
-		e.host.DropStream(stream) // which Close does not do
+		e.host.DropStream(stream) // Close does not do that
 	}
 	if got := e.sink.buf[:e.sink.n]; !ambiguous && !bytes.HasPrefix(payload[:c.size], got) {
 		return fmt.Errorf("delivered %q", got)
@@ -407,7 +407,7 @@ func (e *explorer) checkSplice(c spliceCase, fd int, out, in *spliceHost) (err e
 		return fmt.Errorf("%d host calls", calls)
 	}
 	out.idle, in.idle = true, true
-	e.host.Skip(src, 1) // finds out how many bytes have left src
+	e.host.Skip(src, 1) // shows how many bytes have left src
 	taken := int(in.moved)
 	if text.ended {
 		taken = c.size
@@ -419,8 +419,8 @@ func (e *explorer) checkSplice(c spliceCase, fd int, out, in *spliceHost) (err e
 	return nil
 }
 
-// splice calls Splice once. It reports whether the result can be wrong because nothing that a
-// guest may ask tells whose the error of the splice was.
+// splice calls Splice once. It reports whether the result may be wrong because a guest has no
+// means to find out whose the error of the splice was.
 func (s *splicing) splice(src uint32) (ambiguous bool, err error) {
 	before, failures := s.explorer.total(), s.out.faults
 	in := *s.in
@@ -436,33 +436,33 @@ func (s *splicing) splice(src uint32) (ambiguous bool, err error) {
 	exhausted := s.in.failed || s.text.ended || s.in.moved == uint64(s.size)
 	lost := outFailed && s.out.at == host.AtWrite && s.out.op == host.OpSplice
 
-	// A stream that has failed and works again says no more than one that did not fail. If the
-	// source says that it has ended, or has failed, the error was its own for all that a guest
-	// can know. A Writer on a standard stream, which does work again, has asked the source
-	// before, so it can be wrong only where that says so when it is read, and not when it is
-	// asked for no byte, or where that happened between the two.
+	// A stream that has failed and works again looks like one that did not fail. If the source
+	// says that it has ended, or has failed, then a guest must take the error for that of the
+	// source. A Writer on a standard stream, which does work again, has asked the source before.
+	// So it can be wrong only if the source says so when it is read and not when it is asked for
+	// no byte, or if that happened between the two.
 	again := outFailed && s.out.then == host.ThenWorks && s.out.op == host.OpSplice && exhausted
 	told := s.standard && s.end == host.EndKnown && !(inFailed && s.in.op == host.OpSkip)
 	if again && !told && (err == nil || isRead(err)) {
 		return true, nil
 	}
-	// And if it has failed, and says so once it was read and not before, a Writer takes that for an
-	// error of its own: always if it is of that kind, or else if it happened between the question
-	// and the splice. A Writer on a standard stream also does so if it has ended, or has failed and
-	// is silent.
+	// If the source has failed, and says so only once it was read, a Writer takes that for an
+	// error of its own: always if the source is of that kind, and otherwise if it failed between
+	// the question and the splice. A Writer on a standard stream also does so if the source has
+	// ended, or has failed silently.
 	onlyTold := inFailed && s.in.op == host.OpSplice && s.end != host.EndSilent && (s.standard || !s.in.closed) ||
 		s.standard && (s.end == host.EndWhenRead && (inFailed || s.text.ended) ||
 			s.end == host.EndSilent && inFailed && !s.in.closed)
 
 	switch {
 	case moved < 0 || int(moved) > most:
-		return false, fmt.Errorf("%d bytes of %d", moved, most)
+		return false, fmt.Errorf("Splice moved %d bytes of %d", moved, most)
 	case s.first != nil && (err != s.first || moved != 0 || calls != 0 || now != s.first):
-		return false, fmt.Errorf("after %v: %d, %v and %d host calls", s.first, moved, err, calls)
+		return false, fmt.Errorf("after %v: returned %d, %v and made %d host calls", s.first, moved, err, calls)
 	case s.first != nil:
 		return false, nil
 	case now != nil && !outFailed && !onlyTold:
-		return false, fmt.Errorf("error where the Writer had none: %v", now)
+		return false, fmt.Errorf("the output stream did not fail, and an error sticks: %v", now)
 	case lost && (err == nil || isRead(err)):
 		return false, fmt.Errorf("bytes were lost, and the error is %v", err)
 	}
@@ -471,22 +471,22 @@ func (s *splicing) splice(src uint32) (ambiguous bool, err error) {
 		err = s.checkSuccess(int(moved) == most, outFailed, inFailed)
 	case isRead(err):
 		if !inFailed || s.in.closed || errors.Is(err, io.ErrClosedPipe) {
-			return false, fmt.Errorf("error where the source had none: %v", err)
+			return false, fmt.Errorf("the source did not fail, and Splice returned %v", err)
 		}
 		err = nil
 	case err != now:
 		return false, fmt.Errorf("%v does not stick: %v", err, now)
 	case outFailed && s.closedAfterAll():
-		return false, fmt.Errorf("all of it taken, closed after that, and an error: %v", err)
+		return false, fmt.Errorf("the stream closed after it had taken all, and the error is %v", err)
 	case !onlyTold && !(inFailed && !s.in.closed) && s.out.closed != errors.Is(err, io.ErrClosedPipe):
-		return false, fmt.Errorf("closed is %v, and the error is %v", s.out.closed, err)
+		return false, fmt.Errorf("the host closed the stream: %v; the error: %v", s.out.closed, err)
 	default:
 		err = nil
 	}
 	if part := s.sink.n - s.total; part > 0 && !(lost && s.out.partial) || part < 0 && !s.hold {
 		return false, fmt.Errorf("counted %d bytes, delivered %d", s.total, s.sink.n)
 	}
-	if s.first = now; outFailed && now == nil && err == nil { // it closed when it had taken all
+	if s.first = now; outFailed && now == nil && err == nil { // it closed after it had taken all
 		before := s.explorer.total()
 		if _, s.first = s.w.Write([]byte("!")); !errors.Is(s.first, io.ErrClosedPipe) || s.explorer.total() != before {
 			err = fmt.Errorf("the Writer failed, and the next Write returns %v", s.first)
@@ -495,7 +495,7 @@ func (s *splicing) splice(src uint32) (ambiguous bool, err error) {
 	return false, err
 }
 
-// checkSuccess checks a splice that returned no error. It has moved all that it might, or not.
+// checkSuccess checks a splice that returned no error. All says whether it moved all that it could.
 func (s *splicing) checkSuccess(all, outFailed, inFailed bool) error {
 	switch {
 	case !all && !s.in.failed && !s.text.ended:
@@ -505,35 +505,35 @@ func (s *splicing) checkSuccess(all, outFailed, inFailed bool) error {
 	case outFailed && (s.standard || !s.out.closed):
 		return errors.New("the Writer failed, and Splice succeeded")
 	case s.sink.n != s.total:
-		return fmt.Errorf("success with %d bytes delivered of %d", s.sink.n, s.total)
+		return fmt.Errorf("success, but %d of %d bytes were delivered", s.sink.n, s.total)
 	}
 	return nil
 }
 
-// closedAfterAll reports whether w closed, as a body of known length does, when it had taken
+// closedAfterAll reports whether w closed, as a body of known length does, after it had taken
 // all that was to be moved.
 func (s *splicing) closedAfterAll() bool {
 	switch {
 	case s.standard || !s.out.closed || s.out.op == host.OpSplice:
 		return false
-	case s.out.at == host.AtCheckWrite: // before the flush, or in it, or when a splice has failed
+	case s.out.at == host.AtCheckWrite: // before or in the flush, or after a splice failed
 		return s.end == host.EndKnown && s.total == s.size && !s.in.failed && s.out.before != host.OpSplice
 	default:
 		return true
 	}
 }
 
-// isRead reports whether err is that of a source.
+// isRead reports whether err is the error of a source.
 func isRead(err error) bool {
 	var failed *wasio.Error
 	return errors.As(err, &failed) && failed.Source
 }
 
 // TestExhaustiveSplice runs every behavior of two streams within a bound: one permits 0 to 2
-// bytes, the other has as many, both make the program wait, wake it for nothing, and fail or
-// close at every call; for up to 2 bytes, of which some or all are asked for. The end of the
-// input stream shows in each of three ways. The output stream is a standard one or not, stays
-// closed after a failure or works again, and may deliver a byte of a write that fails.
+// bytes, the other has as many, both make the program wait, wake it in vain, and fail or close
+// at every call. Splice is asked for some or all of up to 2 bytes. The end of the input stream
+// shows in each of three ways. The output stream is a standard one or not, stays closed after a
+// failure or works again, and may deliver a byte of a write that fails.
 func TestExhaustiveSplice(t *testing.T) {
 	small := small || testing.Short()
 	var cases []spliceCase

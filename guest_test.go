@@ -22,12 +22,12 @@ import (
 	"github.com/wasio-dev/wasio"
 )
 
-// TestMain runs, in a guest, the tests whose names begin with TestGuest. All others script the
-// host, and a guest has its streams from a real one:
+// TestMain runs, in a guest, only the tests whose names begin with TestGuest. All others script
+// the host, but a guest gets its streams from a real one:
 //
 //	GOOS=wasip1 GOARCH=wasm go test -exec wasirun .
 //
-// What the examples print goes to the host, and not where package testing looks for it.
+// The output of examples goes to the host, not to where package testing looks for it.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if run := flag.Lookup("test.run"); run.Value.String() == "" {
@@ -79,8 +79,8 @@ func TestGuestBufWriter(t *testing.T) {
 	})
 }
 
-// TestGuestGoroutines has goroutines write lines, none of which another interrupts: the test of
-// wasirun that runs this one looks at them.
+// TestGuestGoroutines writes lines from several goroutines, which must not interleave: the test
+// of wasirun that runs this one checks them.
 func TestGuestGoroutines(t *testing.T) {
 	bothStreams(t, func(t *testing.T, w *wasio.Writer) {
 		var wg sync.WaitGroup

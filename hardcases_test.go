@@ -16,8 +16,8 @@ import (
 	"github.com/wasio-dev/wasio/wasiotest"
 )
 
-// ways lists the ways to write p to a stream and have it flushed. Each returns how many
-// bytes the host took, and the error.
+// ways lists the ways to write p to a stream and flush it. Each returns how many bytes the
+// host took, and the error.
 var ways = []struct {
 	name  string
 	write func(w *wasio.Writer, p []byte) (int, error)
@@ -32,7 +32,8 @@ var ways = []struct {
 	{"BufWriter smaller than p", throughBuffer(1)},
 }
 
-// throughBuffer returns a way through a BufWriter, without the bytes that stay in the buffer.
+// throughBuffer returns a way through a BufWriter. It does not count bytes that stay in the
+// buffer.
 func throughBuffer(size int) func(*wasio.Writer, []byte) (int, error) {
 	return func(w *wasio.Writer, p []byte) (int, error) {
 		b := wasio.NewBufWriterSize(w, size)
@@ -52,7 +53,7 @@ type through struct {
 
 func (t through) Write(p []byte) (int, error) { return t.write(t.Writer, p) }
 
-// What the contract demands of any writer.
+// The ways do what the contract demands of any writer.
 func TestHardCases(t *testing.T) {
 	for _, way := range ways {
 		t.Run(way.name, func(t *testing.T) {
@@ -68,8 +69,8 @@ func TestHardCases(t *testing.T) {
 type hardCase struct {
 	name  string
 	plan  wasiotest.Plan
-	n     int      // of them taken, if there is an error
-	err   error    // io.ErrClosedPipe or the like; failed: a failure of the host
+	n     int      // how many bytes are taken, if there is an error
+	err   error    // a sentinel such as io.ErrClosedPipe, or failed
 	calls []string // of Write; nil: any
 }
 
@@ -92,20 +93,20 @@ var hardCases = []hardCase{
 		calls: sequence("check-write = 0", wait, "check-write = 0", wait, "check-write = 0", wait,
 			"check-write = 9", "write(9)",
 			"flush", "check-write = 0", wait, "check-write = 0", wait, "check-write = 0", wait, "check-write = 9")},
-	{name: "C7 spurious wake-ups, as many as are borne", plan: wasiotest.Plan{Permits: append(make([]uint64, 207), 9)}},
-	{name: "C7 a consumer that needs 5 ms, and is said to be ready", plan: wasiotest.Plan{Permits: []uint64{3, 0},
+	{name: "C7 as many spurious wake-ups as wasio tolerates", plan: wasiotest.Plan{Permits: append(make([]uint64, 207), 9)}},
+	{name: "C7 a consumer that needs 5 ms but is said to be ready", plan: wasiotest.Plan{Permits: []uint64{3, 0},
 		FlushWaits: []int{1}, Delay: 5 * time.Millisecond, Premature: true, Hold: true}},
-	{name: "C8 ready forever, and nothing permitted", plan: wasiotest.Plan{Permits: []uint64{0}}, err: io.ErrNoProgress},
-	{name: "C8 ready forever, and nothing permitted in the flush", plan: wasiotest.Plan{FlushWaits: []int{1 << 30}},
+	{name: "C8 ready forever, but nothing permitted", plan: wasiotest.Plan{Permits: []uint64{0}}, err: io.ErrNoProgress},
+	{name: "C8 ready forever, but nothing permitted in the flush", plan: wasiotest.Plan{FlushWaits: []int{1 << 30}},
 		n: 9, err: io.ErrNoProgress},
 	{name: "C12 C13 a flush that takes a while", plan: wasiotest.Plan{FlushWaits: []int{3}, Hold: true},
 		calls: sequence("check-write = 1048576", "write(9)", "flush", "check-write = 0", wait, "check-write = 0", wait,
 			"check-write = 0", wait, "check-write = 1048576")},
-	{name: "C17 failure of a flush, told by the next check-write",
+	{name: "C17 failure of a flush, reported by the next check-write",
 		plan: wasiotest.Plan{Faults: []wasiotest.Fault{{At: "flushed", Text: "disk full"}}}, n: 9, err: failed,
 		calls: sequence("check-write = 1048576", "write(9)", "flush",
 			"check-write = last-operation-failed(error)", "error.to-debug-string", "error.drop")},
-	{name: "C17 failure of an earlier operation, told by check-write",
+	{name: "C17 failure of an earlier operation, reported by check-write",
 		plan: wasiotest.Plan{Permits: []uint64{4}, Faults: []wasiotest.Fault{{At: "check-write", Call: 2}}}, n: 4, err: failed},
 	{name: "C18 failure of the flush itself",
 		plan: wasiotest.Plan{Faults: []wasiotest.Fault{{At: "flush"}}}, n: 9, err: failed,
@@ -120,7 +121,7 @@ var hardCases = []hardCase{
 			"write(1) = last-operation-failed(error)", "error.to-debug-string", "error.drop")},
 	{name: "C21 failure at every call",
 		plan: wasiotest.Plan{Faults: []wasiotest.Fault{{At: "flush", Then: wasiotest.ThenAgain}}}, n: 9, err: failed},
-	{name: "C22 failure, and all is well again",
+	{name: "C22 failure after which the stream works again",
 		plan: wasiotest.Plan{Faults: []wasiotest.Fault{{At: "write", Call: 1, Then: wasiotest.ThenWorks}}}, err: failed},
 	{name: "C23 C27 closed before any write",
 		plan: wasiotest.Plan{Faults: []wasiotest.Fault{{At: "check-write", Closed: true}}}, err: io.ErrClosedPipe,
@@ -208,7 +209,7 @@ func TestC4PermitLargerThanACallCarries(t *testing.T) {
 	assert.Empty(t, h.Live())
 }
 
-// C8: a stream may be ready for nothing for about a second.
+// C8: a stream may be ready and permit nothing for about a second.
 func TestC8PausesAddUpToASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, s := newWriter(t, wasiotest.Plan{Permits: []uint64{0}})
@@ -222,8 +223,8 @@ func TestC8PausesAddUpToASecond(t *testing.T) {
 	})
 }
 
-// C25: the stream closes after all bytes were accepted. The write succeeds; the next is
-// refused.
+// C25: the stream closes after all bytes were accepted. The Write succeeds, and the next one
+// fails.
 func TestC25ClosedAfterAllWasTaken(t *testing.T) {
 	for name, plan := range map[string]wasiotest.Plan{
 		"exactly full":                 {Capacity: 9},
@@ -311,7 +312,7 @@ func TestC37OneWriteForEachWrite(t *testing.T) {
 	assert.Equal(t, want, s.Records())
 }
 
-// C48: the host takes a part of a write that it reports as failed. n does not count it.
+// C48: the host takes part of a write that it reports as failed. n does not count that part.
 func TestC48FailedWriteThatArrivesInPart(t *testing.T) {
 	for name, fault := range map[string]wasiotest.Fault{
 		"failed": {At: "write", Call: 2, Partial: 2},
@@ -333,9 +334,9 @@ func TestC48FailedWriteThatArrivesInPart(t *testing.T) {
 	}
 }
 
-// C49: the host does not say which stream a splice failed on. The end of src is none, its
-// failure is its own, and where nobody can tell, the error is w's. A standard stream works again
-// after it has failed.
+// C49: the host does not say which stream a splice failed on. The end of src is no error, a
+// failure of src is an error of src, and if that is not certain, the error is one of w. A standard
+// stream works again after it has failed.
 func TestC49WhoFailed(t *testing.T) {
 	write := func(then wasiotest.Then, closed bool) []wasiotest.Fault {
 		return []wasiotest.Fault{{At: "write", Call: 2, Then: then, Closed: closed, Text: "of w"}}
@@ -346,7 +347,7 @@ func TestC49WhoFailed(t *testing.T) {
 		out, in  []wasiotest.Fault
 		end      wasiotest.End
 		moved    int64
-		op       string // "": success
+		op       string // "" means success
 		text     string
 	}{
 		{name: "the end, known", moved: 6},
@@ -391,14 +392,14 @@ func TestC49WhoFailed(t *testing.T) {
 			if assert.Equal(t, c.op == "read", failed.Source); failed.Source {
 				assert.NoError(t, now)
 			} else {
-				assert.Same(t, err, now, "it sticks")
+				assert.Same(t, err, now, "the error sticks")
 			}
 		})
 	}
 }
 
 // C50: an output of known length closes as it takes the last byte, and is asked for one more
-// splice. That is a success, as in C25, if src has ended, and is known to have.
+// splice. As in C25 that is a success, if src is known to have ended.
 func TestC50ClosedWithTheLastByteOfASplice(t *testing.T) {
 	for end, want := range map[wasiotest.End]error{
 		wasiotest.EndKnown: nil, wasiotest.EndWhenRead: io.ErrClosedPipe, wasiotest.EndSilent: io.ErrClosedPipe,
@@ -429,8 +430,8 @@ func TestC50ClosedWithTheLastByteOfASplice(t *testing.T) {
 	assert.ErrorIs(t, err, io.ErrClosedPipe, "src has not ended")
 }
 
-// C52: check-write permits, and a splice right after it must then, too: a permit holds until it
-// is used. So nothing is asked for more often than the streams make it wait.
+// C52: a permit of check-write holds until it is used, so a splice right after it has that
+// permit. So Splice asks again only as often as the streams make it wait.
 func TestC52PermitsHoldForSplices(t *testing.T) {
 	w, s := newWriter(t, wasiotest.Plan{Permits: []uint64{2, 0}})
 	in := s.NewInput(t, wasiotest.Plan{Permits: []uint64{0, 3}}, strings.NewReader("abcdef"))
@@ -443,12 +444,12 @@ func TestC52PermitsHoldForSplices(t *testing.T) {
 	for i, c := range calls {
 		if strings.Contains(c, ".splice(") && strings.HasSuffix(c, "= 0") {
 			assert.Equal(t, "output-stream(1).check-write = 2", calls[i-1])
-			assert.Contains(t, calls[i+1], "input-stream(2).subscribe", "it waits for the source")
+			assert.Contains(t, calls[i+1], "input-stream(2).subscribe", "Splice waits for the source")
 		}
 	}
 }
 
-// C54: a peer that resets is a failure with the host's reason, and not the end of a pipe.
+// C54: a reset by the peer is a failure with the host's reason, not io.ErrClosedPipe.
 func TestC54PeerThatResets(t *testing.T) {
 	plan := wasiotest.As("wasmtime-tcp")
 	plan.Faults = []wasiotest.Fault{{At: "write", Text: "connection-reset", Then: wasiotest.ThenAgain}}

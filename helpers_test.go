@@ -28,7 +28,7 @@ func newWriter(t testing.TB, plan wasiotest.Plan) (*wasio.Writer, *wasiotest.Str
 	return w, s
 }
 
-// newBufWriter is newWriter with a BufWriter on the Writer.
+// newBufWriter returns a BufWriter on such a Writer.
 func newBufWriter(t testing.TB, size int, plan wasiotest.Plan) (*wasio.BufWriter, *wasiotest.Stream) {
 	t.Helper()
 	w, s := newWriter(t, plan)
@@ -66,7 +66,7 @@ func countOf(calls []string, part string) (n int) {
 	return n
 }
 
-// wait is the calls that one wait makes.
+// wait lists the calls that one wait makes.
 var wait = []string{"subscribe = pollable", "pollable.block", "pollable.drop"}
 
 // sequence joins single calls and lists of them.
@@ -120,7 +120,7 @@ type writerFunc func(p []byte) (n int, err error)
 
 func (f writerFunc) Write(p []byte) (n int, err error) { return f(p) }
 
-// standardStreams lists both, for tests of what holds for either.
+// standardStreams lists both standard streams, for tests that apply to either.
 var standardStreams = []struct {
 	name string
 	file **os.File
@@ -135,7 +135,7 @@ var standardStreams = []struct {
 var slowFlush = wasiotest.Plan{FlushWaits: append([]int{1}, make([]int, 99)...), Delay: time.Hour}
 
 // start calls f in a new goroutine and returns once f has returned or is blocked. The
-// function returned reports whether f has returned.
+// function that it returns reports whether f has returned.
 func start(f func()) (returned func() bool) {
 	done := make(chan struct{})
 	go func() {
@@ -155,19 +155,19 @@ func start(f func()) (returned func() bool) {
 	return returned
 }
 
-// assertTimeout checks that err is the error of a deadline.
+// assertTimeout checks that err is a timeout.
 func assertTimeout(t *testing.T, err error) {
 	t.Helper()
 	assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
 	assert.NotErrorIs(t, err, os.ErrClosed)
 	assert.EqualError(t, err, "wasio: check-write: i/o timeout")
-	netErr, ok := err.(net.Error) // directly, as package net's users do it
+	netErr, ok := err.(net.Error) // directly, as users of package net do
 	require.True(t, ok)
 	assert.True(t, netErr.Timeout())
 	assert.True(t, err.(interface{ Temporary() bool }).Temporary())
 }
 
-// assertNotOpen checks the error of a call for op on a writer that is not open.
+// assertNotOpen checks the error of an operation op on a writer that is not open.
 func assertNotOpen(t *testing.T, op string, err error, call string) {
 	t.Helper()
 	var e *wasio.Error
@@ -179,7 +179,7 @@ func assertNotOpen(t *testing.T, op string, err error, call string) {
 	}
 }
 
-// b2i returns 1 if b is true, and else 0.
+// b2i returns 1 if b is true, and 0 otherwise.
 func b2i(b bool) int {
 	if b {
 		return 1

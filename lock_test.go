@@ -67,7 +67,7 @@ func testTakesTurn(t *testing.T, s *wasiotest.Stream, underWay, f func()) {
 	before := len(s.Calls())
 	second := start(f)
 	assert.False(t, second(), "the second call waits for the first")
-	assert.Len(t, s.Calls(), before, "host calls while another one is under way")
+	assert.Len(t, s.Calls(), before, "no host call while another one is under way")
 	time.Sleep(time.Hour)
 	assert.True(t, first())
 	assert.True(t, second())
@@ -101,8 +101,8 @@ func TestEveryMethodOfBufWriterTakesTheLock(t *testing.T) {
 	}
 }
 
-// A call of a BufWriter takes the lock of the Writer if it reaches the host, and does not
-// if it only fills the buffer.
+// A call of a BufWriter takes the lock of the Writer only if it reaches the host, not if it
+// only fills the buffer.
 func TestBufWriterTakesTheLockOfItsWriter(t *testing.T) {
 	for name, c := range map[string]struct {
 		call  func(b *wasio.BufWriter, w *wasio.Writer)
@@ -188,7 +188,7 @@ func TestTurnsAreInOrder(t *testing.T) {
 	}
 }
 
-// Close takes its turn, too: calls that began before it succeed, and later ones fail.
+// Close takes its turn, too: calls that began before it succeed, later ones fail.
 func TestCloseTakesItsTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, s := newWriter(t, wasiotest.Plan{FlushWaits: []int{1}, Delay: time.Hour, Hold: true})
@@ -215,8 +215,8 @@ func TestCloseTakesItsTurn(t *testing.T) {
 }
 
 // Other goroutines run before a wait, since the host blocks the whole program in it. A first
-// Write of many bytes lets them run, too, so that the next one does so only for its waits, which
-// are so few that no pause comes in between.
+// Write of many bytes lets them run, too, so the second one does so only before its waits, which
+// are so few that no pause comes between them.
 func TestOthersRunBeforeAWait(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	const waits = 10
@@ -228,13 +228,13 @@ func TestOthersRunBeforeAWait(t *testing.T) {
 	_, err = w.WriteString("x")
 	require.NoError(t, err)
 	assert.Equal(t, waits, s.Count("subscribe"))
-	// The scheduler may, once in 61 times, resume the goroutine that has just yielded, and it
-	// may stop the other one in its turn. So that one has several.
+	// Once in 61 times the scheduler may resume the goroutine that has just yielded, and it may
+	// preempt the other one. So the other one gets several turns.
 	assert.Less(t, <-seen, waits)
 }
 
-// A goroutine that writes in a loop does not keep another one out, even if the host makes
-// each Write wait.
+// A goroutine that writes in a loop does not keep others out, even if the host makes each
+// Write wait.
 func TestWriteLoopKeepsNobodyOut(t *testing.T) {
 	for name, plan := range map[string]wasiotest.Plan{
 		"flushes wait":     {FlushWaits: []int{1}, Delay: time.Millisecond},
@@ -271,7 +271,7 @@ func TestWriteLoopKeepsNobodyOut(t *testing.T) {
 					out.WriteString("2\n")
 					after := strings.Count(s.String(), "1\n")
 					assert.Contains(t, s.String(), "2\n")
-					assert.LessOrEqual(t, after-before, 2, "Writes of the loop that came first")
+					assert.LessOrEqual(t, after-before, 2, "only a Write or two of the loop come first")
 					require.False(t, loop(), "the loop runs")
 					time.Sleep(time.Minute)
 					require.True(t, loop())
@@ -377,7 +377,7 @@ func TestTrapLeavesNothingLocked(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			n := 1
 			for again := true; again; n++ {
-				synctest.Test(t, func(t *testing.T) { // where a lock that is held is a deadlock
+				synctest.Test(t, func(t *testing.T) { // where a lock left held is a deadlock
 					h := host.New(host.Options{})
 					script := new(trapScript)
 					w := wasio.NewWriter(expose(t, h) | h.NewStream(host.Scripted(host.Plan{}, script), io.Discard))
@@ -407,11 +407,12 @@ func TestTrapLeavesNothingLocked(t *testing.T) {
 					assert.Empty(t, h.Live())
 				})
 			}
-			assert.Greater(t, n, most, "traps in as many host calls")
+			assert.Greater(t, n, most, "each host call trapped once")
 		})
 	}
 	for _, m := range writerMethods {
-		if m.name != "Write of nothing" && m.name != "ReadFrom of nothing" && m.name != "SetErrorDecoder" { // they make no host call
+		// These make no host call.
+		if m.name != "Write of nothing" && m.name != "ReadFrom of nothing" && m.name != "SetErrorDecoder" {
 			test("Writer/"+m.name, 3, func(w *wasio.Writer, _ *wasio.BufWriter) error { return m.call(w) })
 		}
 	}
@@ -456,8 +457,8 @@ func TestReaderThatPanicsLeavesNothingLocked(t *testing.T) {
 	})
 }
 
-// The locks of a BufWriter and its Writer are always taken in the same order, so no
-// mixture of calls deadlocks.
+// The locks of a BufWriter and its Writer are always taken in the same order, so no mix of
+// calls deadlocks.
 func TestNoDeadlockBetweenBufWritersAndTheirWriter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, s := newWriter(t, wasiotest.Plan{Permits: []uint64{5, 0}, FlushWaits: []int{1}, Delay: time.Millisecond})

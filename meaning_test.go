@@ -27,8 +27,8 @@ import (
 	"github.com/wasio-dev/wasio/wasiotest"
 )
 
-// What a Splice has moved is not lost if the deadline ends it: the next call that flushes
-// delivers it.
+// Bytes that a Splice has moved are not lost if it times out: the next call that flushes delivers
+// them.
 func TestSpliceThatTimesOutOwesAFlush(t *testing.T) {
 	for name, flush := range map[string]func(w *wasio.Writer, b *wasio.BufWriter) error{
 		"Close":           func(w *wasio.Writer, _ *wasio.BufWriter) error { return w.Close() },
@@ -48,13 +48,13 @@ func TestSpliceThatTimesOutOwesAFlush(t *testing.T) {
 			t.Run(name+"/"+whose, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					e := newEcho(t, plans[0], plans[1], strings.NewReader("abcdefgh"))
-					_, err := e.w.WriteString("before ") // and flushed
+					_, err := e.w.WriteString("before ") // which is flushed
 					require.NoError(t, err)
 					require.NoError(t, e.w.SetWriteDeadline(time.Now().Add(time.Second)))
 					moved, err := wasio.Splice(e.w, e.in.Handle(), -1)
 					require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 					require.EqualValues(t, 4, moved)
-					assert.Equal(t, "before ", e.String(), "the host holds it")
+					assert.Equal(t, "before ", e.String(), "the host holds the rest")
 					require.NoError(t, e.w.SetWriteDeadline(time.Time{}))
 					require.NoError(t, flush(e.w, wasio.NewBufWriter(e.w)))
 					assert.Equal(t, "before abcd", strings.TrimSuffix(e.String(), "!"))
@@ -107,7 +107,7 @@ func TestTimeoutOfASpliceNamesItsOwner(t *testing.T) {
 	}
 }
 
-// If src makes no progress, what was moved before is flushed all the same.
+// If src makes no progress, the bytes moved before are flushed all the same.
 func TestSpliceFromASourceThatStopsFlushesWhatItMoved(t *testing.T) {
 	for _, flushWaits := range []int{0, 1} {
 		synctest.Test(t, func(t *testing.T) {
@@ -123,8 +123,8 @@ func TestSpliceFromASourceThatStopsFlushesWhatItMoved(t *testing.T) {
 	}
 }
 
-// A stream that wakes the program 60 times in vain before each piece is slow, and not stuck.
-// Nothing gives up on it, though the pauses between the pieces add up to more than a second.
+// A stream that wakes the program 60 times in vain before each piece is slow, but not stuck. No
+// call gives up on it, although the pauses between the pieces add up to more than a second.
 func TestSlowStreamsAreNotGivenUp(t *testing.T) {
 	slowly := wasiotest.Plan{Permits: append(times(60, 0), 1)}
 	slowFlushes := wasiotest.Plan{FlushWaits: []int{60}}
@@ -179,7 +179,7 @@ func TestSlowStreamsAreNotGivenUp(t *testing.T) {
 	}
 }
 
-// A stream that makes the program wait is not given up, however often a call looks at it.
+// A stream that makes the program wait is not given up, however often a call checks it.
 func TestShortRecheckIsPatient(t *testing.T) {
 	for _, recheck := range []time.Duration{100 * µ, time.Millisecond} {
 		synctest.Test(t, func(t *testing.T) {
@@ -194,7 +194,7 @@ func TestShortRecheckIsPatient(t *testing.T) {
 }
 
 // Bytes that bypassed the buffer of a BufWriter are out before a message that goes through Tie,
-// also if the program ends right after it.
+// even if the program ends right after the message.
 func TestTieFlushesWhatHasLeftTheBuffer(t *testing.T) {
 	for name, buffered := range map[string]string{"nothing buffered": "", "some buffered": " and this"} {
 		w, s := newWriter(t, wasiotest.Plan{Hold: true, FlushWaits: []int{1}})
@@ -202,7 +202,7 @@ func TestTieFlushesWhatHasLeftTheBuffer(t *testing.T) {
 		large := string(pattern(100))
 		var seen string
 		tied := wasio.Tie(b, writerFunc(func(p []byte) (int, error) {
-			seen = s.String() // all that there is, should the program end here
+			seen = s.String() // all that is out if the program ends here
 			return len(p), nil
 		}))
 		b.WriteString(large)
@@ -213,7 +213,7 @@ func TestTieFlushesWhatHasLeftTheBuffer(t *testing.T) {
 	}
 }
 
-// A Reset while ReadFrom reads leaves the part of the buffer alone into which it reads.
+// A Reset while ReadFrom reads does not touch the part of the buffer that it reads into.
 func TestResetWhileItReadsDoesNotShareTheBuffer(t *testing.T) {
 	for _, buffered := range []string{"", "discarded"} {
 		b, s := newBufWriter(t, 32, wasiotest.Plan{})
@@ -230,7 +230,7 @@ func TestResetWhileItReadsDoesNotShareTheBuffer(t *testing.T) {
 			for _, c := range []byte("byte by byte, which fill any buffer, ") {
 				assert.NoError(t, b.WriteByte(c))
 			}
-			assert.Equal(t, strings.Repeat(".", len(p)), string(p), "is the reader's")
+			assert.Equal(t, strings.Repeat(".", len(p)), string(p), "only the reader writes there")
 			return copy(p, "and what was read"), io.EOF
 		}))
 		require.NoError(t, err)
@@ -243,8 +243,8 @@ func TestResetWhileItReadsDoesNotShareTheBuffer(t *testing.T) {
 	}
 }
 
-// limits lists ways to limit the waits of a Writer, after which a stream that makes no progress
-// is noticed as without any.
+// limits lists ways to bound the waits of a Writer. With each, a stream that makes no progress is
+// noticed as without.
 var limits = map[string]func(w *wasio.Writer){
 	"none":                        func(*wasio.Writer) {},
 	"SetRecheckInterval":          func(w *wasio.Writer) { w.SetRecheckInterval(time.Hour) },
@@ -270,7 +270,8 @@ func testNoProgress(t *testing.T, limit func(w *wasio.Writer)) {
 			synctest.Test(t, func(t *testing.T) {
 				e := newEcho(t, c.out, c.in, strings.NewReader("x"))
 				limit(e.w)
-				time.AfterFunc(time.Minute, func() { e.w.SetWriteDeadline(time.Now()) }) // so that it ends in any case
+				// So that the test ends in any case:
+				time.AfterFunc(time.Minute, func() { e.w.SetWriteDeadline(time.Now()) })
 				start := time.Now()
 				err := c.call(e)
 				assert.ErrorIs(t, err, io.ErrNoProgress)
@@ -287,8 +288,8 @@ func TestNoProgressIsNoticedWithAnyLimit(t *testing.T) {
 	}
 }
 
-// The first limit of a program takes effect like any later one. Each is the first one in a process
-// of its own.
+// The first bound in a program takes effect like any later one. Each is tested as the first one in
+// a process of its own.
 func TestFirstLimitOfAProgram(t *testing.T) {
 	const variable, deadline = "WASIO_TEST_FIRST_LIMIT", "deadline"
 	switch name := os.Getenv(variable); name {
@@ -329,7 +330,7 @@ func TestTrapOfAnOwedFlushLeavesNothingLocked(t *testing.T) {
 	owed := func(b *wasio.BufWriter) { b.Write(pattern(100)) }
 	for name, c := range map[string]struct {
 		before func(b *wasio.BufWriter)
-		calls  int // of the host, at the least
+		calls  int // the least number of host calls
 		call   func(b *wasio.BufWriter, w *wasio.Writer, in uint32) error
 	}{
 		"BufWriter.Flush": {owed, 3, func(b *wasio.BufWriter, _ *wasio.Writer, _ uint32) error { return b.Flush() }},
@@ -358,7 +359,7 @@ func TestTrapOfAnOwedFlushLeavesNothingLocked(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			n := 1
 			for again := true; again; n++ {
-				synctest.Test(t, func(t *testing.T) { // where a lock that is held is a deadlock
+				synctest.Test(t, func(t *testing.T) { // where a lock left held is a deadlock
 					h := host.New(host.Options{})
 					script := new(trapScript)
 					base := expose(t, h)
@@ -382,7 +383,7 @@ func TestTrapOfAnOwedFlushLeavesNothingLocked(t *testing.T) {
 					assert.Len(t, h.Live(), 1, "the input stream")
 				})
 			}
-			assert.Greater(t, n, c.calls, "traps in as many host calls")
+			assert.Greater(t, n, c.calls, "each host call trapped once")
 		})
 	}
 }
@@ -408,12 +409,12 @@ func TestCloseOfAStandardStreamFlushesOnce(t *testing.T) {
 				before.call(w)
 				flushes := s.Count("flush")
 				require.NoError(t, w.Close())
-				assert.Equal(t, before.flushes, s.Count("flush")-flushes, "of the first Close")
+				assert.Equal(t, before.flushes, s.Count("flush")-flushes, "flushes of the first Close")
 				calls := len(s.Calls())
 				for range 3 {
 					require.NoError(t, w.Close())
 				}
-				assert.Len(t, s.Calls(), calls, "calls of the next ones")
+				assert.Len(t, s.Calls(), calls, "no call of later ones")
 				_, err := w.WriteString("still open")
 				require.NoError(t, err)
 				require.NoError(t, w.Close())
@@ -424,7 +425,7 @@ func TestCloseOfAStandardStreamFlushesOnce(t *testing.T) {
 	}
 }
 
-// An error is told from others by what it is, and not by its text.
+// Errors match by identity, not by text.
 func TestErrorsAreNotMatchedByText(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for kind, err := range errorsOf(t) {
@@ -453,7 +454,7 @@ func TestErrorsAreNotMatchedByText(t *testing.T) {
 	})
 }
 
-// Whoever gets an error may change it. That changes no error that another call returns.
+// A caller may change an error that it gets. That does not change the errors of other calls.
 func TestErrorsMayBeChanged(t *testing.T) {
 	source := func(plan wasiotest.Plan, limit time.Duration) func(t *testing.T) error {
 		return func(t *testing.T) error {
@@ -515,7 +516,7 @@ func TestErrorsMayBeChanged(t *testing.T) {
 	})
 }
 
-// The text of an error is one line, and natively it is the host's.
+// The text of an error is one line. Natively it is the host's text.
 func TestTextOfAFailureIsTheHosts(t *testing.T) {
 	for text, want := range map[string]string{
 		"no space left on device":                            "no space left on device",
@@ -546,7 +547,7 @@ func TestTextOfAFailureIsTheHosts(t *testing.T) {
 	assert.Same(t, err, w.Close())
 }
 
-// switches returns how often the scheduler has started a goroutine, in eighths or so.
+// switches returns about an eighth of how often the scheduler has started a goroutine.
 func switches() (n uint64) {
 	samples := []metrics.Sample{{Name: "/sched/latencies:seconds"}}
 	metrics.Read(samples)
@@ -557,7 +558,7 @@ func switches() (n uint64) {
 }
 
 // A thousand goroutines that wait for one Writer get their turn in the order in which they asked,
-// and each one that is done wakes the next one only.
+// and each one that is done wakes only the next one.
 func TestThousandWaitInOrder(t *testing.T) {
 	const goroutines, slow = 1000, 30
 	for name, output := range map[string]func(w *wasio.Writer) io.StringWriter{
@@ -594,7 +595,7 @@ func TestThousandWaitInOrder(t *testing.T) {
 				assert.True(t, first())
 				assert.EqualValues(t, goroutines, done.Load())
 				assert.True(t, slices.Equal(want, s.Records()), "in order")
-				assert.Less(t, woken, uint64(goroutines), "where each one that is done wakes all, it is %d", slow*goroutines/8)
+				assert.Less(t, woken, uint64(goroutines), "if each one that is done woke all, it would be %d", slow*goroutines/8)
 			})
 		})
 	}
@@ -618,8 +619,8 @@ func blocks(t *testing.T) {
 	t.Error("no goroutine of a bubble waits")
 }
 
-// A goroutine in a synctest bubble that logs to a standard stream of the process waits for one
-// outside the bubble that holds it up: neither a deadlock nor a crash.
+// A goroutine in a synctest bubble that logs to a standard stream of the process may have to wait
+// for one outside of the bubble. That is neither a deadlock nor a crash.
 func TestBubbleWaitsForTheWorldOutside(t *testing.T) {
 	const variable = "WASIO_TEST_BUBBLE_ONLY"
 	alone := os.Getenv(variable) != "" // in this process no test has set a standard stream
@@ -648,7 +649,7 @@ func TestBubbleWaitsForTheWorldOutside(t *testing.T) {
 				if !alone {
 					t.Run("on another stream", func(t *testing.T) { c.set(t, wasiotest.Plan{}) })
 				}
-				c.get() // before the file is a full pipe
+				c.get() // before the file becomes a full pipe
 				var inside, outside io.StringWriter
 				if output != nil {
 					inside = output()
@@ -725,7 +726,7 @@ func TestWaitForAStandardStreamOfATestIsDurable(t *testing.T) {
 	}
 }
 
-// waitsWithoutLimit lists calls that wait for an hour, on a Writer without any limit.
+// waitsWithoutLimit lists calls that wait for an hour, on a Writer whose waits are not bounded.
 var waitsWithoutLimit = map[string]struct {
 	out, in wasiotest.Plan
 	call    func(e *echo, b *wasio.BufWriter) error
@@ -738,10 +739,10 @@ var waitsWithoutLimit = map[string]struct {
 	"Splice, w":   {slowWrites, wasiotest.Plan{}, func(e *echo, _ *wasio.BufWriter) error { _, err := wasio.Splice(e.w, e.in.Handle(), -1); return err }},
 }
 
-// slowWrites permits, or has, four bytes an hour.
+// slowWrites permits or delivers four bytes an hour.
 var slowWrites = wasiotest.Plan{Permits: []uint64{4, 0}, Delay: time.Hour}
 
-// A deadline that is set while a call waits without any limit ends it when it is due.
+// A deadline that is set during an unbounded wait ends it when it is due.
 func TestDeadlineSetDuringAWaitWithoutLimit(t *testing.T) {
 	for name, c := range waitsWithoutLimit {
 		for _, through := range []string{"Writer", "BufWriter"} {
@@ -763,7 +764,7 @@ func TestDeadlineSetDuringAWaitWithoutLimit(t *testing.T) {
 					require.False(t, call())
 					time.Sleep(time.Minute)
 					require.False(t, call())
-					assert.NoError(t, set(time.Now().Add(time.Hour-1))) // later than it takes
+					assert.NoError(t, set(time.Now().Add(time.Hour-1))) // later than the wait takes
 					assert.NoError(t, set(time.Now().Add(time.Second)))
 					time.Sleep(time.Second - 1)
 					require.False(t, call(), "not before it is due")
@@ -778,7 +779,7 @@ func TestDeadlineSetDuringAWaitWithoutLimit(t *testing.T) {
 	}
 }
 
-// SetRecheckInterval while a call waits without any limit makes that wait look at the stream, too.
+// SetRecheckInterval during an unbounded wait makes that wait check the stream, too.
 func TestRecheckSetDuringAWaitWithoutLimit(t *testing.T) {
 	for name, c := range waitsWithoutLimit {
 		t.Run(name, func(t *testing.T) {
@@ -802,7 +803,7 @@ func TestRecheckSetDuringAWaitWithoutLimit(t *testing.T) {
 				time.Sleep(time.Second)
 				before := looks()
 				time.Sleep(time.Minute)
-				assert.Equal(t, before, looks(), "not any more")
+				assert.Equal(t, before, looks(), "no more checks")
 				time.Sleep(100 * time.Hour)
 				assert.True(t, call())
 			})
@@ -810,7 +811,7 @@ func TestRecheckSetDuringAWaitWithoutLimit(t *testing.T) {
 	}
 }
 
-// A logger that looks for a method Sync loses nothing.
+// Sync flushes, for loggers that call it.
 func TestSyncFlushes(t *testing.T) {
 	w, s := newWriter(t, wasiotest.Plan{Hold: true, FlushWaits: []int{1}})
 	var out io.Writer = wasio.NewBufWriterSize(w, 16)
@@ -830,7 +831,7 @@ func TestSyncFlushes(t *testing.T) {
 	assertNotOpen(t, "flush", new(wasio.BufWriter).Sync(), "Sync")
 }
 
-// IsTerminal answers for the standard stream that it is asked for, and leaves no handle behind.
+// IsTerminal answers for the standard stream that it is asked about, and leaves no handle behind.
 func TestIsTerminal(t *testing.T) {
 	for i, c := range standardStreams {
 		for _, isTerminal := range []bool{true, false} {

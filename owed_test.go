@@ -16,8 +16,8 @@ import (
 	"github.com/wasio-dev/wasio/wasiotest"
 )
 
-// flushers lists the calls that have the host flush: of b, whose buffer is empty, of another
-// BufWriter on the same Writer, and of the Writer w itself.
+// flushers lists the calls that flush the stream: on b, whose buffer is empty, on another
+// BufWriter on the same Writer, and on the Writer w itself.
 var flushers = []struct {
 	name  string
 	flush func(b, other *wasio.BufWriter, w *wasio.Writer) error
@@ -48,14 +48,14 @@ func writeLine(b *wasio.BufWriter) error {
 }
 
 // If a BufWriter has handed bytes over without a flush, any call that flushes the Writer
-// settles that. b.Flush has nothing to do then.
+// delivers them. Then b.Flush has nothing to do.
 func TestOwedFlushIsSettledByAny(t *testing.T) {
 	for _, f := range flushers {
 		t.Run(f.name, func(t *testing.T) {
 			w, s := newWriter(t, wasiotest.Plan{Hold: true})
 			b, other := wasio.NewBufWriterSize(w, 16), wasio.NewBufWriterSize(w, 16)
 			require.NoError(t, b.Flush())
-			assert.Empty(t, s.Calls(), "nothing is owed at first")
+			assert.Empty(t, s.Calls(), "no flush is owed at first")
 			b.Write(pattern(100))
 			assert.Empty(t, s.Bytes())
 			require.NoError(t, f.flush(b, other, w))
@@ -65,7 +65,7 @@ func TestOwedFlushIsSettledByAny(t *testing.T) {
 			require.NoError(t, b.Flush())
 			require.NoError(t, other.Flush())
 			require.NoError(t, b.Flush())
-			assert.Len(t, s.Calls(), before, "nothing is owed any more")
+			assert.Len(t, s.Calls(), before, "no flush is owed any more")
 			require.NoError(t, w.Close())
 			assert.Equal(t, []string{"drop"}, callsOf(s)[before:])
 		})
@@ -131,7 +131,7 @@ func TestFlushIsOwedUntilMade(t *testing.T) {
 	}
 }
 
-// Reset keeps the mode. It neither flushes nor closes the Writer that b had.
+// Reset keeps line mode. It neither flushes nor closes the old Writer.
 func TestResetLeavesTheOldWriterAlone(t *testing.T) {
 	for _, lineMode := range []bool{true, false} {
 		w, s := newWriter(t, wasiotest.Plan{})
@@ -177,17 +177,17 @@ func TestResetClearsTheError(t *testing.T) {
 
 	b.Reset(w)
 	_, again = b.WriteString("x")
-	assert.NoError(t, again, "it is not known yet")
+	assert.NoError(t, again, "the error does not show yet")
 	assert.Same(t, err, b.Flush())
 	assert.Same(t, err, b.Close())
 }
 
-// Writer.Flush always has the host flush, since somebody else may have written to the
-// stream. Close does so unless nothing was written since the last complete flush.
+// Writer.Flush always flushes the stream, since somebody else may have written to it. Close does
+// so unless nothing was written since the last complete flush.
 func TestWhatIsKnownOfFlushesIsForgotten(t *testing.T) {
 	for name, c := range map[string]struct {
 		before  func(t *testing.T, w *wasio.Writer)
-		flushes int // that Close makes
+		flushes int // how many Close makes
 	}{
 		"nothing": {func(*testing.T, *wasio.Writer) {}, 1},
 		"Write":   {func(_ *testing.T, w *wasio.Writer) { w.WriteString("x") }, 0},
@@ -246,7 +246,7 @@ func TestReadFromReturnsTheFirstError(t *testing.T) {
 	assert.ErrorContains(t, flushed, "last operation failed")
 	n, err = w.ReadFrom(iotest.ErrReader(broken))
 	assert.Zero(t, n)
-	assert.Same(t, flushed, err, "before r is read")
+	assert.Same(t, flushed, err, "returned before r is read")
 
 	w, _ = newWriter(t, wasiotest.Plan{Faults: []wasiotest.Fault{{At: "flush"}}})
 	n, err = w.ReadFrom(strings.NewReader("all"))
@@ -320,7 +320,7 @@ func TestBufWriterCloseOfSharedWriter(t *testing.T) {
 	assert.Equal(t, "text, more, and more", s.String())
 }
 
-// It does so even if it fails.
+// BufWriter.Close closes b even if it fails.
 func TestBufWriterCloseOfSharedWriterThatFails(t *testing.T) {
 	for name, plan := range map[string]wasiotest.Plan{
 		"failed": {Faults: []wasiotest.Fault{{At: "write"}}},
@@ -341,8 +341,8 @@ func TestBufWriterCloseOfSharedWriterThatFails(t *testing.T) {
 	}
 }
 
-// A stream that closed with the last byte it took owes no flush. Once it has refused a
-// write, every call returns the error.
+// A stream that closed with the last byte it took needs no flush. Once it has refused a write,
+// every call returns the error.
 func TestStreamThatEndedOwesNothing(t *testing.T) {
 	end := func(t *testing.T) (*wasio.BufWriter, *wasio.Writer, *wasiotest.Stream) {
 		w, s := newWriter(t, wasiotest.Plan{Capacity: 20})
@@ -380,7 +380,7 @@ func TestStreamThatEndedOwesNothing(t *testing.T) {
 	assert.Same(t, err, w.Close())
 }
 
-// An empty Write asks for nothing, so a stream that has ended does not refuse it.
+// An empty Write makes no host call, so it succeeds on a stream that has ended.
 func TestEmptyWriteOnAnEndedStream(t *testing.T) {
 	w, s := newWriter(t, wasiotest.Plan{Capacity: 4})
 	_, err := w.WriteString("body")

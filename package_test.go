@@ -52,8 +52,8 @@ func TestImportsArePinned(t *testing.T) {
 	}
 }
 
-// componentize-go would take the worlds that the file names for those of every program that
-// uses the package. See CONTRIBUTING.md.
+// componentize-go would use the worlds that such a file names for every program that imports the
+// package. See CONTRIBUTING.md.
 func TestNoComponentizeGoFile(t *testing.T) {
 	assert.NoFileExists(t, "componentize-go.toml")
 }

@@ -42,7 +42,7 @@ func TestRandomPrograms(t *testing.T) {
 	}
 }
 
-// A randomStream is an output stream, its Writer and a BufWriter on that, and what is known of
+// A randomStream is an output stream, its Writer, a BufWriter on that, and what is known about
 // them.
 type randomStream struct {
 	*testing.T
@@ -55,19 +55,19 @@ type randomStream struct {
 
 	want     []byte    // what the host took or w has kept, in order
 	held     []byte    // what b has
-	refused  []byte    // what the call that failed was about to write; a part of it may be out
-	err      error     // of w, the first that sticks
+	refused  []byte    // what the call that failed was about to write; part of it may be out
+	err      error     // the first error of w that sticks
 	bErr     error     // of b
 	kept     bool      // w may have kept bytes when it failed
-	deadline time.Time // zero if there is none
+	deadline time.Time // zero means none
 
-	in     *wasiotest.Input // nil if there is none
+	in     *wasiotest.Input // nil means none
 	inPlan wasiotest.Plan
-	text   []byte // what in has yet
+	text   []byte // what is left of in
 	sent   int    // bytes made by next
 }
 
-// newRandomStream returns a stream that may fail, and deliver up to part bytes of a write then.
+// newRandomStream returns a stream that may fail, and then deliver up to part bytes of a write.
 func newRandomStream(t *testing.T, r *rand.Rand, standard bool, part uint64) *randomStream {
 	s := &randomStream{T: t, Rand: r, standard: standard, plan: wasiotest.RandomPlan(r.Uint64())}
 	s.plan.Delay = []time.Duration{0, time.Microsecond, time.Millisecond, 20 * time.Millisecond}[r.IntN(4)]
@@ -119,7 +119,7 @@ func (s *randomStream) next(n int) []byte {
 // size returns a small number of bytes, or a large one.
 func (s *randomStream) size() int { return s.IntN(1 << s.IntN(13)) }
 
-// check checks an error of the stream, after a call that had refused to write what is left. It
+// check checks an error of the stream after a call that did not write the bytes in refused. It
 // reports whether the call succeeded.
 func (s *randomStream) check(start time.Time, err error, refused []byte) bool {
 	if err == nil {
@@ -133,10 +133,10 @@ func (s *randomStream) check(start time.Time, err error, refused []byte) bool {
 		require.False(s, s.deadline.IsZero() || time.Now().Before(s.deadline), "the deadline has not passed")
 		require.True(s, failed.Timeout())
 		if late := time.Since(s.deadline); start.Before(s.deadline) {
-			require.LessOrEqual(s, late, 6*time.Millisecond, "the deadline was not seen")
+			require.LessOrEqual(s, late, 6*time.Millisecond, "the deadline was noticed too late")
 		}
 	case failed.Source:
-		s.Fatalf("an error of a source: %v", err)
+		s.Fatalf("unexpected error of a source: %v", err)
 	case s.err != nil:
 		require.Same(s, s.err, err, "the first error sticks")
 	default:
@@ -151,11 +151,11 @@ func (s *randomStream) check(start time.Time, err error, refused []byte) bool {
 	return false
 }
 
-// checkOut checks what is out: all that was taken, if it was flushed.
+// checkOut checks what is out. If it was flushed, that is all that was taken.
 func (s *randomStream) checkOut(flushed bool) {
 	out := s.Bytes()
 	if flushed {
-		require.Equal(s, len(s.want), len(out), "all of it was flushed")
+		require.Equal(s, len(s.want), len(out), "all bytes are out after a flush")
 	}
 	most := len(s.want)
 	if f := s.fault(); f != nil && s.err != nil {
@@ -163,14 +163,14 @@ func (s *randomStream) checkOut(flushed bool) {
 	}
 	require.LessOrEqual(s, len(out), most, "more is out than was written")
 	n := min(len(out), len(s.want))
-	require.True(s, bytes.Equal(s.want[:n], out[:n]), "bytes are out once and in order")
-	require.True(s, bytes.HasPrefix(s.refused, out[n:]), "the part of a write that failed")
+	require.True(s, bytes.Equal(s.want[:n], out[:n]), "each byte is out once and in order")
+	require.True(s, bytes.HasPrefix(s.refused, out[n:]), "the rest is part of a write that failed")
 	if s.err != nil && !s.plan.Hold && !s.plan.HoldLine && !s.kept {
 		require.Len(s, s.want, n, "what was counted is out")
 	}
 }
 
-// drained notes which bytes b has handed over.
+// drained records which bytes b has handed over.
 func (s *randomStream) drained() {
 	n := len(s.held) - s.b.Buffered()
 	require.GreaterOrEqual(s, n, 0)
@@ -190,7 +190,7 @@ func (s *randomStream) write() {
 	ok := s.check(start, err, p[n:])
 	if before != nil {
 		require.Zero(s, n)
-		require.Len(s, s.Calls(), calls, "no call of the host after an error")
+		require.Len(s, s.Calls(), calls, "no host call after an error")
 	}
 	s.checkOut(ok && len(p) > 0)
 }
@@ -239,7 +239,7 @@ func (s *randomStream) copyTo(buffered bool) {
 		s.checkOut(false)
 		return
 	}
-	if err != nil && err == end { // which hides an error of the flush
+	if err != nil && err == end { // it hides an error of the flush
 		if _, now := s.w.Write(nil); now != nil && !buffered {
 			s.check(start, now, nil)
 		}
@@ -254,8 +254,8 @@ func (s *randomStream) copyTo(buffered bool) {
 	s.checkOut(ok && !buffered && len(p) > 0)
 }
 
-// deadlinePassed checks the error of a deadline after a call that may have begun before it, and
-// read since.
+// deadlinePassed checks a timeout of a call that may have begun before the deadline and read
+// since.
 func (s *randomStream) deadlinePassed(err error) {
 	require.False(s, s.deadline.IsZero() || time.Now().Before(s.deadline), "%v", err)
 }
@@ -274,7 +274,7 @@ func (c *counted) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// checkOf is check for a call of w, or of b, whose errors stick to it as well.
+// checkOf is check for a call of w or of b, to which errors stick as well.
 func (s *randomStream) checkOf(buffered bool, start time.Time, err error, refused []byte) bool {
 	if !buffered {
 		return s.check(start, err, refused)
@@ -318,7 +318,7 @@ func (s *randomStream) flush() {
 	s.checkOut(s.check(start, s.w.Flush(), nil))
 }
 
-// open makes an input stream, if there is none.
+// open makes an input stream if there is none.
 func (s *randomStream) open() {
 	if s.in != nil {
 		return
@@ -326,7 +326,7 @@ func (s *randomStream) open() {
 	s.inPlan = wasiotest.RandomPlan(s.Uint64())
 	s.inPlan = wasiotest.Plan{Permits: s.inPlan.Permits, End: wasiotest.End(s.IntN(3)),
 		Delay: []time.Duration{0, time.Millisecond, 20 * time.Millisecond}[s.IntN(3)]}
-	if s.standard { // what wasio knows of the others is not enough there: see Splice
+	if s.standard { // other kinds of ends are not recognized there: see Splice
 		s.inPlan.End = wasiotest.EndKnown
 	}
 	s.text = s.next(s.size())
@@ -339,7 +339,7 @@ func (s *randomStream) open() {
 // splice splices to w.
 func (s *randomStream) splice() {
 	if f := s.fault(); f != nil && f.Then == wasiotest.ThenWorks && !s.standard {
-		return // which the WIT does not permit: nobody can tell whose error it was
+		return // the WIT leaves open whose the error is
 	}
 	s.open()
 	start, most, limit := time.Now(), len(s.text), int64(-1)
@@ -379,7 +379,7 @@ func (s *randomStream) splice() {
 	default:
 		s.check(start, err, s.text)
 		s.checkOut(false)
-		s.dropInput() // what has left it, nobody knows
+		s.dropInput() // nobody knows what has left it
 	}
 	if err == nil && limit < 0 {
 		s.dropInput()
@@ -393,7 +393,7 @@ func (s *randomStream) dropInput() {
 	}
 }
 
-// setDeadline sets a deadline, most often none.
+// setDeadline sets a deadline or, most often, none.
 func (s *randomStream) setDeadline() {
 	s.deadline = time.Time{}
 	switch s.IntN(5) {
@@ -409,7 +409,7 @@ func (s *randomStream) setDeadline() {
 	}
 }
 
-// finish lifts the deadline and closes all. Then everything must be out.
+// finish removes the deadline and closes all. Then everything must be out.
 func (s *randomStream) finish() {
 	s.deadline = time.Time{}
 	require.NoError(s, s.w.SetWriteDeadline(s.deadline))
@@ -463,9 +463,9 @@ func testRandomProgram(t *testing.T, seed uint64) {
 	}
 }
 
-// testRandomGoroutines runs 2 to 4 goroutines, each of which writes bytes of its own to one of
-// two streams, while deadlines come and go. Those that were counted must be out in order, unless
-// their stream failed, of which all learn by the same error.
+// testRandomGoroutines runs 2 to 4 goroutines, each of which writes its own bytes to one of two
+// streams, while deadlines come and go. Bytes that were counted must be out in order, unless their
+// stream failed, which all its goroutines must learn by the same error.
 func testRandomGoroutines(t *testing.T, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 2))
 	streams := [2]*randomStream{newRandomStream(t, r, false, 0), newRandomStream(t, r, false, 0)}
@@ -474,7 +474,7 @@ func testRandomGoroutines(t *testing.T, seed uint64) {
 		r        *rand.Rand
 		tag      byte // in the upper two bits
 		buffered bool
-		sent     int // what was counted
+		sent     int // how many bytes were counted
 	}
 	writers := make([]*writer, 2+r.IntN(3))
 	var mu sync.Mutex // guards the err of each stream
@@ -586,7 +586,8 @@ func TestSpliceOnEveryHost(t *testing.T) {
 							}
 							moved, err := wasio.Splice(w, in.Handle(), n)
 							assert.EqualValues(t, len(want), moved)
-							if standard && n < 0 && end == int(wasiotest.EndWhenRead) { // see Splice
+							// See Splice.
+							if standard && n < 0 && end == int(wasiotest.EndWhenRead) {
 								assert.ErrorIs(t, err, io.ErrClosedPipe)
 								assert.True(t, bytes.HasPrefix(want, s.Bytes()))
 								return

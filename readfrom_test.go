@@ -59,7 +59,7 @@ func TestBufWriterReadFromDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// A reader may return 0, nil 99 times in a row, as in package bufio, any number of times.
+// As in package bufio, a reader may return 0, nil up to 99 times in a row, again and again.
 func TestBufWriterReadFromOfAReaderWithoutProgress(t *testing.T) {
 	for empty, want := range map[int]error{0: nil, 1: nil, 99: nil, 101: io.ErrNoProgress, 1 << 30: io.ErrNoProgress} {
 		b, s := newBufWriter(t, 16, wasiotest.Plan{})
@@ -90,13 +90,13 @@ func TestBufWriterReadFromOfAReaderWithoutProgress(t *testing.T) {
 	}
 }
 
-// While ReadFrom reads, other calls may come in between. They do not write to the memory
-// that it reads into.
+// While ReadFrom reads, other calls may use the BufWriter. They do not write to the memory that
+// it reads into.
 func TestBufWriterIsFreeWhileItReads(t *testing.T) {
 	const read, size = "rrrrrrrrrr", 32
 	for name, c := range map[string]struct {
 		call func(t *testing.T, b *wasio.BufWriter)
-		want string // before what is read
+		want string // what comes before the bytes read
 	}{
 		"Write":        {func(t *testing.T, b *wasio.BufWriter) { write(t, b, "Write") }, "before Write"},
 		"large Write":  {func(t *testing.T, b *wasio.BufWriter) { write(t, b, strings.Repeat("large ", 20)) }, "before " + strings.Repeat("large ", 20)},
@@ -133,7 +133,7 @@ func TestBufWriterIsFreeWhileItReads(t *testing.T) {
 				if name == "Size, Buffered" && before != "before " {
 					return
 				}
-				synctest.Test(t, func(t *testing.T) { // where a lock that is held is a deadlock
+				synctest.Test(t, func(t *testing.T) { // where a lock left held is a deadlock
 					b, s := newBufWriter(t, size, wasiotest.Plan{Permits: []uint64{7}})
 					write(t, b, before)
 					reads := 0
@@ -144,7 +144,7 @@ func TestBufWriterIsFreeWhileItReads(t *testing.T) {
 						scribble := bytes.Repeat([]byte{'r'}, len(p))
 						copy(p, scribble)
 						c.call(t, b)
-						assert.Equal(t, scribble, p, "nobody writes to where it reads")
+						assert.Equal(t, scribble, p, "nobody writes where it reads")
 						return min(len(read), len(p)), nil
 					}))
 					require.NoError(t, err)
@@ -164,7 +164,7 @@ func times3(f func()) {
 	}
 }
 
-// Available returns how many bytes there is room for, while ReadFrom reads as well.
+// Available returns how many bytes are unused, even while ReadFrom reads.
 func TestBufWriterAvailableWhileItReads(t *testing.T) {
 	for before := range 33 {
 		b, s := newBufWriter(t, 32, wasiotest.Plan{})
@@ -182,14 +182,14 @@ func TestBufWriterAvailableWhileItReads(t *testing.T) {
 			assert.Zero(t, b.Available())
 			_, err := b.ReadFrom(strings.NewReader(""))
 			assert.NoError(t, err)
-			assert.Len(t, s.Calls(), calls, "there was nothing to make room for")
+			assert.Len(t, s.Calls(), calls, "no room had to be made")
 			return 0, io.EOF
 		}))
 		require.NoError(t, err)
 	}
 }
 
-// A ReadFrom during another one returns how many bytes were taken, too.
+// A ReadFrom during another one also returns how many bytes were taken.
 func TestBufWriterReadFromWithinReadFromThatFails(t *testing.T) {
 	b, s := newBufWriter(t, 32, wasiotest.Plan{Permits: []uint64{5}, Faults: []wasiotest.Fault{{At: "write", Call: 2}}})
 	var n int64
@@ -205,7 +205,7 @@ func TestBufWriterReadFromWithinReadFromThatFails(t *testing.T) {
 	assert.Len(t, s.Bytes(), 5)
 }
 
-// After a Close while it reads, ReadFrom writes nothing more.
+// If the BufWriter is closed while ReadFrom reads, ReadFrom writes nothing more.
 func TestBufWriterClosedWhileItReads(t *testing.T) {
 	for _, within := range []bool{false, true} {
 		b, s := newBufWriter(t, 32, wasiotest.Plan{})
@@ -221,7 +221,7 @@ func TestBufWriterClosedWhileItReads(t *testing.T) {
 			assert.EqualValues(t, 5, n)
 			assert.ErrorIs(t, err, os.ErrClosed)
 		}
-		if within { // so that it reads into memory of its own
+		if within { // so that it reads into its own memory
 			_, err := b.ReadFrom(readerFunc(func([]byte) (int, error) {
 				reading()
 				return 4, io.EOF
@@ -237,7 +237,7 @@ func TestBufWriterClosedWhileItReads(t *testing.T) {
 	}
 }
 
-// After a Reset while it reads, ReadFrom writes to the new Writer.
+// If the BufWriter is reset while ReadFrom reads, ReadFrom writes to the new Writer.
 func TestBufWriterResetWhileItReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, s := newBufWriter(t, 32, wasiotest.Plan{})
@@ -256,7 +256,7 @@ func TestBufWriterResetWhileItReads(t *testing.T) {
 	})
 }
 
-// ReadFrom returns an error that another call met while it read.
+// ReadFrom returns an error that another call got while it read.
 func TestBufWriterFailsWhileItReads(t *testing.T) {
 	b, s := newBufWriter(t, 32, wasiotest.Plan{Faults: []wasiotest.Fault{{At: "write"}}})
 	var failure error
@@ -309,7 +309,7 @@ func TestBufWriterTwoReadersAtOnce(t *testing.T) {
 					return -1
 				}, s.String())
 				assert.Equal(t, strings.Repeat(line, 100), only)
-				if lineMode { // else a line may be read in two pieces
+				if lineMode { // otherwise a line may be read in two pieces
 					assert.Equal(t, 100, strings.Count(s.String(), line+"\n"))
 				}
 			}
@@ -317,7 +317,7 @@ func TestBufWriterTwoReadersAtOnce(t *testing.T) {
 	}
 }
 
-// ReadFrom writes and counts bytes that come together with an error.
+// ReadFrom writes and counts bytes that are read together with an error.
 func TestBufWriterReadFromCountsBytesThatComeWithAnError(t *testing.T) {
 	broken := errors.New("broken reader")
 	for _, lineMode := range []bool{false, true} {
@@ -379,7 +379,7 @@ func TestBufWriterReadFromStopsAtAnError(t *testing.T) {
 			return copy(p, "line\n"), nil
 		}))
 		require.ErrorAs(t, err, new(*wasio.Error), name)
-		assert.EqualValues(t, 5, n, "in the buffer, or with the host")
+		assert.EqualValues(t, 5, n, "that the buffer or the host took")
 		assert.Equal(t, 1, reads)
 		assert.Equal(t, 1, s.Count("error.drop"))
 		_, again := b.ReadFrom(readerFunc(func([]byte) (int, error) {
@@ -390,7 +390,8 @@ func TestBufWriterReadFromStopsAtAnError(t *testing.T) {
 	}
 }
 
-// A slow Read is flushed because the next one may wait. After the last there is none.
+// What a slow Read returns is flushed because the next Read may wait. After the last one there is
+// no need.
 func TestBufWriterReadFromDoesNotFlushTheLastRead(t *testing.T) {
 	for _, end := range []error{io.EOF, errors.New("broken")} {
 		synctest.Test(t, func(t *testing.T) {

@@ -15,8 +15,8 @@ import (
 	"github.com/wasio-dev/wasio/wasiotest"
 )
 
-// A deadline ends a splice from a source that never ends: one that has bytes whenever it is
-// asked, one that makes the program wait, and one that never has any.
+// A deadline ends a splice from a source that never ends, whether it always has bytes, makes the
+// program wait for them, or never has any.
 func TestSpliceFromASourceThatNeverEnds(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -62,14 +62,14 @@ func TestSpliceFromASourceThatNeverEnds(t *testing.T) {
 	}
 }
 
-// The deadline holds for a splice that never waits, too.
+// The deadline also applies to a splice that never waits.
 func TestSpliceThatNeverWaitsMeetsItsDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var e *echo
 		reads := 0
 		e = newEcho(t, wasiotest.Plan{}, wasiotest.Plan{Permits: []uint64{10}}, readerFunc(func(p []byte) (int, error) {
 			if reads++; reads == 3 {
-				e.w.SetWriteDeadline(time.Now().Add(-1)) // not under its lock
+				e.w.SetWriteDeadline(time.Now().Add(-1)) // without taking the lock
 			}
 			return len(p), nil
 		}))

@@ -20,7 +20,7 @@ import (
 	"github.com/wasio-dev/wasio/wasiotest"
 )
 
-// An echo is what a splice needs: a Writer on a stream, and an input stream.
+// An echo has what a splice needs: a Writer on a stream, and an input stream.
 type echo struct {
 	*wasiotest.Stream
 	w  *wasio.Writer
@@ -32,18 +32,18 @@ func newEcho(t *testing.T, out, in wasiotest.Plan, content io.Reader) *echo {
 	s := wasiotest.NewStream(t, out)
 	e := &echo{s, wasio.NewWriter(s.Handle()), s.NewInput(t, in, content)}
 	t.Cleanup(func() {
-		e.in.Drop() // it is still the caller's
+		e.in.Drop() // Splice does not own it
 		e.w.Close()
 	})
 	return e
 }
 
-// splice calls Splice and checks what holds always.
+// splice calls Splice and checks what always holds.
 func (e *echo) splice(t *testing.T, n int64) (int64, error) {
 	t.Helper()
 	before := len(e.Bytes())
 	moved, err := wasio.Splice(e.w, e.in.Handle(), n)
-	assert.EqualValues(t, len(e.Bytes())-before, moved, "what was moved is out")
+	assert.EqualValues(t, len(e.Bytes())-before, moved, "all bytes moved are out")
 	return moved, err
 }
 
@@ -104,7 +104,7 @@ func TestSpliceTakesHandlesOfAllBindings(t *testing.T) {
 	assert.Equal(t, "abc", e.String())
 }
 
-// The reader of the example makes io.Copy splice.
+// With the reader of the example, io.Copy splices.
 func TestCopyThatSplices(t *testing.T) {
 	e := newEcho(t, wasiotest.Plan{}, wasiotest.Plan{}, strings.NewReader("hello"))
 	n, err := io.Copy(e.w, Source{nil, InputStream(e.in.Handle())})
@@ -119,8 +119,8 @@ func TestCopyThatSplices(t *testing.T) {
 	assert.Equal(t, "elsewhere", other.String())
 }
 
-// Splice waits for the stream that makes it wait, on a pollable of that stream which is new and
-// dropped before the next call.
+// Splice waits for the stream that makes it wait, on a new pollable of that stream, which it drops
+// before the next call.
 func TestSpliceWaitsForEitherStream(t *testing.T) {
 	e := newEcho(t, wasiotest.Plan{Permits: []uint64{2, 0}}, wasiotest.Plan{Permits: []uint64{0, 3}}, strings.NewReader("abc"))
 	moved, err := e.splice(t, 3)
@@ -176,7 +176,7 @@ func TestSpliceOfNothing(t *testing.T) {
 	assert.Empty(t, e.Calls())
 }
 
-// The end of a source that has nothing is the end all the same, with one flush.
+// A source without bytes ends like any other, and costs one flush.
 func TestSpliceOfAnEmptySource(t *testing.T) {
 	e := newEcho(t, wasiotest.Plan{}, wasiotest.Plan{}, strings.NewReader(""))
 	moved, err := e.splice(t, -1)
@@ -194,7 +194,7 @@ func TestSpliceFromASourceThatEndsEarly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e := newEcho(t, wasiotest.Plan{}, wasiotest.Plan{Permits: []uint64{2, 0}}, content)
 			moved, err := e.splice(t, 10)
-			assert.NoError(t, err, "the end is no error")
+			assert.NoError(t, err, "the end is not an error")
 			assert.EqualValues(t, 3, moved)
 			assert.Equal(t, "abc", e.String())
 			assert.Equal(t, 1, e.Count("flush"))
@@ -207,7 +207,7 @@ func TestSpliceFromASourceThatEndsEarly(t *testing.T) {
 	}
 }
 
-// Nobody asks a source for more than n bytes, so that it has ended does not show.
+// Splice asks a source for at most n bytes, so it does not find its end there.
 func TestSpliceFromASourceThatEndsAtN(t *testing.T) {
 	e := newEcho(t, wasiotest.Plan{}, wasiotest.Plan{}, strings.NewReader("abc"))
 	moved, err := e.splice(t, 3)
@@ -222,7 +222,7 @@ func TestSpliceFromASourceThatEndsAtN(t *testing.T) {
 	}, e.Calls())
 }
 
-// What is left of a source is for others.
+// Splice leaves the rest of a source alone.
 func TestSpliceLeavesTheRest(t *testing.T) {
 	e := newEcho(t, wasiotest.Plan{}, wasiotest.Plan{}, strings.NewReader("abcdef"))
 	for _, want := range []string{"ab", "abcd", "abcdef"} {
@@ -245,14 +245,14 @@ func TestSpliceFromASourceThatFails(t *testing.T) {
 		e.wantError(t, err, "read", "disk gone", false)
 		assert.NotZero(t, handle)
 		assert.NotErrorIs(t, err, io.ErrClosedPipe)
-		assert.Equal(t, 1, e.Count("flush"), "what was moved is flushed")
+		assert.Equal(t, 1, e.Count("flush"), "the bytes moved are flushed")
 		_, err = e.w.Write([]byte("!"))
 		assert.NoError(t, err)
 		assert.Equal(t, "abcd!", e.String())
 	}
 }
 
-// The function of SetErrorDecoder finds the reason of either stream.
+// The decoder is called for the errors of both streams.
 func TestSpliceReason(t *testing.T) {
 	reason := errors.New("reason")
 	for op, faults := range map[string][2][]wasiotest.Fault{
@@ -262,7 +262,7 @@ func TestSpliceReason(t *testing.T) {
 	} {
 		in := wasiotest.Plan{Faults: faults[1]}
 		if op == "check-write" {
-			in.Permits = []uint64{0, 1} // so it has moved nothing by the second
+			in.Permits = []uint64{0, 1} // so the second call comes before any byte is moved
 		}
 		e := newEcho(t, wasiotest.Plan{Faults: faults[0]}, in, strings.NewReader("abc"))
 		e.w.SetErrorDecoder(func(wasio.ErrorHandle) error { return reason })
@@ -273,8 +273,8 @@ func TestSpliceReason(t *testing.T) {
 	}
 }
 
-// A failure is that of the stream that says so, whatever it does afterwards, and its error
-// handles are dropped, also the second one.
+// A failure is attributed to the stream that reports it, whatever it does afterwards, and its error
+// handles are dropped, even the second one.
 func TestSpliceToAWriterThatFails(t *testing.T) {
 	for _, c := range []struct {
 		at   string
@@ -304,8 +304,8 @@ func TestSpliceToAWriterThatFails(t *testing.T) {
 	}
 }
 
-// A Writer that closes at byte k refuses the next byte. If that was the last one that there
-// was to be moved, all is well.
+// A Writer that closes at byte k refuses the next byte. That is an error only if there is another
+// byte to move.
 func TestSpliceToAWriterThatClosesAtByteK(t *testing.T) {
 	const content = "abcdef"
 	for k := 1; k <= len(content)+1; k++ {
@@ -325,7 +325,7 @@ func TestSpliceToAWriterThatClosesAtByteK(t *testing.T) {
 				default:
 					assert.ErrorIs(t, err, io.ErrClosedPipe)
 					e.wantError(t, err, "check-write", "stream closed by the host", true)
-					assert.Zero(t, countOf(e.Calls(), "skip(1)"), "the source keeps what it has")
+					assert.Zero(t, countOf(e.Calls(), "skip(1)"), "the source keeps its bytes")
 				}
 			})
 		}
@@ -342,7 +342,7 @@ func TestSpliceToAWriterThatClosesWhileTheSourceWaits(t *testing.T) {
 	e.wantError(t, err, "check-write", "stream closed by the host", true)
 }
 
-// The end of the source hides no failure of the Writer.
+// The end of the source does not hide a failure of the Writer.
 func TestSpliceWhereBothEnd(t *testing.T) {
 	for _, at := range []string{"check-write", "flush", "flushed"} {
 		call := map[string]int{"check-write": 3}[at] // the first after the source has ended
@@ -372,7 +372,7 @@ func TestSpliceToAWriterThatIsNotOpen(t *testing.T) {
 	assert.Len(t, s.Calls(), calls)
 }
 
-// After the host has closed the stream at the end of a Write, that shows at the next call.
+// If the host closes the stream at the end of a Write, the next Splice fails.
 func TestSpliceAfterTheEnd(t *testing.T) {
 	e := newEcho(t, wasiotest.Plan{Capacity: 3}, wasiotest.Plan{}, strings.NewReader("abc"))
 	_, err := e.w.Write([]byte("xyz"))
@@ -385,7 +385,7 @@ func TestSpliceAfterTheEnd(t *testing.T) {
 	assert.Zero(t, moved)
 	assert.ErrorIs(t, err, io.ErrClosedPipe)
 	assert.Len(t, e.Calls(), calls)
-	assert.Same(t, err, e.w.Flush(), "it is not at its end any more")
+	assert.Same(t, err, e.w.Flush(), "the error sticks")
 	_, err = wasio.Splice(e.w, e.in.Handle(), 0)
 	assert.ErrorIs(t, err, io.ErrClosedPipe)
 }
@@ -400,8 +400,8 @@ func (endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Spurious wake-ups of a source make it pause; a source that is ready for ever and has
-// nothing is given up after about a second, as an output stream is. That does not stick.
+// After spurious wake-ups of a source Splice pauses. It gives up a source that stays ready without
+// bytes after about a second, as it does an output stream. That error does not stick.
 func TestSpliceFromASourceThatIsReadyAndHasNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		zeros := make([]uint64, 40)
@@ -430,8 +430,8 @@ func TestSpliceFromASourceThatIsReadyAndHasNothing(t *testing.T) {
 	})
 }
 
-// Waits for a source count from its last bytes, and those for the Writer from its last
-// permit: neither is given up for what the other does.
+// Waits for a source are counted from its last bytes, and waits for the Writer from its last
+// permit: neither stream is given up because of the other.
 func TestSpliceCountsWaitsOfEachStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		content := strings.Repeat("x", 1000)
@@ -443,7 +443,7 @@ func TestSpliceCountsWaitsOfEachStream(t *testing.T) {
 	})
 }
 
-// A splice is in one piece: no Write comes in between.
+// A Splice is in one piece: no Write comes in between.
 func TestSpliceIsNotInterleaved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		content := strings.Repeat("s", 50)
@@ -498,7 +498,7 @@ func TestSpliceThatTraps(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-// Large streams go in pieces of at most a MiB, and nothing of it is in the program's memory.
+// Large streams are moved in pieces of at most 1 MiB, without memory of the program.
 func TestSpliceOfManyBytes(t *testing.T) {
 	const size = 5<<20 + 3
 	e := newEcho(t, wasiotest.Plan{Permits: []uint64{1 << 40}}, wasiotest.Plan{Permits: []uint64{1 << 40}}, io.LimitReader(endless{}, size))
@@ -514,5 +514,5 @@ func TestSpliceDoesNotAllocate(t *testing.T) {
 	base := expose(t, h)
 	w := wasio.NewWriter(base | h.NewStream(host.Plan{}, io.Discard))
 	in := base | h.NewInput(host.Plan{Permits: []uint64{0, 1}}, endless{})
-	assert.LessOrEqual(t, testing.AllocsPerRun(100, func() { wasio.Splice(w, in, 8) }), 8.0, "those are the model's, one for each piece")
+	assert.LessOrEqual(t, testing.AllocsPerRun(100, func() { wasio.Splice(w, in, 8) }), 8.0, "allocations of the model, one for each piece")
 }

@@ -19,8 +19,8 @@ import (
 	"github.com/wasio-dev/wasio/wasiotest"
 )
 
-// capture replaces a standard stream by a file until the test ends. The function returned
-// returns what was written to it.
+// capture replaces a standard stream by a file until the test ends. The function that it returns
+// returns what was written to the file.
 func capture(t *testing.T, standard **os.File) func() string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "captured")
@@ -45,7 +45,7 @@ func TestStandardStreams(t *testing.T) {
 			written := capture(t, c.file)
 			w := c.get()
 			fmt.Fprintln(w, "one")
-			fmt.Fprintln(*c.file, "two") // in turn with the file itself
+			fmt.Fprintln(*c.file, "two") // through the file itself
 			require.NoError(t, w.Close())
 			fmt.Fprintln(c.get(), "three")
 			assert.Equal(t, "one\ntwo\nthree\n", written())
@@ -65,7 +65,7 @@ func TestBlockedStdoutLeavesStderrAlone(t *testing.T) {
 	for i, blocked := range standardStreams {
 		free := standardStreams[1-i]
 		t.Run(blocked.name, func(t *testing.T) {
-			blocked.get() // before the file is a full pipe
+			blocked.get() // before the file becomes a full pipe
 			r, pipe, err := os.Pipe()
 			require.NoError(t, err)
 			before := *blocked.file
@@ -119,8 +119,8 @@ func TestStandardStreamStaysOpen(t *testing.T) {
 	}
 }
 
-// In line mode each line makes the same calls as a Write, even if the stream never made
-// the program wait before: a host may lose a wake-up at any line.
+// In line mode each line makes the same host calls as a Write, even if the stream has never made
+// the program wait: a host may lose a wake-up at any line.
 func TestLineModeKeepsToTheProtocol(t *testing.T) {
 	s := wasiotest.SetStdout(t, wasiotest.Plan{Hold: true, Terminal: true})
 	b := wasio.NewBufWriter(wasio.Stdout())
@@ -176,7 +176,7 @@ func TestC25StandardStreamClosedAfterAllWasTaken(t *testing.T) {
 	}
 }
 
-// Standard error is in line mode in any case, without a question that a server could not ask.
+// Standard error is in line mode in any case, without a host call that a server does not have.
 func TestLineModeOnTerminals(t *testing.T) {
 	for _, c := range standardStreams {
 		for _, isTerminal := range []bool{true, false} {
@@ -217,7 +217,7 @@ func TestTie(t *testing.T) {
 
 	b.Close()
 	n, err = tied.Write([]byte(", another"))
-	require.NoError(t, err, "the buffer's error is the buffer's")
+	require.NoError(t, err, "the error of the flush stays with the buffer")
 	assert.Equal(t, 9, n)
 }
 
@@ -234,7 +234,7 @@ func TestTieOfOtherWriters(t *testing.T) {
 	assert.Equal(t, "message, another", messages.String())
 }
 
-// Tie has the host flush before it writes.
+// Tie flushes before it writes.
 func TestTieFlushesFirst(t *testing.T) {
 	w, s := newWriter(t, wasiotest.Plan{Hold: true})
 	b := wasio.NewBufWriter(w)
@@ -248,7 +248,7 @@ func TestTieFlushesFirst(t *testing.T) {
 		fmt.Fprint(tied, "message")
 	}
 	assert.Equal(t, []string{"one|message", "onetwo|message", "onetwo|message"}, out)
-	assert.Equal(t, 2, s.Count("flush"), "and not where there is nothing to flush")
+	assert.Equal(t, 2, s.Count("flush"), "not if there is nothing to flush")
 }
 
 // A Write of Tie returns the results of the Write to w, not the error of the flush.
@@ -267,7 +267,7 @@ func TestTieReturnsTheErrorOfTheWrite(t *testing.T) {
 	assert.ErrorContains(t, err, "wasio: write: last operation failed")
 }
 
-// As the output of a logger, Tie keeps the order of the two streams.
+// As the output of a logger, a Tie keeps the order of the two streams.
 func TestTieOfTheStandardStreams(t *testing.T) {
 	var order []string
 	h := host.New(host.Options{})

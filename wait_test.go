@@ -66,8 +66,8 @@ func newTimed(t *testing.T, plan host.Plan) (*wasio.Writer, *host.Host) {
 	return w, h
 }
 
-// A stream may claim to be ready for about a second without a permit. The first waits are
-// followed by no pause; then pauses grow, so that the Writer neither spins nor dawdles.
+// A stream may claim to be ready for about a second without a permit. No pause follows the first
+// waits. Then pauses grow, so that the Writer neither spins nor dawdles.
 func TestPausesGrow(t *testing.T) {
 	for name, plan := range map[string]host.Plan{
 		"in the write": {Permits: []uint64{0}},
@@ -91,7 +91,7 @@ func TestPausesGrow(t *testing.T) {
 	}
 }
 
-// A wait in which time has passed is followed by no pause.
+// No pause follows a wait in which time has passed.
 func TestNoPauseAfterATrueWait(t *testing.T) {
 	for delay, paused := range map[time.Duration]bool{
 		time.Millisecond - 1: true,
@@ -142,9 +142,9 @@ func TestPrematurePollablesAreWaitedFor(t *testing.T) {
 				assert.Equal(t, 6, n)
 			}
 			assert.Equal(t, strings.Repeat("abcdef", 10), s.String())
-			waits := time.Duration(10 + 10 + 9) // of Writes within and between, and of flushes
+			waits := time.Duration(10 + 10 + 9) // in Writes, between them, and in flushes
 			assert.GreaterOrEqual(t, time.Since(start), waits*delay)
-			assert.LessOrEqual(t, time.Since(start), waits*(2*delay+20*µ), "pauses are no longer than what there was to wait for")
+			assert.LessOrEqual(t, time.Since(start), waits*(2*delay+20*µ), "pauses are at most as long as the waits")
 			assert.Less(t, s.Count("check-write"), 1500)
 		})
 	}
@@ -170,7 +170,7 @@ func TestDeadlineSaysHowLongToTry(t *testing.T) {
 			_, err := w.WriteString("x")
 			assertTimeout(t, err)
 			assert.Equal(t, 10*time.Second+1, time.Since(start), "neither sooner nor later")
-			assert.Less(t, s.Count("check-write"), 2100, "pauses with a deadline, too")
+			assert.Less(t, s.Count("check-write"), 2100, "it also pauses with a deadline")
 		})
 	})
 	t.Run("sooner than a second", func(t *testing.T) {
@@ -186,8 +186,8 @@ func TestDeadlineSaysHowLongToTry(t *testing.T) {
 	})
 }
 
-// Pauses count toward the limit while there is a deadline, too. When the deadline is
-// removed, the Writer gives up at once if they were long enough.
+// Pauses also count toward the limit while there is a deadline. When the deadline is removed, the
+// Writer gives up at once if they were long enough.
 func TestIdleRoundsCountWithADeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _ := newWriter(t, wasiotest.Plan{Permits: []uint64{0}})
@@ -226,7 +226,7 @@ func TestWaitsStartAnewAfterAPermit(t *testing.T) {
 		require.NoError(t, err)
 		pauses := pausesOf(h.Calls())
 		cycle := append(make([]time.Duration, 12), 20*µ, 20*µ, 40*µ, 0)
-		assert.Equal(t, 1001*80*µ, time.Since(start), "one more for the flush")
+		assert.Equal(t, 1001*80*µ, time.Since(start), "one more wait for the flush")
 		for i, p := range pauses {
 			require.Equal(t, cycle[i%16], p, "pause %d", i)
 		}
@@ -268,7 +268,7 @@ func TestWaitsStartAnewAfterATimeout(t *testing.T) {
 	}
 }
 
-// With SetRecheckInterval or a deadline, Go looks at the stream after pauses that grow, and that
+// With SetRecheckInterval or a deadline, a wait checks the stream after pauses that grow, and that
 // are short again after a permit or a complete flush.
 func TestPausesBetweenLooks(t *testing.T) {
 	looks := func(h *host.Host) (times []time.Duration) {
@@ -342,11 +342,11 @@ func TestPausesBetweenLooks(t *testing.T) {
 	}
 }
 
-// A wait without a limit is one call of pollable.block.
+// An unbounded wait is one call of pollable.block.
 func TestWaitWithoutALimitBlocks(t *testing.T) {
 	for name, set := range map[string]func(w *wasio.Writer){
 		"nothing set":                 func(*wasio.Writer) {},
-		"deadline taken away":         func(w *wasio.Writer) { w.SetWriteDeadline(time.Now().Add(1)); w.SetWriteDeadline(time.Time{}) },
+		"deadline removed":            func(w *wasio.Writer) { w.SetWriteDeadline(time.Now().Add(1)); w.SetWriteDeadline(time.Time{}) },
 		"no deadline":                 func(w *wasio.Writer) { w.SetWriteDeadline(time.Time{}) },
 		"recheck back to the default": func(w *wasio.Writer) { w.SetRecheckInterval(time.Second); w.SetRecheckInterval(0) },
 		"recheck that is negative":    func(w *wasio.Writer) { w.SetRecheckInterval(-1) },
@@ -367,7 +367,7 @@ func TestWaitWithoutALimitBlocks(t *testing.T) {
 	}
 }
 
-// Each wait takes a pollable of its own and drops it before the next call.
+// Each wait has its own pollable and drops it before the next call.
 func TestEachWaitHasAPollable(t *testing.T) {
 	for _, limited := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -403,8 +403,8 @@ func TestPollableIsDroppedBeforeAPause(t *testing.T) {
 	})
 }
 
-// The error of a stream that permits nothing for too long sticks, and Close returns it even
-// if all that was written before is known to be flushed.
+// The error of a stream that permits nothing for too long sticks, and Close returns it even if
+// everything written before is known to be flushed.
 func TestNoProgressSticks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		permits := append([]uint64{9, 9}, make([]uint64, 1000)...)

@@ -28,8 +28,8 @@ var (
 	_ io.ReaderFrom   = (*wasio.Writer)(nil)
 )
 
-// Bindings by wit-bindgen-go give a handle a type of its own. Those by wit-bindgen give it
-// as an int32, which is negative if the highest bit is set.
+// In bindings by wit-bindgen-go, a handle has a type of its own. In those by wit-bindgen it is an
+// int32, which is negative if the highest bit is set.
 func TestNewWriterTakesTheHandlesOfAllBindings(t *testing.T) {
 	type ownOutputStream uint32
 	s := wasiotest.NewStream(t, wasiotest.Plan{})
@@ -132,14 +132,14 @@ func TestWriteLeavesArgumentAlone(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "abcdef", string(p))
 	for i := range p {
-		p[i] = 'x' // p is the caller's again
+		p[i] = 'x' // the caller may reuse p
 	}
 	require.NoError(t, w.Close())
 	assert.Equal(t, "abcdef", s.String())
 }
 
-// What fills the buffer of ReadFrom is flushed once at the end, and what does not at once, since
-// the next Read may wait.
+// Reads that fill the buffer of ReadFrom are flushed once at the end. Shorter ones are flushed at
+// once, since the next Read may wait.
 func TestReadFromFlushes(t *testing.T) {
 	p := pattern(64<<10 + 100)
 	for name, c := range map[string]struct {
@@ -158,15 +158,14 @@ func TestReadFromFlushes(t *testing.T) {
 				w, s := newWriter(t, wasiotest.Plan{Hold: true})
 				n, err := w.ReadFrom(c.r)
 				require.NoError(t, err)
-				assert.Len(t, s.Bytes(), int(n), "all is flushed")
+				assert.Len(t, s.Bytes(), int(n), "all bytes are flushed")
 				assert.Equal(t, c.flushes, s.Count("flush"))
 			})
 		})
 	}
 }
 
-// What comes from a Read that had to wait is out before the next Read, even if it filled the
-// buffer.
+// Bytes from a Read that had to wait are out before the next Read, even if they filled the buffer.
 func TestReadFromShowsWhatIsLive(t *testing.T) {
 	for name, output := range map[string]func(w *wasio.Writer) io.ReaderFrom{
 		"Writer":    func(w *wasio.Writer) io.ReaderFrom { return w },
@@ -178,7 +177,7 @@ func TestReadFromShowsWhatIsLive(t *testing.T) {
 					w, s := newWriter(t, wasiotest.Plan{Hold: true})
 					read := 0
 					n, err := output(w).ReadFrom(readerFunc(func(p []byte) (int, error) {
-						assert.Len(t, s.Bytes(), read, "what came before is out")
+						assert.Len(t, s.Bytes(), read, "earlier bytes are out")
 						time.Sleep(time.Millisecond)
 						if read >= 5*size {
 							return 0, io.EOF
@@ -312,7 +311,7 @@ func TestCloseReportsEarlierError(t *testing.T) {
 	require.ErrorIs(t, werr, io.ErrClosedPipe)
 	before := len(s.Calls())
 	assert.Same(t, werr, w.Close())
-	assert.Equal(t, []string{"drop"}, callsOf(s)[before:], "no flush of a stream that is closed")
+	assert.Equal(t, []string{"drop"}, callsOf(s)[before:], "no flush of a closed stream")
 }
 
 func TestStreamThatClosesWithTheLastByteIsNoError(t *testing.T) {
@@ -362,7 +361,7 @@ func TestErrorIsDescribed(t *testing.T) {
 
 func TestGenericHandleTypes(t *testing.T) {
 	type Resource uint32
-	type OutputStream Resource // as bindings declare it
+	type OutputStream Resource // as in bindings
 	s := wasiotest.NewStream(t, wasiotest.Plan{})
 	w := wasio.NewWriter(OutputStream(s.Handle()))
 	_, err := w.WriteString("typed")
