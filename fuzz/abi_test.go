@@ -20,30 +20,31 @@ import (
 	"github.com/wasio-dev/wasio/internal/wasmtest"
 )
 
-// The guest of FuzzABI reads a program from standard input, makes the calls that it
-// consists of, and writes its whole memory to standard output.
+// The guest of FuzzABI reads a program from standard input, makes its calls, and writes its
+// whole memory to standard output.
 const (
 	programAt = 32 << 10 // where the program is read to
 	programTo = 48 << 10
-	vectorAt  = 60 << 10 // what fd_read and fd_write need
+	vectorAt  = 60 << 10 // parameters of fd_read and fd_write
 	opSize    = 40       // the number of a function, and four arguments of 64 bits
 	pageSize  = 64 << 10
 )
 
-// abiImports are the functions that it calls, by number, and the two that it needs itself.
+// abiImports are the functions that a program can call, by number, and the two that the guest
+// needs itself.
 var abiImports = append(append([]wasmtest.Import(nil), wasmtest.WASI...),
 	wasmtest.Import{Module: "wasi_snapshot_preview1", Name: "fd_read", Params: fourI32, Results: fourI32[:1]},
 	wasmtest.Import{Module: "wasi_snapshot_preview1", Name: "fd_write", Params: fourI32, Results: fourI32[:1]})
 
 var fourI32 = []wasmtest.Type{wasmtest.I32, wasmtest.I32, wasmtest.I32, wasmtest.I32}
 
-// abiAllocateAt is the number of an operation that is no function: it sets what
-// cabi_realloc returns next.
+// abiAllocateAt is the number of an operation that is not a function: it sets what cabi_realloc
+// returns next.
 var abiAllocateAt = len(wasmtest.WASI)
 
 func abiGuest() []byte {
 	fdRead := uint64(len(wasmtest.WASI))
-	const p, end = 0, 1 // variables
+	const p, end = 0, 1 // local variables
 	c := wasmtest.Code{}.
 		I32(vectorAt).I32(programAt).Store32(0).I32(vectorAt).I32(programTo - programAt).Store32(4).
 		I32(0).I32(vectorAt).I32(1).I32(vectorAt + 8).Call(fdRead).Drop().
@@ -79,7 +80,7 @@ func abiGuest() []byte {
 	}.Bytes()
 }
 
-// abiPlans are the hosts that a program can meet.
+// abiPlans are the plans of hosts that a program can run on.
 var abiPlans = []host.Plan{
 	{},
 	{Permits: []uint64{0, 3, 70_000}, FlushWaits: []int{1}, Hold: true},
@@ -94,7 +95,7 @@ var abiPlans = []host.Plan{
 // abiInput is what the guest can read.
 var abiInput = strings.Repeat("some input ", 50)
 
-// abiNumbers are arguments at edges: of memory, of a type, of a limit.
+// abiNumbers are arguments at the edges of memory, of a type or of a limit.
 var abiNumbers = []uint64{
 	128, 4095, 4096, 4097, pageSize - 16, pageSize - 12, pageSize - 8, pageSize - 4, pageSize - 1, pageSize, pageSize + 1,
 	1 << 30, 1<<31 - 1, 1 << 31, 1<<32 - 16, 1<<32 - 8, 1<<32 - 4, 1<<32 - 1, 1 << 32, 1<<63 - 1, 1 << 63, math.MaxUint64,
@@ -106,8 +107,8 @@ type abiOp struct {
 	args     [4]uint64
 }
 
-// abiProgram makes a program of random bytes: the first chooses the plan, and then there
-// are five for each operation.
+// abiProgram makes a program of random bytes. The first one chooses the plan. Each operation
+// takes five more.
 func abiProgram(data []byte) (host.Plan, []abiOp) {
 	if len(data) == 0 {
 		return abiPlans[0], nil
@@ -193,7 +194,7 @@ func checkMemory(t *testing.T, memory, program []byte, ops []abiOp) {
 	require.Equal(t, pageSize, len(memory))
 	want := make([]byte, pageSize)
 	copy(want[programAt:], program)
-	free := make([]bool, pageSize) // may hold anything
+	free := make([]bool, pageSize) // bytes that may have any value
 	mark := func(at, size uint64) {
 		for at &= math.MaxUint32; size > 0 && at < pageSize; at, size = at+1, size-1 {
 			free[at] = true
@@ -202,7 +203,7 @@ func checkMemory(t *testing.T, memory, program []byte, ops []abiOp) {
 	mark(vectorAt, 12)
 	for _, op := range ops {
 		if op.function == abiAllocateAt {
-			return // where results were allocated is not followed up
+			return // it is not known where results were allocated
 		}
 		f := wasmtest.WASI[op.function]
 		switch f.Name {
@@ -215,7 +216,7 @@ func checkMemory(t *testing.T, memory, program []byte, ops []abiOp) {
 	}
 	for i := range memory {
 		if memory[i] != want[i] && !free[i] {
-			require.Failf(t, "a byte that is no result has changed", "%#x of memory is %#x, and was %#x", i, memory[i], want[i])
+			require.Failf(t, "a byte outside of results has changed", "address %#x has %#x, had %#x", i, memory[i], want[i])
 		}
 	}
 }

@@ -44,8 +44,8 @@ func commandModule(realloc string) []byte {
 	}.Bytes()
 }
 
-// FuzzComponent runs components of random bytes. Whatever they are, they end, with an error
-// of one line or with none, and take little memory.
+// FuzzComponent runs components of random bytes. Whatever they are, they end, with a one-line
+// error or none, and take little memory.
 func FuzzComponent(f *testing.F) {
 	module := commandModule("cabi_realloc")
 	f.Add(section(1, module))

@@ -2,6 +2,6 @@
 //
 //	go test -fuzz FuzzWrite ./fuzz
 //
-// A target gets two strings of bytes. The first is the program, operations of fixed width.
-// From the second a script takes one byte for each choice that the contract leaves to a host.
+// Most targets take two byte slices. The first is a program of operations of fixed width. From
+// the second, a script takes one byte for each choice that the contract leaves to a host.
 package fuzz

@@ -25,13 +25,13 @@ type model struct {
 	*world
 	w        *wasio.Writer
 	open     bool   // w is open
-	sticky   error  // of w
+	sticky   error  // the error of w that sticks
 	want     []byte // what the host took, in order
-	kept     []byte // what a ReadFrom of w read and the host has not taken: it goes first
+	kept     []byte // what a ReadFrom of w read and the host has not taken; w writes it first
 	b        [2]*buffer
 	offset   int       // of the next text
-	deadline time.Time // zero if there is none
-	late     bool      // w was closed when its deadline had passed
+	deadline time.Time // zero means none
+	late     bool      // w was closed after its deadline had passed
 }
 
 // A buffer is a BufWriter with its model.
@@ -41,7 +41,7 @@ type buffer struct {
 	lines  bool
 	open   bool
 	sticky error
-	held   []byte // what it took and the host has not
+	held   []byte // what it took and the host has not taken
 }
 
 // text returns the next n bytes of an endless text.
@@ -57,7 +57,7 @@ type source struct {
 	reads int   // how often it was read
 	read  int   // how many bytes it returned
 	slow  bool  // a Read took a millisecond or longer
-	end   error // how it ends, unless that is io.EOF
+	end   error // the error at its end, unless that is io.EOF
 }
 
 func (s *source) Read(p []byte) (n int, err error) {
@@ -92,7 +92,7 @@ func newSource(p []byte, kind int) *source {
 	return s
 }
 
-// hesitant is a reader that pauses before each Read, and returns 0, nil some times before it
+// hesitant is a reader that pauses before each Read, and returns 0, nil a few times before it
 // reads.
 type hesitant struct {
 	io.Reader
@@ -110,7 +110,7 @@ func (h *hesitant) Read(p []byte) (n int, err error) {
 }
 
 // FuzzBufWriter runs random programs on two BufWriters and their Writer, with deadlines
-// that come and go. The bytes taken must come out once and in order.
+// that come and go. The bytes taken must be delivered once and in order.
 func FuzzBufWriter(f *testing.F) {
 	seeds(f)
 	f.Fuzz(testBufWriter)
@@ -125,7 +125,7 @@ func testPrograms(t *testing.T, seeds uint64, test func(t *testing.T, program, c
 		r := rand.New(rand.NewPCG(seed, 0))
 		program, choices := make([]byte, 3*r.IntN(60)), make([]byte, r.IntN(400))
 		for i := range program {
-			if r.IntN(8) > 0 { // else 0, for writes of no bytes
+			if r.IntN(8) > 0 { // otherwise 0, for writes of no bytes
 				program[i] = byte(r.Uint32())
 			}
 		}
@@ -223,7 +223,7 @@ type call struct {
 	m      *model
 	b      *buffer // nil for a method of w
 	before int     // host calls
-	flush  int     // those of flush
+	flush  int     // calls of flush before
 	failed bool    // the host had failed
 	start  time.Time
 }
@@ -232,7 +232,7 @@ func (m *model) begin(b *buffer) *call {
 	return &call{m, b, m.calls(), int(m.Count(host.OpFlush)), m.failed, time.Now()}
 }
 
-// flushes returns how often the call had the host flush.
+// flushes returns how often the call flushed the stream.
 func (c *call) flushes() int { return int(c.m.Count(host.OpFlush)) - c.flush }
 
 // calls returns how many calls the host has received, not counting drops of the stream.
@@ -251,7 +251,7 @@ func (c *call) took(p []byte, n int) {
 	}
 	c.b.held = append(c.b.held, p[:n]...)
 	k := m.taken - len(m.want)
-	require.LessOrEqual(m, k, len(c.b.held), "the host took what b did not have")
+	require.LessOrEqual(m, k, len(c.b.held), "the host took bytes that b did not have")
 	m.want = append(m.want, c.b.held[:k]...)
 	c.b.held = c.b.held[k:]
 }
@@ -263,7 +263,7 @@ func (m *model) tookKept() {
 	m.kept = m.kept[k:]
 }
 
-// end checks the results of the call, which was to write most bytes.
+// end checks the results of the call, which could write up to most bytes.
 func (c *call) end(n, most int, err error) {
 	m, sticky, open := c.m, c.m.sticky, c.m.open
 	if c.b != nil {
@@ -290,7 +290,7 @@ func (c *call) end(n, most int, err error) {
 	case err == nil:
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		require.False(m, m.deadline.IsZero())
-		require.False(m, time.Now().Before(m.deadline), "a deadline that has not passed")
+		require.False(m, time.Now().Before(m.deadline), "the deadline has not passed")
 		if !c.start.Before(m.deadline) {
 			require.Zero(m, calls)
 		}
@@ -307,7 +307,7 @@ func (c *call) end(n, most int, err error) {
 			require.True(m, m.failed)
 			require.Equal(m, m.closed, errors.Is(err, io.ErrClosedPipe))
 			all := n == most && len(m.kept) == 0 && (c.b == nil || len(c.b.held) == 0)
-			require.False(m, m.closed && !c.failed && all, "the host closed the stream after it took all")
+			require.False(m, m.closed && !c.failed && all, "no error if the host closes the stream after it took all")
 		}
 		m.sticky = err
 		if c.b != nil {
@@ -322,7 +322,7 @@ func (c *call) inTime() {
 		if c.start.After(d) {
 			d = c.start
 		}
-		require.LessOrEqual(c.m, time.Since(d), 6*time.Millisecond, "a deadline was not seen")
+		require.LessOrEqual(c.m, time.Since(d), 6*time.Millisecond, "the deadline was noticed too late")
 	}
 }
 
@@ -330,7 +330,7 @@ func (c *call) inTime() {
 func (m *model) flushed() {
 	require.False(m, m.owed && !m.failed)
 	require.Empty(m, m.kept)
-	require.True(m, bytes.Equal(m.want, m.out.Bytes()), "what was flushed was delivered")
+	require.True(m, bytes.Equal(m.want, m.out.Bytes()), "all that was flushed is out")
 }
 
 func (m *model) write(b *buffer, p []byte) {
@@ -359,7 +359,7 @@ func (c *call) lines(p []byte, err error) {
 	if end == 0 {
 		require.Zero(c.m, c.flushes(), "a flush that nobody asked for")
 	} else if err == nil {
-		require.GreaterOrEqual(c.m, c.m.out.Len(), len(c.m.want)-(len(p)-end), "lines are out")
+		require.GreaterOrEqual(c.m, c.m.out.Len(), len(c.m.want)-(len(p)-end), "all lines are out")
 		require.LessOrEqual(c.m, len(c.b.held), len(p)-end)
 	}
 }
@@ -411,10 +411,10 @@ func (c *call) put(p []byte, n int, err error) {
 
 func (m *model) readFrom(b *buffer, size, kind int) {
 	p := m.text(size)
-	line := bytes.IndexByte(b.held, '\n') >= 0 // from before line mode
+	line := bytes.IndexByte(b.held, '\n') >= 0 // written before line mode
 	c, r := m.begin(b), newSource(p, kind)
 	n, err := b.ReadFrom(r)
-	require.EqualValues(m, r.read, n, "what was read was taken")
+	require.EqualValues(m, r.read, n, "all that was read is counted")
 	c.took(p, int(n))
 	c.ended(r, int(n), len(p), err)
 	switch {
@@ -514,7 +514,7 @@ func (m *model) writerWrite(n int) {
 	case 1:
 		took, err = m.w.WriteString(string(p))
 	default:
-		r := newSource(p, n>>12%7) // not the one that never ends, as io.Copy does not either
+		r := newSource(p, n>>12%7) // not the kind that never ends, nor does ReadFrom on it
 		var n64 int64
 		n64, err = m.w.ReadFrom(r)
 		took = int(n64)
@@ -560,7 +560,7 @@ func (m *model) close(b *buffer, n int) {
 		c.took(nil, 0)
 		c.end(0, 0, err)
 		if err == nil && len(held)+len(m.want) > 0 {
-			require.Empty(m, b.held, "all of it was handed over")
+			require.Empty(m, b.held, "all bytes were handed over")
 		}
 		b.open, b.held, m.open = false, nil, false
 		m.late = m.late || errors.Is(err, os.ErrDeadlineExceeded)

@@ -19,8 +19,8 @@ import (
 // maxMemory is what the process of a fuzz target may take.
 const maxMemory = 2 << 30
 
-// moduleOf returns a module made of the numbers in data: types, functions and tables whose
-// numbers and references are small, often wrong, and often of what comes later.
+// moduleOf returns a module made of the numbers in data: types, functions and tables. Their
+// numbers and references are small, and often wrong or forward.
 func moduleOf(data []byte) []byte {
 	next := func() byte {
 		if len(data) == 0 {
@@ -102,13 +102,13 @@ func moduleOf(data []byte) []byte {
 	return m
 }
 
-// FuzzModule runs modules whose parts refer to each other as they may, and as they may not. A
-// module that is wrong is an error of one line that a terminal can show, and takes little memory.
+// FuzzModule runs modules whose parts refer to each other, rightly and wrongly. An invalid module
+// gives a one-line error that a terminal can show, and takes little memory.
 func FuzzModule(f *testing.F) {
 	f.Add([]byte{})
-	// One type. Two functions, the second of a type that is not there, which the first calls.
+	// One type. Two functions, of which the first calls the second, whose type does not exist.
 	f.Add([]byte{1, 0, 0, 2, 0, 5, 0, 0, 0, 0, 1, 0, 2, 0, 1, 3, 1, 0, 0})
-	// One function, which is _start, and a table that it grows.
+	// One function, _start, which grows a table.
 	f.Add([]byte{1, 0, 0, 1, 0, 1, 5, 0, 0, 0, 0, 1, 0, 0, 1, 0, 1, 0, 4, 20, 0x70, 17, 0xf9, 22, 7, 0, 0, 6})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

@@ -15,7 +15,7 @@ import (
 )
 
 // FuzzSplice runs random programs of splices, writes and deadlines on two random streams. What
-// was moved must come out once and in order, and each failure must be attributed to its stream.
+// was moved must be delivered once and in order, and each failure must be attributed to its stream.
 func FuzzSplice(f *testing.F) {
 	seeds(f)
 	f.Fuzz(testSplice)
@@ -24,7 +24,7 @@ func FuzzSplice(f *testing.F) {
 // TestSplicePrograms runs some random programs without fuzzing.
 func TestSplicePrograms(t *testing.T) { testPrograms(t, 4000, testSplice) }
 
-// A spring is the text that an input stream has. The host may read ahead of the guest.
+// A spring is the text of an input stream. The host may read ahead of the guest.
 type spring struct{ read, size int }
 
 func (s *spring) Read(p []byte) (int, error) {
@@ -40,7 +40,7 @@ func testSplice(t *testing.T, program, choices []byte) {
 	synctest.Test(t, func(t *testing.T) {
 		wd, w := newWorld(t, choices)
 		in := &script{bytes: choices[len(choices)/2:], final: true}
-		wd.final = true // else nobody can tell which stream failed if the other has ended
+		wd.final = true // otherwise, if the other stream has ended, nobody can tell which one failed
 		src := &spring{size: int(in.next())<<8 | int(in.next())}
 		if src.size >= 0xff00 {
 			src.size = 1 << 40 // it does not end
@@ -104,7 +104,7 @@ func testSplice(t *testing.T, program, choices []byte) {
 			switch {
 			case err == nil:
 				if m < most {
-					require.True(t, moved == src.size || in.closed || in.failed && inFailed, "it has ended")
+					require.True(t, moved == src.size || in.closed || in.failed && inFailed, "the source has ended")
 				}
 				require.True(t, !wd.failed || wd.closed, "the host failed")
 				require.True(t, !in.failed || in.closed || inFailed, "the source failed")
@@ -116,7 +116,7 @@ func testSplice(t *testing.T, program, choices []byte) {
 				if start.After(deadline) {
 					require.Equal(t, calls, wd.Total())
 				}
-				require.NoError(t, now, "a deadline does not stick")
+				require.NoError(t, now, "a timeout does not stick")
 			case errors.Is(err, io.ErrNoProgress):
 				require.True(t, deadline.IsZero())
 				if !ofSource {
@@ -128,7 +128,7 @@ func testSplice(t *testing.T, program, choices []byte) {
 				require.True(t, in.failed && !in.closed)
 				require.NotErrorIs(t, err, io.ErrClosedPipe)
 			default:
-				require.True(t, wd.failed || in.failed && !inFailed, "it was one of the two")
+				require.True(t, wd.failed || in.failed && !inFailed, "one of the two failed")
 				require.Same(t, err, now, "it sticks")
 				lost = true
 			}
@@ -137,10 +137,10 @@ func testSplice(t *testing.T, program, choices []byte) {
 				if start.After(late) {
 					late = start
 				}
-				require.LessOrEqual(t, time.Since(late), 6*time.Millisecond, "the deadline was not seen")
+				require.LessOrEqual(t, time.Since(late), 6*time.Millisecond, "the deadline was noticed too late")
 			}
 			if !lost {
-				require.LessOrEqual(t, in.moved, uint64(moved), "what has left the source was moved")
+				require.LessOrEqual(t, in.moved, uint64(moved), "all that has left the source was moved")
 			}
 			sticky = now
 		})
@@ -148,7 +148,7 @@ func testSplice(t *testing.T, program, choices []byte) {
 		if err := w.Close(); sticky != nil {
 			require.Same(t, sticky, err)
 		}
-		require.True(t, bytes.HasPrefix(want, wd.out.Bytes()), "what was delivered was counted")
+		require.True(t, bytes.HasPrefix(want, wd.out.Bytes()), "all that was delivered is counted")
 		wd.DropInput(handle)
 		require.Empty(t, wd.Live())
 	})

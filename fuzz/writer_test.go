@@ -24,7 +24,7 @@ type script struct {
 	final  bool // after a failure the stream never works again
 	failed bool
 	closed bool
-	moved  uint64 // how many bytes had been taken or read at the last point to fail at
+	moved  uint64 // how many bytes had been taken or read when Fault was last asked
 }
 
 func (s *script) next() byte {
@@ -70,8 +70,8 @@ func (s *script) Fault(_ string, _ int, moved uint64) *host.Fault {
 	return f
 }
 
-// plan chooses whether the stream holds what is not flushed, how its pollables behave
-// and how long its waits take.
+// plan chooses whether the stream holds what is not flushed, how its pollables behave, and how
+// long its waits take.
 func (s *script) plan() host.Plan {
 	plan := host.Plan{Hold: s.next()%2 == 0}
 	if b := s.next(); b < 0x80 {
@@ -93,7 +93,7 @@ type world struct {
 	out  bytes.Buffer // what was delivered
 
 	taken    int  // how many bytes the host took
-	flushing bool // a flush has begun and is not known to be complete
+	flushing bool // a flush has begun and may not be complete
 	owed     bool // bytes were taken, or a flush began, since the last complete flush
 }
 
@@ -132,7 +132,7 @@ func text(offset, n int) []byte {
 
 // ops calls f for each operation of a program: its kind and a number.
 func ops(program []byte, f func(op byte, n int)) {
-	program = program[:min(len(program), 3*400)] // the time of a test is quadratic in it
+	program = program[:min(len(program), 3*400)] // the time of a test is quadratic in its length
 	for ; len(program) >= 3; program = program[3:] {
 		f(program[0], int(program[1])<<8|int(program[2]))
 	}
@@ -196,7 +196,7 @@ func FuzzWrite(f *testing.F) {
 			if err := w.Close(); first != nil {
 				require.Same(t, first, err)
 			}
-			require.True(t, bytes.HasPrefix(want, wd.out.Bytes()), "what was delivered was counted")
+			require.True(t, bytes.HasPrefix(want, wd.out.Bytes()), "all that was delivered is counted")
 			require.Empty(t, wd.Live())
 		})
 	})
@@ -230,7 +230,7 @@ func FuzzConcurrent(f *testing.F) {
 func testConcurrent(t *testing.T, program, choices []byte) {
 	wd, w := newWorld(t, choices)
 	b := wasio.NewBufWriterSize(w, 64)
-	// The two do not mix: a full buffer goes out in the middle of a record.
+	// Only one of the two is used: a full buffer is written in the middle of a record.
 	buffered := wd.next()%2 == 0
 	var wg sync.WaitGroup
 	want := make(map[string]bool)

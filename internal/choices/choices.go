@@ -1,7 +1,7 @@
-// Package choices lets a test run through all that may happen.
+// Package choices lets a test explore all behaviors, by running it for all choices.
 package choices
 
-// A Path is a path through a tree of choices. Each run takes another path, until all were
+// A Path is a path through a tree of choices. Each run takes another path, until all have been
 // taken:
 //
 //	var p choices.Path
@@ -13,7 +13,7 @@ type Path struct {
 	at   int
 }
 
-// A Choice is one of so many.
+// A Choice is a choice of one of several.
 type Choice struct{ Taken, Of int }
 
 // Next makes the next choice: a number below of.

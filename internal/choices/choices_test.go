@@ -15,7 +15,7 @@ func TestEachPathOnce(t *testing.T) {
 		var first, again string
 		for _, path := range []*string{&first, &again} {
 			*path = fmt.Sprint(p.Next(2))
-			if *path == "1" { // what there is to choose depends on earlier choices
+			if *path == "1" { // later choices depend on earlier ones
 				*path += fmt.Sprint(p.Next(3))
 			}
 			p.Repeat()
