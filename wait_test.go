@@ -4,6 +4,7 @@ package wasio_test
 
 import (
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -273,7 +274,7 @@ func TestWaitsStartAnewAfterATimeout(t *testing.T) {
 func TestPausesBetweenLooks(t *testing.T) {
 	looks := func(h *host.Host) (times []time.Duration) {
 		for _, c := range h.Calls() {
-			if c.Op == host.OpReady {
+			if c.Op == host.OpReady && !slices.Contains(times, c.Start) { // the first look asks often
 				times = append(times, c.Start)
 			}
 		}

@@ -15,11 +15,37 @@ func awaitPausing(p poll.Pollable, bound int64, round int) (ready bool) {
 		p.Block()
 		return true
 	}
-	if ready = p.Ready(); !ready {
-		Pause(min(MinPause<<min(round, 8), MaxPause, bound))
+	asks := 1
+	if round == 0 {
+		d := max(vain.Load(), 1) - 1
+		if d <= maxVain {
+			asks, d = maxAsks, d+aVain
+		}
+		vain.Store(d)
 	}
-	return ready
+	for range asks {
+		if p.Ready() {
+			if asks > 1 {
+				vain.Store(0)
+			}
+			return true
+		}
+	}
+	Pause(min(MinPause<<min(round, 8), MaxPause, bound))
+	return false
 }
+
+// A pause takes a millisecond on most hosts, in which another thread of the host can take many
+// writes. So the first wait since a byte moved asks for about a tenth of that before it pauses.
+// Where all threads of the host share a core, that is in vain: then one wait in aVain does so.
+const (
+	maxAsks = 250
+	aVain   = 8
+	maxVain = 3 * aVain
+)
+
+// vain counts waits that asked often in vain, each as aVain, less one for each wait since.
+var vain Uint32
 
 // Pause returns after d nanoseconds.
 func Pause(d int64) { time.Sleep(time.Duration(d)) }
