@@ -14,7 +14,7 @@ import (
 	"github.com/wasio-dev/wasio/e2e/internal/wasmtime"
 )
 
-// A guest holds the files that a package was built to: either native, or the others.
+// A guest holds the files that were built from a package: either native, or the others.
 type guest struct {
 	native   string // the program for this machine
 	wasm     string // the component
@@ -66,7 +66,7 @@ func build(pkg string, toolchain component.Toolchain) (*guest, error) {
 	return buildOnce(pkg, toolchain, buildUncached)
 }
 
-// buildOnce is build for a package that build builds in a way of its own.
+// buildOnce is build with another function that builds the package.
 func buildOnce(pkg string, toolchain component.Toolchain, build func(pkg string, toolchain component.Toolchain) (*guest, error)) (*guest, error) {
 	return guests.get(pkg+" "+string(toolchain), func() (*guest, error) {
 		g, err := build(pkg, toolchain)

@@ -40,7 +40,7 @@ func TestComponentizeExample(t *testing.T) {
 	assert.Equal(t, "done\n", string(r.stderr))
 }
 
-// docs/building.md gives the cure for what the tools say of a world without the imports.
+// docs/building.md has the tools' message for a world without the imports, and the cure.
 func TestWorldWithoutImports(t *testing.T) {
 	requireTools(t, component.Componentize)
 	t.Parallel()

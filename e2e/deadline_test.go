@@ -37,9 +37,9 @@ func TestDeadline(t *testing.T) {
 	}
 }
 
-// TestWaitingIsIdle has 100 goroutines wait for a stream that takes nothing for 5 seconds: one
-// of them for the stream, and the others for the lock of the Writer. That takes next to no time
-// of a processor.
+// TestWaitingIsIdle starts 100 goroutines that wait for a stream that takes nothing for 5 seconds:
+// one of them waits for the stream, the others for the lock of the Writer. That takes almost no
+// processor time.
 func TestWaitingIsIdle(t *testing.T) {
 	for _, toolchain := range component.Toolchains {
 		t.Run(string(toolchain), func(t *testing.T) {
@@ -49,7 +49,7 @@ func TestWaitingIsIdle(t *testing.T) {
 			require.NoError(t, err)
 			const goroutines = 100
 			var cpu [2]time.Duration
-			for i, n := range []int{0, goroutines} { // 0: what it takes to start
+			for i, n := range []int{0, goroutines} { // 0 shows how much the start takes
 				p := callback.process(g, []string{"stalled", fmt.Sprint(n)}, "")
 				p.task.Run.Sink.Delay = 7 * time.Second
 				r, err := callback.run(p)
@@ -58,7 +58,7 @@ func TestWaitingIsIdle(t *testing.T) {
 				t.Logf("%d goroutines: %v of a processor: %s", n, r.cpu, r.stderr)
 				cpu[i] = r.cpu
 			}
-			assert.Less(t, cpu[1]-cpu[0], time.Second, "time of a processor")
+			assert.Less(t, cpu[1]-cpu[0], time.Second, "processor time")
 		})
 	}
 }

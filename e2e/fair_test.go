@@ -14,7 +14,7 @@ import (
 	"github.com/wasio-dev/wasio/e2e/internal/component"
 )
 
-// A prompt host never makes a guest wait for its standard output.
+// A prompt host never makes a guest wait for standard output.
 type prompt struct {
 	name    string
 	process func(t *testing.T, pkg string, toolchain component.Toolchain, args ...string) *process
@@ -96,7 +96,8 @@ func TestFair(t *testing.T) {
 	})
 }
 
-// Nor does it keep timers from firing: a context and a deadline end it.
+// A goroutine that writes in a loop does not keep timers from firing: a context and a deadline
+// end it.
 func TestTimersFire(t *testing.T) {
 	const generous = 2 * time.Second
 	onPromptHosts(t, func(t *testing.T, toolchain component.Toolchain, h prompt) {

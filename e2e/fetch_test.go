@@ -58,9 +58,9 @@ func buildFetch(toolchain component.Toolchain) (compiled string, err error) {
 	return compileFor(wasmtime48, wasm)
 }
 
-// TestSpliceFromHTTP moves the body of a response to the standard output of `wasmtime run`,
-// which works again after it has failed, while the body says that it has ended right after its
-// last byte. So nothing but what came before the splice tells whose the error is.
+// TestSpliceFromHTTP moves the body of a response to the standard output of `wasmtime run`, which
+// works again after it has failed, while the body reports its end right after its last byte. So
+// only the state before the splice shows whose the error is.
 func TestSpliceFromHTTP(t *testing.T) {
 	t.Parallel()
 	const size = 3000
@@ -131,7 +131,7 @@ func buildLength(toolchain component.Toolchain) (wasm string, err error) {
 }
 
 // TestSpliceLength moves the body of a request to a body of known length, which Wasmtime closes
-// as it takes the last byte of it. That is a success if there was no other byte to move.
+// as it takes the last byte. That is a success if there is no other byte to move.
 func TestSpliceLength(t *testing.T) {
 	t.Parallel()
 	for _, toolchain := range []component.Toolchain{component.TinyGo, component.Componentize} {
@@ -141,7 +141,7 @@ func TestSpliceLength(t *testing.T) {
 			require.NoError(t, err)
 			s := serve(t, wasmtime48, wasm)
 			for _, size := range []int{1, 3000, 70_000, 3_000_000} {
-				for _, known := range []bool{true, false} { // the length of the body of the request
+				for _, known := range []bool{true, false} { // whether the request announces its length
 					for range 3 {
 						want := noise(size)
 						source := io.Reader(bytes.NewReader(want))
@@ -153,7 +153,7 @@ func TestSpliceLength(t *testing.T) {
 						line := s.line(t)
 						if strings.HasPrefix(line, "again: ") {
 							// The client has the whole response, and closes the connection
-							// before it has sent that its request ends.
+							// before it has sent the end of its request.
 							require.False(t, known, line)
 							assert.Regexp(t, fmt.Sprintf("^moved=%d err=wasio: read: ", size), s.line(t))
 							continue

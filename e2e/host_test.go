@@ -59,14 +59,15 @@ var (
 
 	hosts = []*host{inherited, file, nothing, callback, slow, grudging, runPipe, runFile, jcoPipe, jcoFile}
 
-	// others are hosts that run a few rows, which show what differs from hosts.
+	// others are hosts that run a few rows, enough to show how they differ from hosts.
 	others = []*host{run36Pipe, run36File, run49Pipe, run49File, pythons}
 )
 
 // process returns a process that runs the guest on the host. The guest gets access to dir
 // if that is not empty.
 func (h *host) process(g *guest, args []string, dir string) *process {
-	p := &process{limit: 3 * time.Minute, dir: dir} // which a guest that hangs needs, or a machine with much to do
+	// On a busy machine a guest may need minutes.
+	p := &process{limit: 3 * time.Minute, dir: dir}
 	if h.file {
 		p.stdout.File = tempPath("stdout")
 	}
@@ -83,7 +84,7 @@ func (h *host) process(g *guest, args []string, dir string) *process {
 			p.task.Run.File = tempPath("stdout")
 		}
 	case wasmtime36, wasmtime48, wasmtime49:
-		command, _ := commands[h.engine]() // requireTools has looked
+		command, _ := commands[h.engine]() // requireTools has checked the error
 		compiled, _ := compileFor(h.engine, g.wasm)
 		p.task.Exec = []string{command, "run", "--allow-precompiled"}
 		if dir != "" {
@@ -115,7 +116,7 @@ func (h *host) run(p *process) (*result, error) {
 func jcoTrace(g *guest, args []string) string {
 	again := process{
 		task:  task{Exec: append([]string{"node", jcoScript, "run", "--jco-trace", g.wasm}, args...)},
-		limit: 10 * time.Second, // of which jco needs some to begin
+		limit: 10 * time.Second, // jco needs some to begin
 	}
 	r, err := again.run()
 	if r == nil {

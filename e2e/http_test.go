@@ -108,7 +108,7 @@ func TestHTTPBody(t *testing.T) {
 				}
 				wg.Wait()
 				outcome := "complete"
-				if host == jco { // may find that the client has closed the connection after the last byte
+				if host == jco { // it may see that the client has closed the connection
 					outcome = "(complete|finish: internal-error)"
 				}
 				for range 100 {
@@ -207,7 +207,7 @@ func serve(t *testing.T, host software, wasm string, options ...string) *server 
 	return s
 }
 
-// serveAt is serve with a certain address. Its error says why the server does not listen.
+// serveAt is serve with a given address. Its error says why the server does not listen.
 func serveAt(t *testing.T, address string, host software, wasm string, options ...string) (*server, error) {
 	t.Helper()
 	var command []string

@@ -49,7 +49,7 @@ func TestGoNeedsMemory(t *testing.T) {
 	requireTools(t, component.Go)
 	t.Parallel()
 	g, err := build(casesGuest, component.GoUnraised)
-	if err != nil { // it does not even get through the run in which jco transpiles it
+	if err != nil { // it fails already in the run in which jco transpiles it
 		require.ErrorContains(t, err, "unreachable")
 		return
 	}

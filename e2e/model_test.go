@@ -21,10 +21,10 @@ import (
 	model "github.com/wasio-dev/wasio/internal/host"
 )
 
-// These tests run guests built in all ways on the model host, which can do what no real
-// host does at will: lose a wake-up at a given wait, and tell every call.
+// These tests run guests built in all ways on the model host, which can do what no real host
+// does on demand: lose the wake-up of a given wait, and report every call.
 
-// A modelRun is what came of a guest on the model host.
+// A modelRun is the outcome of a guest on the model host.
 type modelRun struct {
 	exit   int
 	err    error
@@ -37,8 +37,8 @@ var (
 	modelGuests memo[[]byte] // the programs, by package and toolchain
 )
 
-// modelGuest returns the program that the toolchain makes of the package: a core module of
-// Go's, or a component.
+// modelGuest returns the program that the toolchain makes of the package: a core module of Go or
+// a component.
 func modelGuest(t *testing.T, pkg string, toolchain component.Toolchain) []byte {
 	t.Helper()
 	requireTools(t, toolchain)
@@ -104,7 +104,7 @@ func TestModelLosesWakeups(t *testing.T) {
 						plan.LoseAt = at
 						start := time.Now()
 						args := []string{way, "100"}
-						if toolchain == component.Go { // whose waits are for the stream alone
+						if toolchain == component.Go { // which waits for the stream alone
 							args = append(args, "recheck")
 						}
 						r := runOnModel(t, toolchain, plan, args...)
@@ -142,8 +142,8 @@ func TestModelCompetingGoroutines(t *testing.T) {
 	}
 }
 
-// A wait of TinyGo takes three host calls. The clock that bounds all waits is made anew
-// only when it has fired, and is all that is left when the last Writer is closed.
+// With TinyGo a wait takes three host calls. The clock that bounds all waits is replaced only
+// when it has fired, and is the only handle left when the last Writer is closed.
 func TestModelTinyGoWaitsInThreeCalls(t *testing.T) {
 	const writes = 1000
 	r := runOnModel(t, component.TinyGo, model.Plan{FlushWaits: []int{1}}, "closes", fmt.Sprint(writes))
@@ -168,14 +168,14 @@ func TestImportsOfTerminals(t *testing.T) {
 		t.Run(string(toolchain), func(t *testing.T) {
 			own := modelGuest(t, "./guests/ownstream", toolchain)
 			assert.NotContains(t, string(own), "get-terminal-")
-			assert.Contains(t, string(own), "output-stream.check-write", "imports can be told by their names")
+			assert.Contains(t, string(own), "output-stream.check-write", "imports have these names")
 			assert.Contains(t, string(modelGuest(t, "github.com/wasio-dev/wasio/examples/lines", toolchain)), "get-terminal-stdout")
 		})
 	}
 }
 
 // Wasirun runs the components that users deploy. Every example prints there what it prints
-// natively, also on a host that is hard to please, and the trace shows the calls.
+// natively, even on a difficult host, and the trace shows the calls.
 func TestWasirunRunsComponents(t *testing.T) {
 	t.Parallel()
 	wasirun, err := buildWasirun()
@@ -216,7 +216,7 @@ func TestWasirunRunsComponents(t *testing.T) {
 			}
 		})
 	}
-	// TinyGo's os.Stdout is an output-stream, too. That of Go is preview 1's.
+	// TinyGo's os.Stdout is an output-stream, too. Go's is a file of preview 1.
 	for toolchain, call := range map[component.Toolchain]string{
 		component.TinyGo: "blocking-write-and-flush(12)\n", component.Componentize: "fd(1)             fd_write(12)\n",
 	} {

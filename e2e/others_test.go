@@ -28,8 +28,8 @@ func requireOthers(t *testing.T) {
 	}
 }
 
-// TestOtherHosts runs rows of the matrix, of one guest, on the hosts that are not in it. These
-// rows show how a host takes, flushes and fails; the others would repeat them.
+// TestOtherHosts runs some rows of the matrix, all of one guest, on the hosts that are not in it.
+// They show how a host takes, flushes and fails; the other rows would repeat that.
 func TestOtherHosts(t *testing.T) {
 	t.Parallel()
 	telling := []string{"copied", "both", "panic", "fatal", "fail", "failures", "waits"}
@@ -132,7 +132,7 @@ func washDev(t *testing.T, address, wasm string, service bool) []string {
 	config := tempPath("config.yaml")
 	text := fmt.Sprintf("build:\n  command: \"true\"\n  component_path: %s\ndev:\n  address: %s\n  service: %t\n", wasm, address, service)
 	require.NoError(t, os.WriteFile(config, []byte(text), 0o666))
-	dir := filepath.Dir(config) // which is the project, the folder of its configuration, and the user's
+	dir := filepath.Dir(config) // of the project, of its configuration, and of the user
 	require.NoError(t, os.Symlink(dir, filepath.Join(dir, ".wash")))
 	return []string{"env", "-C", dir, "HOME=" + dir, program, "--non-interactive", "dev"}
 }

@@ -162,7 +162,7 @@ func TestP3Command(t *testing.T) {
 	})
 }
 
-// A limited reader reads so many bytes in a second.
+// A limited reader reads rate bytes a second.
 type limited struct {
 	r     io.Reader
 	rate  int
@@ -188,7 +188,7 @@ func sumOf(size int) (sum [sha256.Size]byte) {
 	return sum
 }
 
-// checkNoise checks a body of so many bytes of package content.
+// checkNoise checks a body of size bytes of package content.
 func checkNoise(t *testing.T, body io.Reader, size int) {
 	t.Helper()
 	hash := sha256.New()
@@ -226,7 +226,7 @@ func TestP3Server(t *testing.T) {
 				_, err := fmt.Sscanf(in.Text(), "data: event %d of %d", &n, &written)
 				require.NoError(t, err)
 				require.Equal(t, i, n)
-				// The next event is 100 ms away: none is held back until it comes.
+				// The next event is 100 ms away: no event is held back until the next one comes.
 				assert.Less(t, arrived.Sub(time.UnixMilli(written)), 100*time.Millisecond)
 				require.True(t, in.Scan())
 			}
@@ -264,8 +264,8 @@ func TestP3Server(t *testing.T) {
 			assert.Equal(t, "page", string(body(t, s.get(t, "/page"))))
 		})
 
-		// The client does not read until the deadline has passed. n is exact: the Writer goes on
-		// where it says, and every byte is there once.
+		// The client does not read until the deadline has passed. n is exact: the guest goes on
+		// with p[n:], and every byte arrives once.
 		t.Run("deadline", func(t *testing.T) {
 			s := serveP3(t, wasm, oneEach...)
 			response := s.get(t, "/stall")
@@ -323,7 +323,7 @@ func TestP3Server(t *testing.T) {
 	})
 }
 
-// docs/building.md gives the cure for what the tools say of frequent mistakes.
+// docs/building.md has the tools' messages for frequent mistakes, and the cures.
 func TestP3Mistakes(t *testing.T) {
 	requireP3(t, component.Go)
 	t.Parallel()

@@ -109,7 +109,8 @@ func (m stdoutMode) open() (c *capture, err error) {
 	return c, err
 }
 
-// start starts to read the pipe, unless c.Late is set. To read nothing is to close it.
+// start starts to read the pipe, unless c.Late is set. If nothing is to be read, it closes the
+// pipe.
 func (c *capture) start() {
 	switch {
 	case c.read == nil || c.Late:

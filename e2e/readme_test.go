@@ -12,7 +12,7 @@ import (
 )
 
 // The table of hosts in the README of wasio has the versions that the tests install, and names
-// tests that exist.
+// existing tests.
 func TestReadmeHosts(t *testing.T) {
 	read := func(path string) string {
 		text, err := os.ReadFile(path)
@@ -22,7 +22,7 @@ func TestReadmeHosts(t *testing.T) {
 	_, table, _ := strings.Cut(read("../README.md"), "\n## Hosts\n")
 	table, _, _ = strings.Cut(table, "\n## ")
 
-	files := map[string]string{ // and what comes before the version in each
+	files := map[string]string{ // with the text before the version
 		"go.mod":                      `wasmtime-go/v\d+ v`,
 		"package.json":                `jco": "`,
 		"hosts/wasmtime21/Cargo.toml": `wasmtime = \{ version = "=`,

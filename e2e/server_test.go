@@ -24,8 +24,8 @@ import (
 	"github.com/wasio-dev/wasio/e2e/internal/component"
 )
 
-// The world of examples/httpserver is wasi:http/proxy and nothing more. So a BufWriter on a
-// body, and standard error, need no more.
+// The world of examples/httpserver is wasi:http/proxy and nothing more, so a BufWriter on a body
+// and standard error need no more.
 var buildServer = sync.OnceValues(func() (wasm string, err error) {
 	wasm = tempPath("httpserver.wasm")
 	return wasm, component.BuildExports(serverExample+"/wit", "server", serverExample, ".", wasm)
@@ -41,8 +41,8 @@ var downloadSum = sync.OnceValue(func() [sha256.Size]byte {
 	return sha256.Sum256(bytes.Repeat(piece, downloadSize/len(piece)+1)[:downloadSize])
 })
 
-// TestHTTPServer serves examples/httpserver, which componentize-go's steps made a component
-// of, on the loopback interface.
+// TestHTTPServer serves examples/httpserver, built by the steps of componentize-go, on the
+// loopback interface.
 func TestHTTPServer(t *testing.T) {
 	requireTools(t, component.Componentize)
 	t.Parallel()
@@ -118,8 +118,8 @@ func TestHTTPServer(t *testing.T) {
 				assert.Empty(t, s.lines)
 			})
 
-			// The guest sends a request itself. Where the other server takes no more, what counts
-			// is its response, and not the error of the Write.
+			// The guest sends a request itself. If the other server takes no more, its response
+			// counts, not the error of the Write.
 			t.Run("upload", func(t *testing.T) {
 				t.Parallel()
 				s := serve(t, host, wasm)
@@ -139,12 +139,12 @@ func TestHTTPServer(t *testing.T) {
 				assert.Equal(t, http.StatusCreated, upload(reads.Listener.Addr().String()))
 
 				refuses := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					w.WriteHeader(http.StatusRequestEntityTooLarge) // and the server closes the connection
+					w.WriteHeader(http.StatusRequestEntityTooLarge) // closes the connection, too
 				}))
 				defer refuses.Close()
-				defer refuses.CloseClientConnections() // of which jco keeps one open
-				// Bytes that the server has not read make TCP reset the connection, and Wasmtime may
-				// see that before the response.
+				defer refuses.CloseClientConnections() // jco keeps one open
+				// Since the server has not read all bytes, TCP resets the connection, which
+				// Wasmtime may see before the response.
 				status := upload(refuses.Listener.Addr().String())
 				if host == jco || status != http.StatusBadGateway {
 					assert.Equal(t, http.StatusRequestEntityTooLarge, status)
@@ -158,7 +158,7 @@ func TestHTTPServer(t *testing.T) {
 			})
 
 			if host == jco {
-				return // it is one instance in any case, and has the memory of Node
+				return // it always has one instance, whose memory is that of Node
 			}
 
 			// The client is there, but a response to HEAD has no body.
@@ -220,7 +220,8 @@ func TestHTTPServerStreams(t *testing.T) {
 	assert.Less(t, after-before, 16<<10, "KiB added")
 }
 
-// checkBodies gets the page, what there is not, and the download, and expects no error of the guest.
+// checkBodies gets the page, a page that does not exist, and the download, and expects no error of
+// the guest.
 func checkBodies(t *testing.T, s *server) {
 	t.Helper()
 	checkPage(t, s)
@@ -326,7 +327,7 @@ func TestSoak(t *testing.T) {
 		wg.Wait()
 		sent.Store(until)
 	}
-	soak(requests / 2) // by now each instance has as much memory as it will need
+	soak(requests / 2) // after which each instance has as much memory as it needs
 	before := residentMemory(t, s.pid)
 	soak(requests)
 	after := residentMemory(t, s.pid)

@@ -26,7 +26,7 @@ func failsMidway(t *testing.T, c *cell, p *process) func(*result) string {
 	take, limit := 100000, uint64(failAt)
 	reason := ""
 	switch c.host {
-	case inherited, run36Pipe, pythons: // whose callback writes to the pipe
+	case inherited, run36Pipe, pythons: // the callback of pythons writes to the pipe
 		p.stdout.Stop = &take
 		reason = "Broken pipe"
 	case runPipe, run49Pipe:
@@ -118,9 +118,9 @@ func assertJcoExit(t *testing.T, c *cell, r *result) {
 	assert.Contains(t, string(r.stderr), "Unhandled 'error' event")
 }
 
-// lineBuffer is how many bytes the command wasmtime holds back until a line is complete. It
-// takes them, then says in flush that the stream is closed. To a Writer on a handle of its
-// own that is a success: the host may have closed the stream after its last byte.
+// lineBuffer is how many bytes the command wasmtime holds back until a line is complete. It takes
+// them, then reports in flush that the stream is closed. For a Writer of NewWriter that is a
+// success: the host may have closed the stream after its last byte.
 const lineBuffer = 1024
 
 // alwaysFails makes every write to standard output fail, and checks that no handle leaks.
@@ -202,8 +202,8 @@ func kibibytes(t *testing.T, file string) int {
 	return n
 }
 
-// assertNoLeak checks the numbers of new handles before and after many operations. A guest
-// of TinyGo's keeps the pollable of one clock.
+// assertNoLeak checks the numbers of new handles before and after many operations. A TinyGo guest
+// keeps the pollable of one clock.
 func assertNoLeak(t *testing.T, before, after int) {
 	t.Helper()
 	assert.GreaterOrEqual(t, after, before)
@@ -217,7 +217,7 @@ func checkWaits(t *testing.T, h *host, r *result, writes string) (waited int) {
 	_, err := fmt.Sscanf(string(r.stderr), "waited=%d/%d before=%d after=%d heap=%d", &waited, &rounds, &before, &after, &heap)
 	require.NoError(t, err, "stderr: %s", r.stderr)
 	assert.Equal(t, 1000, rounds)
-	assert.Less(t, heap, 64<<10, "bytes of the heap that %s Writes left in use", writes)
+	assert.Less(t, heap, 64<<10, "bytes of heap left in use by %s Writes", writes)
 	assertNoLeak(t, before, after)
 	switch h {
 	case callback, slow, grudging, pythons:

@@ -96,8 +96,8 @@ func TestEcho(t *testing.T) {
 				assert.Empty(t, s.lines)
 			})
 
-			// Each piece comes back before the next one is sent: the host sends on what was
-			// moved although nothing was flushed yet.
+			// Each piece comes back before the next one is sent: the host sends the bytes that
+			// were moved although nothing has been flushed yet.
 			t.Run("piece by piece", func(t *testing.T) {
 				t.Parallel()
 				s := serve(t, host, wasm, splicePatch[host]...)

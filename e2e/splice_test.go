@@ -38,7 +38,7 @@ func buildSpliceUncached(_ string, toolchain component.Toolchain) (*guest, error
 	return g, g.prepare()
 }
 
-// A pieceReader returns few bytes at a time, and seldom as many as the last time.
+// A pieceReader returns a few bytes at a time, seldom as many as the last time.
 type pieceReader struct {
 	r    io.Reader
 	last int
@@ -49,7 +49,7 @@ func (r *pieceReader) Read(p []byte) (n int, err error) {
 	return r.r.Read(p[:min(r.last, len(p))])
 }
 
-// A spliceWay is from where to where the guest moves bytes.
+// A spliceWay is a source and a destination between which the guest moves bytes.
 type spliceWay struct {
 	from, to string // the arguments of the guest
 	pipe     bool   // standard input is a pipe, not a file
@@ -137,7 +137,7 @@ func (c *spliceCell) moves(t *testing.T) {
 		assert.Zero(t, r.exit, what)
 		assert.Equal(t, fmt.Sprintf("moved=%d err=<nil>\n", len(want)), string(r.stderr), what)
 		if c.host == nothing {
-			continue // a sink of the host's
+			continue // the host discards the output
 		}
 		got := c.output(t, p, r)
 		assert.Len(t, got, len(want), what)
@@ -151,9 +151,9 @@ const maxPiece = 64 << 10
 // fails checks that the guest learns that the output fails midway: the reader closes the pipe,
 // the file reaches its size limit, or the callback returns an error.
 //
-// The pieces that the host has taken count. That in which it fails does not, although some of
-// it may have arrived. A file of wasi:filesystem, and the callback, fail only after they have
-// taken it, so that one counts.
+// The pieces that the host has taken are counted. The piece in which it fails is not, although
+// part of it may have arrived. A file of wasi:filesystem, and the callback, fail only after they
+// have taken it, so there it is counted.
 func (c *spliceCell) fails(t *testing.T) {
 	const size, take, failAt = 5_000_000, 100_000, 102_500
 	stop, limit := take, uint64(failAt)
@@ -188,10 +188,10 @@ func (c *spliceCell) fails(t *testing.T) {
 // closed checks that the guest learns of a pipe that nobody reads, although all that it moves
 // is a single piece, or stays in the host until the flush.
 //
-// On Wasmtime 48, standard output works again after it has failed: check-write, right after
-// the splice that got the error closed, permits bytes. And closed is what a splice from a
-// stream at its end returns, too. But neither standard input nor a file says that it has ended
-// before it has been read once more, so it is clear that the output is the one.
+// On Wasmtime 48, standard output works again after it has failed: check-write permits bytes
+// right after a splice returned closed. A splice from a stream that has ended returns closed,
+// too. But neither standard input nor a file reports its end before it is read once more, so it
+// is clear that the output is closed.
 func (c *spliceCell) closed(t *testing.T) {
 	if c.to != "-" || c.host != inherited && c.host != runPipe {
 		t.Skip("standard output is not a pipe")
@@ -217,9 +217,9 @@ func (c *spliceCell) closed(t *testing.T) {
 	}
 }
 
-// noSource checks that an error of standard input is reported as such. It is a directory. Standard
-// input of Wasmtime 48 does not tell before it is read, so to standard output, which works again
-// after it has failed, the error counts as one of that.
+// noSource checks that an error of standard input, which is a directory, is reported as such.
+// Wasmtime 48 does not report it before standard input is read. So if the destination is standard
+// output, which works again after a failure, the error counts as one of the destination.
 func (c *spliceCell) noSource(t *testing.T) {
 	if c.from != "-" || c.pipe {
 		t.Skip("standard input is not a file")
@@ -240,7 +240,8 @@ func (c *spliceCell) noSource(t *testing.T) {
 }
 
 // failure checks that the guest has reported the error of an operation, or of one of several.
-// Compiled by plain Go, it knows no reason but closed. It returns how many bytes the guest has moved.
+// Compiled by plain Go, the guest knows no reason but closed. It returns how many bytes the guest
+// has moved.
 func (c *spliceCell) failure(t *testing.T, r *result, op, reason string) (moved int) {
 	t.Helper()
 	if c.toolchain == component.Go && reason != "stream closed by the host" {

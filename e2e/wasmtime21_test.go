@@ -27,9 +27,9 @@ func requireWasmtime21(t *testing.T) string {
 	return host
 }
 
-// On the very host of issue 8781, every way to write through wasio gets all lines out, run
-// after run. As a control, os.Stdout and the loop that most SDKs use hang after a line or a
-// few. docs/issue-8781.md has the results.
+// On the host of issue 8781 itself, every way to write through wasio gets all lines out, run
+// after run. As a control, os.Stdout and the loop that most SDKs use hang after a few lines.
+// docs/issue-8781.md has the results.
 func TestIssue8781(t *testing.T) {
 	const lines, most = 1000, 10 * time.Second
 	runs := 20
@@ -46,13 +46,13 @@ func TestIssue8781(t *testing.T) {
 			require.NoError(t, component.Command("", nil, host, "compile", g.wasm, compiled))
 			run := func(way string, threads int, limit time.Duration) (*result, error) {
 				exec := []string{host, "--threads", fmt.Sprint(threads), compiled, way, fmt.Sprint(lines)}
-				if toolchain == component.Go { // whose waits are for the stream alone
+				if toolchain == component.Go { // which waits for the stream alone
 					exec = append(exec, "recheck")
 				}
 				return (&process{limit: limit, task: task{Exec: exec}}).run()
 			}
-			// A run is mostly waits for clocks. So all ways and controls run at once, more
-			// of them than t.Parallel would allow.
+			// A run mostly waits for clocks. So all ways and controls run at once, more than
+			// t.Parallel would allow.
 			var wg sync.WaitGroup
 			defer wg.Wait()
 			for _, threads := range []int{1, 2} {

@@ -3,10 +3,10 @@
 //
 //	go -C e2e run ./componentize [-C directory] -w world [-o main.wasm] bindings|build
 //
-// In the directory, bindings generates the bindings of the world in ./wit, in
-// ./generated, and leaves the packages with the exports to the module itself. Build
-// compiles the package and makes the component. A world that includes or exports something of
-// version 0.3 makes a component of WASI 0.3.
+// In the directory, bindings generates the bindings of the world in ./wit, in ./generated, except
+// the packages with the exports, which the module has itself. Build compiles the package and makes
+// the component. If the world includes or exports something of version 0.3, that is a component of
+// WASI 0.3.
 //
 // It needs Go and Node with npm, and cargo for bindings and for WASI 0.3: it installs jco,
 // wit-bindgen and wasm-tools.
@@ -56,8 +56,8 @@ func main() {
 	}
 }
 
-// check finds mistakes for which the messages of the tools are unclear. It reports whether the
-// world is of WASI 0.3.
+// check finds mistakes for which the tools have unclear messages. It reports whether the world is
+// of WASI 0.3.
 func check(dir, world string) (p3 bool, err error) {
 	if _, err := os.Stat("component.mjs"); err != nil {
 		return false, errors.New("not in the directory e2e: use go -C e2e run ./componentize")

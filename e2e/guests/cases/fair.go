@@ -12,8 +12,8 @@ import (
 	"github.com/wasio-dev/wasio"
 )
 
-// These cases write lines of 100 bytes in a loop, which the host never makes wait, and do
-// something else at the same time.
+// These cases write lines of 100 bytes in a loop that the host never makes wait, and do something
+// else at the same time.
 
 // out is what a loop writes to: a Writer, or a BufWriter on it.
 type out struct {
@@ -32,7 +32,7 @@ func throughBuf() out {
 	return out{b, b.Flush, b.SetWriteDeadline}
 }
 
-// on returns a case that calls f with what open returns.
+// on returns a case that calls f with the result of open.
 func on(open func() out, f func(o out, n int)) func(n int) {
 	return func(n int) { f(open(), n) }
 }
@@ -40,9 +40,9 @@ func on(open func() out, f func(o out, n int)) func(n int) {
 // line is what a loop writes.
 var line = []byte(strings.Repeat("-", 99) + "\n")
 
-// fair writes n lines. Twenty times meanwhile, at even distances, it starts a goroutine that
-// writes a line of its own. It reports how many lines of the loop came after the start of such a
-// goroutine and before its line, at most, and how long that took, at most.
+// fair writes n lines. Twenty times, at even distances, it starts a goroutine that writes a line.
+// It reports how many lines of the loop came between the start of such a goroutine and its line,
+// and how long that took, both at most.
 func fair(o out, n int) {
 	const others = 20
 	wrote, most, longest := 0, 0, time.Duration(0)
@@ -68,8 +68,8 @@ func fair(o out, n int) {
 	report("most=%d longest=%v err=%v", most, longest, o.flush())
 }
 
-// limited writes lines until it has to end, for at most 10 s, and reports how long after start and
-// why it ended.
+// limited writes lines until it has to end, for at most 10 s, and reports why it ended and how long
+// after start.
 func limited(o out, start time.Time, ended func() bool) {
 	n, err, why := 0, error(nil), ""
 	for ; why == ""; n++ {
@@ -105,7 +105,7 @@ func untilDeadline(o out, n int) {
 	limited(o, start, func() bool { return false })
 }
 
-// stalled has n goroutines write to a stream that takes no bytes until a deadline in 5
+// stalled starts n goroutines that write to a stream that takes no bytes, until a deadline in 5
 // seconds.
 func stalled(n int) {
 	w := wasio.Stdout()

@@ -1,4 +1,4 @@
-// Package length has what two servers share that echo the body of a request as a body of known
+// Package length is shared by two servers that echo the body of a request as a body of known
 // length. The path of the request is that length.
 package length
 
@@ -12,8 +12,8 @@ import (
 // Of returns the length that a path asks for.
 func Of(path string) []byte { return []byte(strings.TrimPrefix(path, "/")) }
 
-// Echo moves all of src to an own<output-stream>, which it drops, and reports the result to
-// standard error. After an error it writes one more byte, in vain.
+// Echo moves all of src to an own<output-stream>, which it drops, and reports the result on
+// standard error. After an error it tries to write one more byte.
 func Echo(to, src uint32) error {
 	w := wasio.NewWriter(to)
 	moved, err := wasio.Splice(w, src, -1)

@@ -7,8 +7,7 @@ import (
 	"go.bytecodealliance.org/cm"
 )
 
-// These are imported here because the bindings of wasio leave them out: wasio does not call
-// them.
+// These are imported by hand because wasio's bindings leave them out: wasio does not call them.
 //
 //go:wasmimport wasi:io/streams@0.2.0 [method]output-stream.blocking-write-and-flush
 //go:noescape

@@ -7,8 +7,8 @@ import (
 	"go.bytecodealliance.org/cm"
 )
 
-// These exist so that the package compiles on every platform. The model of a host that wasio
-// uses off wasm does not provide them to this package.
+// These exist so that the package compiles on every platform. Natively wasio's model of a host
+// does not provide them to this package.
 func blockingWriteAndFlush(uint32, *uint8, uint32, *cm.Result[streams.StreamError, struct{}, streams.StreamError]) {
 	panic("blocking-write-and-flush is imported on wasm only")
 }

@@ -4,6 +4,6 @@ package loops
 
 import "github.com/wasio-dev/wasio/generated/wasi/io/poll"
 
-// blockBounded waits until p is ready. A bound would take poll, which the Go toolchain cannot
+// blockBounded waits until p is ready. A bound would need poll, which the Go toolchain cannot
 // import.
 func blockBounded(p poll.Pollable) { p.Block() }

@@ -1,5 +1,5 @@
-// Package loops makes the host calls of other guests' writers, with as little code around
-// them as possible.
+// Package loops makes the host calls that the writers of other guests make, with as little other
+// code as possible.
 package loops
 
 import (

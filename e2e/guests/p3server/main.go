@@ -1,6 +1,6 @@
 //go:build wasip1 || tinygo.wasm
 
-// P3server is a server of WASI 0.3 whose bodies come from a generator that the tests have, too.
+// P3server is a server of WASI 0.3. It generates its bodies with a package that the tests use, too.
 package main
 
 import (
@@ -18,7 +18,7 @@ import (
 
 func init() { handler.Handle = handle }
 
-// main is never called. The host calls handle, by way of package handler.
+// main is never called. The host calls handle, through package handler.
 func main() {}
 
 func handle(path string, r *handler.Response) {

