@@ -12,23 +12,23 @@
 //     metadata for import of" and the name of what is missing. A program that only writes to
 //     streams of its own, such as HTTP bodies, does not need it; see examples/httpserver.
 //
-//  2. The entry is an export, here wasi:cli/run, and not main, which nobody calls. The
-//     generated code calls the function Run in export_wasi_cli_run, which is written by
-//     hand, and main.go imports the generated code. It also imports package componentize of
-//     wasio, for exact deadlines and the host's text in errors.
+//  2. The program starts at an export, here wasi:cli/run. Nobody calls main. The generated
+//     code calls the function Run in export_wasi_cli_run, which is written by hand, and
+//     main.go imports the generated code. It also imports package componentize of wasio, for
+//     exact deadlines and the host's text in errors.
 //
 //  3. Bindings and build:
 //
 //     componentize-go -w app bindings --pkg-name github.com/wasio-dev/wasio/examples/componentize/generated --export-pkg-name github.com/wasio-dev/wasio/examples/componentize -o generated
 //     componentize-go -w app build
 //
-//     In a clone of wasio, the second has the same result as
+//     In a clone of wasio, this replaces the second command, without componentize-go:
 //
 //     go -C e2e run ./componentize -C ../examples/componentize -w app build
 //
-//     which needs no componentize-go. A plain Go command needs an adapter and more initial
-//     memory. Here componentize-go adds the adapter, and its runtime package, which the
-//     generated code imports, lets the adapter allocate from Go's memory.
+//     A plain Go command needs an adapter and more initial memory. Here componentize-go adds
+//     the adapter, and its runtime package, which the generated code imports, lets the adapter
+//     allocate from Go's memory.
 //
 //  4. Run:
 //

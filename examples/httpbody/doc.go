@@ -33,7 +33,7 @@
 // not report a hang-up, such as jco 1.35, makes Write wait as well.
 //
 // TinyGo runs no deferred calls at a panic, so nothing drops the body, and Wasmtime ends a
-// body of no announced length as if it were complete. Announce the Content-Length where it
+// body without an announced length as if it were complete. Announce the Content-Length if it
 // is known: then the client sees that bytes are missing. jco 1.35 ends the server at a
 // panic, and when an unfinished body is dropped.
 package main

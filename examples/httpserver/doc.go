@@ -24,11 +24,9 @@
 //     componentize-go -w server bindings --pkg-name github.com/wasio-dev/wasio/examples/httpserver/generated --export-pkg-name github.com/wasio-dev/wasio/examples/httpserver -o generated
 //     componentize-go -w server build
 //
-//     In a clone of wasio, the second has the same result as
+//     In a clone of wasio, this replaces the second command, without componentize-go:
 //
 //     go -C e2e run ./componentize -C ../examples/httpserver -w server build
-//
-//     which needs no componentize-go.
 //
 //  4. Run:
 //
@@ -37,9 +35,10 @@
 //     curl -o /dev/null http://localhost:8080/download
 //     curl --data-binary @file http://localhost:8080/echo
 //
-// wasio needs no memory patch here. Package componentize of wasio, which main.go imports,
-// makes deadlines exact. It calls functions of the host that return a list or a string, in a
-// way that allocates nothing. The handler calls one itself, path-with-query: see pathOf.
+// Unlike a plain Go component, this one needs no more initial memory. Package componentize of
+// wasio, which main.go imports, makes deadlines exact. It calls host functions that return a
+// list or a string, in a way that allocates nothing. The handler itself calls another one,
+// path-with-query: see pathOf.
 //
 // The bytes of /echo never enter the program: the host moves them (wasio.Splice). jco 1.35
 // cannot do that, and ends the program.
@@ -47,7 +46,7 @@
 // The function respond shows the functions that the bindings have for a body, and the order
 // in which a host wants them. If a handler fails or panics, respond drops the body without
 // finishing it, and the client sees that it is not complete. Without that, Wasmtime ends a
-// body of no announced length as if it were complete. It also does so after os.Exit and
+// body without an announced length as if it were complete. It also does so after os.Exit and
 // log.Fatal, which run no deferred calls, so a handler should not call them. jco 1.35 ends
 // the server at a panic, and when an unfinished body is dropped.
 //

@@ -11,7 +11,7 @@
 //     WASMTOOLS=$(command -v wasm-tools) tinygo build -target=wasip2 -wit-package wit -wit-world app -o app.wasm .
 //     wasmtime run app.wasm
 //
-// With Go, npm has the adapter for preview 1, and realloc.go gives that its memory:
+// With Go, the adapter for preview 1 comes from npm, and realloc.go gives it memory:
 //
 //	npm install --no-save --prefix /tmp/jco @bytecodealliance/jco
 //	GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -ldflags=-checklinkname=0 -o core.wasm .

@@ -4,15 +4,15 @@
 //	/events    server-sent events, one every 100 ms for a minute, or until the client goes
 //	/download  100 MB
 //
-// The entry is the export wasi:http/handler, in package handler, and not main, which nobody
-// calls. Build and run it with wasm-tools 1.263, which `cargo install wasm-tools` installs:
+// The entry is the export wasi:http/handler, in package handler. Nobody calls main. Build and
+// run it with wasm-tools 1.263, which `cargo install wasm-tools` installs:
 //
 //	WASMTOOLS=$(command -v wasm-tools) tinygo build -target=wasip2 -wit-package wit -wit-world server -o server.wasm .
 //	wasmtime serve -S cli --max-instance-reuse-count 1 server.wasm
 //	curl -N http://localhost:8080/events
 //	curl -o /dev/null http://localhost:8080/download
 //
-// With Go, npm has the adapter for preview 1:
+// With Go, the adapter for preview 1 comes from npm:
 //
 //	npm install --no-save --prefix /tmp/jco @bytecodealliance/jco
 //	GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -ldflags=-checklinkname=0 -o core.wasm .
@@ -25,6 +25,6 @@
 //
 // does the same to main.wasm. It installs what it needs.
 //
-// While an instance answers a request, others wait that it is to answer, even if that one only
-// sleeps. With --max-instance-reuse-count 1 each request has an instance of its own.
+// While an instance answers a request, other requests to it wait, even if the handler only
+// sleeps. With --max-instance-reuse-count 1 each request gets an instance of its own.
 package main

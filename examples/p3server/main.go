@@ -23,7 +23,7 @@ const (
 
 func init() { handler.Handle = handle }
 
-// main is never called. The host calls handle, by way of package handler.
+// main is never called. The host calls handle, through package handler.
 func main() {}
 
 // handle answers a request. It reports to standard error why a body is not complete.
@@ -85,13 +85,13 @@ func events(w *p3.Writer) error {
 	return nil
 }
 
-// download copies from a reader. Whenever that is read, the host has taken what was before.
+// download copies from a reader. Whenever it is read, the host has taken all bytes before.
 func download(w *p3.Writer) error {
 	_, err := io.Copy(w, io.LimitReader(source{w}, downloadSize))
 	return err
 }
 
-// A source is an endless body for w, and puts off its deadline.
+// A source is an endless body for w. Each Read extends the deadline of w.
 type source struct{ w *p3.Writer }
 
 func (s source) Read(p []byte) (n int, err error) {

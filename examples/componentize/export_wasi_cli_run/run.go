@@ -15,8 +15,8 @@ import (
 
 // Run runs the command. An Err makes the exit code 1.
 func Run() witTypes.Result[witTypes.Unit, witTypes.Unit] {
-	// A stream from the bindings of the program itself. TakeHandle gives it away: the
-	// garbage collector no longer drops it, and the Writer does when it is closed.
+	// The stream comes from the program's own bindings. TakeHandle gives it away: the
+	// garbage collector no longer drops it, but Close of the Writer does.
 	logs := wasio.NewWriter(wasi_cli_stderr.GetStderr().TakeHandle())
 	defer logs.Close()
 	log.SetOutput(logs)

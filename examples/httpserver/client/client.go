@@ -54,7 +54,7 @@ func Post(authority, path string, write func(*wasio.Writer) error) (status uint1
 	}
 
 	// If the host takes no more of the body, the response says why, or the error in its
-	// place. After another error, such as that of a deadline, the response may be there.
+	// place. After another error, such as a timeout, there may be a response all the same.
 	if err == nil || refused(err) {
 		ready := future.Subscribe()
 		ready.Block()

@@ -1,5 +1,5 @@
-// Package export_wasi_http_incoming_handler exports wasi:http/incoming-handler, by which the
-// host passes on the requests that it gets.
+// Package export_wasi_http_incoming_handler exports wasi:http/incoming-handler, through which
+// the host passes requests to the program.
 package export_wasi_http_incoming_handler
 
 import (

@@ -1,8 +1,7 @@
 //go:build wasip1 || tinygo.wasm
 
-// Package handler is the export wasi:http/handler of WASI 0.3, with what a server needs of
-// wasi:http/types, by hand: the bindings that wit-bindgen generates for it need a patched Go
-// runtime.
+// Package handler has the export wasi:http/handler of WASI 0.3, and what a server needs of
+// wasi:http/types, imported by hand: wit-bindgen's bindings for it need a patched Go runtime.
 package handler
 
 import (
@@ -53,8 +52,8 @@ func pathOf(request uint32) string {
 // Send gives the response to the host, with headers that are names and values in turn, and returns
 // the Writer on its body.
 //
-// The response goes first: until the host has it, nobody reads the body. The host is told that the
-// call has returned with task.return, and the program goes on.
+// The response goes first: until the host has it, nobody reads the body. Then task.return tells
+// the host that the call has returned, and the program goes on.
 func (r *Response) Send(status uint32, headers ...string) *p3.Writer {
 	fields := newFields()
 	for i := 0; i < len(headers); i += 2 {
