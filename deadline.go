@@ -44,9 +44,10 @@ func (w *Writer) SetWriteDeadline(t time.Time) error {
 }
 
 // SetRecheckInterval bounds the time between two checks of the stream while a call waits, in
-// case a wake-up was lost. If every is 0 or less, it is the default. It does not bound the call
-// as a whole: SetWriteDeadline does. Wasmtime 21 and 22 lose wake-ups if the embedder uses
-// AsyncStdoutStream (wasmtime issue 8781), and a guest that waits for the stream alone hangs.
+// case a wake-up was lost. If every is 0 or less, the default applies. The interval does not bound
+// the call as a whole: SetWriteDeadline does. Wasmtime 21 and 22 lose wake-ups if the embedder
+// uses AsyncStdoutStream (wasmtime issue 8781), and a guest that waits for the stream alone
+// hangs.
 //
 // With TinyGo, and with package componentize, the default is 2 to 8 ms, and longer intervals
 // count as 8 ms. Otherwise the default is never, and with an interval or a deadline a wait

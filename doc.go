@@ -39,8 +39,9 @@
 // WASI 0.3 has no wasi:io: standard output and bodies are streams of the component model.
 // Package p3 writes to those. Components for WASI 0.2 keep running on hosts that support both.
 //
-// Bytes still in a [BufWriter] when the program ends are lost. Deferred calls run at a return
-// and at a panic (not with TinyGo on wasm), but not at os.Exit or log.Fatal: see [Tie].
+// Bytes still in a [BufWriter] when the program ends are lost. Deferred calls run when a
+// function returns and, except with TinyGo on wasm, when it panics, but not at os.Exit or
+// log.Fatal: see [Tie].
 package wasio
 
 //go:generate go -C tools tool wit-bindgen-go generate --world imports --package-root github.com/wasio-dev/wasio/generated --out ../generated ../wit

@@ -38,6 +38,7 @@ type Error struct {
 	Err error
 }
 
+// Error returns the operation and the reason.
 func (e *Error) Error() string { return "wasio: " + e.Op + ": " + e.Err.Error() }
 
 // Unwrap returns e.Err.

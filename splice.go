@@ -17,8 +17,8 @@ const maxSplice = 1 << 20
 // except that the end of src is not an error: if src ends early, moved is less than n and err
 // is nil.
 //
-// The handle src is a borrow<input-stream>: a value as wit-bindgen-go's bindings have it or,
-// with wit-bindgen, the result of the method Handle. The caller still owns the stream.
+// The handle src is a borrow<input-stream>: a value of the type in wit-bindgen-go's bindings
+// or, with wit-bindgen, the result of the method Handle. The caller still owns the stream.
 //
 // Splice is never interleaved with another call, and an error of w sticks. The deadline of w
 // and [Writer.SetRecheckInterval] apply to waits for either stream. While Splice waits for src,

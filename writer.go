@@ -13,9 +13,9 @@ import (
 // per call and traps on more, whatever its permit says.
 const maxPiece = 64 << 20
 
-// A Writer is an [io.Writer] on an output stream of WASI 0.2. It writes in pieces, as the host
-// permits, flushes, and waits until the flush is complete: when Write returns a nil error, all
-// of p has left the program.
+// A Writer is an [io.Writer] on an output stream of WASI 0.2. Write hands p to the host in
+// pieces, as the host permits, flushes, and waits until the flush is complete: when it returns
+// a nil error, all of p has left the program.
 //
 // All methods are safe for concurrent use. Write, WriteString and Flush calls are never
 // interleaved and get their turn in the order in which they began. Other goroutines run before
@@ -185,7 +185,7 @@ func (w *Writer) Flush() error {
 // what it took: on a TCP socket of Wasmtime 48 Close does not return until the peer reads, and
 // no deadline ends that.
 //
-// On [Stdout] and [Stderr] Close flushes and leaves the stream open.
+// On [Stdout] and [Stderr], Close flushes and leaves the stream open.
 func (w *Writer) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

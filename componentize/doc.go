@@ -18,4 +18,6 @@
 // The program must have bindings made by wit-bindgen, as every program built with
 // componentize-go has. They import that package runtime, without which the link fails. On other
 // platforms, and with TinyGo, package componentize is empty.
+//
+// [wasio.Writer.SetRecheckInterval]: https://pkg.go.dev/github.com/wasio-dev/wasio#Writer.SetRecheckInterval
 package componentize

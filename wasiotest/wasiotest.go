@@ -108,9 +108,15 @@ type Fault = host.Fault
 type Then = host.Then
 
 const (
-	ThenClosed = host.ThenClosed // it is closed, as the WIT says
-	ThenAgain  = host.ThenAgain  // it reports the same failure at every call
-	ThenWorks  = host.ThenWorks  // it works again, even after closed, as Wasmtime's standard output
+	// ThenClosed makes the stream closed, as the WIT says.
+	ThenClosed = host.ThenClosed
+
+	// ThenAgain makes the stream report the same failure at every call.
+	ThenAgain = host.ThenAgain
+
+	// ThenWorks makes the stream work again, even after closed. Standard output of Wasmtime is
+	// like that.
+	ThenWorks = host.ThenWorks
 )
 
 // As returns a plan that imitates a real host, one of [Hosts]: its standard output, or the kind
@@ -274,7 +280,7 @@ func setStandard(t testing.TB, fd int, plan Plan) *Stream {
 }
 
 // Handle returns the handle of the stream, always the same, for [wasio.NewWriter] or any
-// bindings made by wit-bindgen-go. Whoever gets it owns it.
+// bindings made by wit-bindgen-go. Whoever gets it must drop it.
 //
 // [wasio.NewWriter]: https://pkg.go.dev/github.com/wasio-dev/wasio#NewWriter
 func (s *Stream) Handle() uint32 { return s.handle }

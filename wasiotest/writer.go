@@ -29,7 +29,8 @@ import (
 //     an error every Write fails.
 //   - When Close has returned nil, all bytes written have arrived.
 //   - Close drops the stream. No handle of a pollable or an error is left either.
-//   - No host call traps, or is repeated or waits forever. After Close there is no host call.
+//   - No host call traps, waits forever or is repeated forever. After Close there is no host
+//     call.
 //
 // To test a writer with a buffer, wrap it so that Write also flushes the buffer. What a writer
 // may have, such as deadlines or pauses, is not tested.

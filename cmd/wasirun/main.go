@@ -12,9 +12,9 @@
 // componentize-go. The program's standard streams are those of wasirun, whether the program
 // uses them through wasi:cli or through package os.
 //
-// A program has no files. The flag -dir lets a core module use the files below a directory,
-// under the names that they have for wasirun. It is for trusted programs only, which could
-// leave the directory by a symbolic link.
+// A program has no files. The flag -dir lets a core module use the files below a directory, under
+// the names that they have for wasirun. It is for trusted programs only: a program can make a
+// symbolic link and leave the directory by it.
 //
 // The host is the strict model that the tests of wasio use. It stops a program that breaks the
 // protocol or would wait forever, and reports why. Flags make it slow or make it fail.

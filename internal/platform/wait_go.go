@@ -36,15 +36,17 @@ func awaitPausing(p poll.Pollable, bound int64, round int) (ready bool) {
 }
 
 // A pause takes a millisecond on most hosts, in which another thread of the host can take many
-// writes. So the first wait since a byte moved asks for about a tenth of that before it pauses.
-// Where all threads of the host share a core, that is in vain: then one wait in aVain does so.
+// writes. So the first wait since a byte moved asks again and again, for about a tenth of that
+// time, before it pauses. If all threads of the host share a core, that is in vain; then only
+// one wait in aVain does so.
 const (
 	maxAsks = 250
 	aVain   = 8
 	maxVain = 3 * aVain
 )
 
-// vain counts waits that asked often in vain, each as aVain, less one for each wait since.
+// vain counts waits that asked again and again in vain: aVain for each, less one for each wait
+// since.
 var vain Uint32
 
 // Pause returns after d nanoseconds.
