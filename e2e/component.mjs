@@ -2,7 +2,7 @@
 //
 //	node component.mjs WIT WORLD core.wasm component.wasm command|reactor
 //
-// The last argument selects the adapter: a command has a main function, a reactor has not.
+// The last argument selects the adapter: a command has a main function, a reactor does not.
 // This script combines `jco embed` and `jco new`. The command `jco embed` of jco 1.35 does
 // not work, because it gives its tool no directory from which to read the WIT.
 import { readFile, writeFile } from "node:fs/promises";

@@ -28,7 +28,7 @@ store = Store(engine)
 store.set_wasi(wasi)
 linker = Linker(engine)
 linker.add_wasip2()
-compiled = sys.argv[1] + ".wasmtime-py"  # which takes seconds, so it is kept
+compiled = sys.argv[1] + ".wasmtime-py"  # kept, since compiling takes seconds
 if not os.path.exists(compiled):
     component = Component.from_file(engine, sys.argv[1])
     with open(compiled, "wb") as file:
@@ -44,4 +44,4 @@ except ExitTrap as trap:
 except WasmtimeError as err:
     print(err, file=sys.stderr, flush=True)
     status = 134
-os._exit(status)  # Python may abort where it takes down a store with a callback
+os._exit(status)  # Python may abort when it frees a store with a callback

@@ -2,8 +2,8 @@
 // --jco-import loads this file. The bugs are in worker-io.ts and worker-thread.ts in
 // https://github.com/bytecodealliance/jco/tree/main/packages/preview2-shim/src/io.
 //
-// OutputStream.splice asks for a private field of its class in an InputStream, which is a
-// TypeError, and so ends the program. What it would call then heeds neither the number of
+// OutputStream.splice reads a private field of its class from an InputStream, which is a
+// TypeError and ends the program. The code after that would respect neither the number of
 // bytes nor the permit. The fix does what the WIT says: check-write, read, write.
 import { createRequire } from "node:module";
 import threads from "node:worker_threads";

@@ -2,7 +2,7 @@
 
 // Package stderr represents the imported interface "wasi:cli/stderr@0.2.0".
 //
-// The standard error output of the program.
+// The standard error of the program.
 package stderr
 
 import (

@@ -11,7 +11,7 @@ import (
 
 // TerminalOutput represents the imported resource "wasi:cli/terminal-output@0.2.0#terminal-output".
 //
-// That a terminal is there; it has no functions yet.
+// Shows that there is a terminal. It has no functions yet.
 //
 //	resource terminal-output
 type TerminalOutput cm.Resource

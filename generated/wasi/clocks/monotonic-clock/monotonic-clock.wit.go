@@ -44,7 +44,7 @@ func Now() (result Instant) {
 
 // SubscribeDuration represents the imported function "subscribe-duration".
 //
-// A pollable that is ready once so much time has passed since the call.
+// A pollable that is ready once the given time has passed since the call.
 //
 //	subscribe-duration: func(when: duration) -> pollable
 //

@@ -2,7 +2,7 @@
 
 // Package ioerror represents the imported interface "wasi:io/error@0.2.0".
 //
-// What a host says of a failure.
+// What a host says about a failure.
 package ioerror
 
 import (
@@ -11,9 +11,9 @@ import (
 
 // Error represents the imported resource "wasi:io/error@0.2.0#error".
 //
-// The failure of one operation. It carries nothing but a text for people; the
-// function that returns the text is not bound here, since it returns a string.
-// Whoever receives an error handle drops it.
+// The failure of one operation. All it has is a text for people; the function for
+// it is not bound here, since it returns a string. Whoever gets an error handle
+// must drop it.
 //
 //	resource error
 type Error cm.Resource

@@ -11,8 +11,8 @@ import (
 
 // Pollable represents the imported resource "wasi:io/poll@0.2.0#pollable".
 //
-// One condition that can be waited for: a stream that takes bytes again, a time
-// that has come. Level-triggered: it tells how things stand when it is asked.
+// A condition that can be waited for: a stream takes bytes again, or a time has
+// come. It is level-triggered: it says how things are when it is asked.
 //
 //	resource pollable
 type Pollable cm.Resource

@@ -69,7 +69,7 @@ func (v StreamError) String() string {
 
 // InputStream represents the imported resource "wasi:io/streams@0.2.0#input-stream".
 //
-// A source of bytes that never blocks: it has so many bytes at a time.
+// A source of bytes that never blocks: at any time it has some number of bytes.
 //
 //	resource input-stream
 type InputStream cm.Resource
@@ -87,8 +87,8 @@ func (self InputStream) ResourceDrop() {
 
 // Skip represents the imported method "skip".
 //
-// Discards at most len bytes and returns how many it discarded, which may be none
-// if there are none yet.
+// Discards at most len bytes and returns how many it discarded: 0 if there are
+// none yet.
 //
 //	skip: func(len: u64) -> result<u64, stream-error>
 //
@@ -117,7 +117,7 @@ func (self InputStream) Subscribe() (result Pollable) {
 
 // OutputStream represents the imported resource "wasi:io/streams@0.2.0#output-stream".
 //
-// A sink for bytes that never blocks: it permits so many bytes at a time.
+// A sink for bytes that never blocks: at any time it permits some number of bytes.
 //
 //	resource output-stream
 type OutputStream cm.Resource
@@ -135,9 +135,9 @@ func (self OutputStream) ResourceDrop() {
 
 // CheckWrite represents the imported method "check-write".
 //
-// How many bytes the next call of write may carry. None means that the stream
-// must be waited for, on a pollable from subscribe. While a flush is under way
-// the answer is none.
+// How many bytes the next call of write may carry. If the answer is 0, the caller
+// must wait on a pollable from subscribe. While a flush is under way the answer
+// is 0.
 //
 //	check-write: func() -> result<u64, stream-error>
 //
@@ -165,8 +165,8 @@ func (self OutputStream) Flush() (result cm.Result[StreamError, struct{}, Stream
 // Splice represents the imported method "splice".
 //
 // Moves at most len bytes from src to this stream and returns how many it moved,
-// which may be none: it is check-write, a read of as many bytes as that permits,
-// and write. The first error of the three is its own.
+// which may be 0: it is check-write, a read of as many bytes as that permits, and
+// write. It returns the first error of the three.
 //
 //	splice: func(src: borrow<input-stream>, len: u64) -> result<u64, stream-error>
 //

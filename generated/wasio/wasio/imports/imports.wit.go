@@ -5,7 +5,7 @@
 // What the package imports of WASI 0.2.
 //
 // The packages under deps are subsets of the published ones: an interface may be
-// imported in part, and what stands here is all that wasio calls. Functions that
+// imported in part, with the functions that wasio calls. Functions that
 // return a string or a list are left out, because Go refuses the signature that
 // their bindings would have (its rule for go:wasmimport: no pointer to a type that
 // holds a Go pointer). Version 0.2.0 is what every 0.2.x host provides.
