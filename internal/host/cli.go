@@ -17,7 +17,6 @@ func (h *Host) SetStdio(fd int, p Plan, out io.Writer) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.stdio[fd-1] = h.newSink(p, out)
-	h.stdio[fd-1].handles++ // the host's own
 }
 
 // IsTerminal reports whether f is a terminal: a character device other than the null device.
@@ -53,7 +52,7 @@ func (h *Host) GetStderr() uint32 { return h.getStdio(OpGetStderr, Stderr) }
 func (h *Host) getStdio(op Op, fd int) uint32 {
 	c := h.begin(op, 0)
 	defer h.end(&c)
-	return c.handle(h.add(h.stdio[fd-1].open()))
+	return c.handle(h.add(&stream{sink: h.stdio[fd-1]}))
 }
 
 // GetTerminalStdout is wasi:cli/terminal-stdout.get-terminal-stdout; 0 is none.

@@ -81,7 +81,7 @@ func New(o Options) *Host {
 func (h *Host) NewStream(p Plan, out io.Writer) uint32 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.add(h.newSink(p, out).open())
+	return h.add(&stream{sink: h.newSink(p, out)})
 }
 
 // SameSink returns another handle for the sink of an output stream, as a second call
@@ -89,7 +89,7 @@ func (h *Host) NewStream(p Plan, out io.Writer) uint32 {
 func (h *Host) SameSink(handle uint32) uint32 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.add(lookup[*stream](h, handle).sink.open())
+	return h.add(&stream{sink: lookup[*stream](h, handle).sink})
 }
 
 // EndWaits closes all streams if a call of the guest still waits, so that it returns. It reports

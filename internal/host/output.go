@@ -12,7 +12,6 @@ import (
 type sink struct {
 	flow
 	out      io.Writer
-	handles  int
 	flushing bool
 
 	epoch   uint64 // moves on when the permits given out become void
@@ -31,12 +30,6 @@ type stream struct {
 
 func (h *Host) newSink(p Plan, out io.Writer) *sink {
 	return &sink{flow: h.newFlow(p), out: out}
-}
-
-// open returns a stream for a new handle of the sink.
-func (s *sink) open() *stream {
-	s.handles++
-	return &stream{sink: s}
 }
 
 // maxPiece is the most that an engine carries in one call. It is Wasmtime's limit.
@@ -162,9 +155,6 @@ func (h *Host) DropStream(handle uint32) {
 	delete(h.table, handle)
 	if s.DropWaits {
 		s.drain()
-	}
-	if s.handles--; s.handles == 0 {
-		s.held, s.cuts = nil, nil
 	}
 	c.done()
 }
