@@ -44,11 +44,10 @@ type Host struct {
 	spare   []*pollable    // dropped ones, to be used again
 	stdin   *source
 	stdio   [2]*sink
-	history []Call
-	oldest  int
+	calls   int    // how many there were
+	history []Call // the last of them; the next one goes to index calls modulo Keep
 	counts  map[Op]uint64
 	trap    *Trap // the first
-	current Call  // passed to OnCall, so that no other Call is on the heap
 }
 
 type (

@@ -228,13 +228,10 @@ func (h *Host) Count(op Op) uint64 {
 }
 
 // Total returns how often functions were called.
-func (h *Host) Total() (n uint64) {
+func (h *Host) Total() uint64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, count := range h.counts {
-		n += count
-	}
-	return n
+	return uint64(h.calls)
 }
 
 // Trapped returns the first trap of the guest, or nil.
@@ -260,12 +257,8 @@ const tail = 16
 func (t *Trap) Error() string {
 	var b strings.Builder
 	b.WriteString("wasi host: trap: " + t.Reason)
-	calls := t.Calls
-	if more := len(calls) - tail; more > 0 {
-		calls = calls[more:]
-	}
-	for i := range calls {
-		b.WriteString("\n\t" + calls[i].String())
+	for _, c := range t.Calls[max(0, len(t.Calls)-tail):] {
+		b.WriteString("\n\t" + c.String())
 	}
 	return b.String()
 }
@@ -282,12 +275,12 @@ func (h *Host) end(c *Call) {
 	defer h.mu.Unlock()
 	c.Took = h.clock.Now() - c.Start
 	h.counts[c.Op]++
-	if len(h.history) < h.options.Keep {
-		h.history = append(h.history, *c)
-	} else {
-		h.history[h.oldest] = *c
-		h.oldest = (h.oldest + 1) % len(h.history)
+	at := h.calls % h.options.Keep
+	if at == len(h.history) {
+		h.history = append(h.history, Call{})
 	}
+	h.history[at] = *c
+	h.calls++
 	if r := recover(); r != nil {
 		defer panic(r)
 		if trap, ok := r.(*Trap); ok && trap.Calls == nil {
@@ -298,13 +291,13 @@ func (h *Host) end(c *Call) {
 		}
 	}
 	if h.options.OnCall != nil {
-		h.current = *c
-		h.options.OnCall(&h.current)
+		h.options.OnCall(&h.history[at]) // which is on the heap already
 	}
 }
 
 func (h *Host) remembered() []Call {
-	return append(append([]Call(nil), h.history[h.oldest:]...), h.history[:h.oldest]...)
+	oldest := h.calls % max(1, len(h.history))
+	return slices.Concat(h.history[oldest:], h.history[:oldest])
 }
 
 // fail ends the guest with a trap, which the deferred end of the call records.
