@@ -57,13 +57,13 @@ func (f *flow) strike(fault *Fault) {
 // that follows the report.
 func (f *flow) report() *Fault {
 	fault := f.pending
-	if f.closed {
+	switch {
+	case f.closed:
 		return &Fault{Closed: true}
-	}
-	if fault != nil && fault.Then == ThenClosed {
+	case fault == nil:
+	case fault.Then == ThenClosed:
 		f.closed = true
-	}
-	if fault != nil && fault.Then == ThenWorks {
+	case fault.Then == ThenWorks:
 		f.pending = nil
 	}
 	return fault
@@ -124,23 +124,25 @@ func (f *flow) remaining() time.Duration {
 	return 0
 }
 
+// wakes returns how long until the stream wakes a call that waits for it, and the arrival that
+// may do so earlier, if any.
+func (f *flow) wakes() (d time.Duration, arrival <-chan struct{}) {
+	arrival = f.arrival() // first, because bytes may arrive in between
+	d = f.remaining()
+	if d > 0 && f.LoseWakeups && (f.LoseAt == 0 || f.LoseAt == f.waitsDone+1) {
+		return never, nil
+	}
+	return d, arrival
+}
+
 // wait waits as a blocking function does: until the stream is ready, as far as is known when the
 // wait begins.
 func (f *flow) wait() {
 	for interrupted := true; interrupted; {
-		arrival := f.arrival() // first, because bytes may arrive in between
-		d := f.remaining()
-		if d > 0 && f.losesWakeup() {
-			fail(hangs)
-		}
+		d, arrival := f.wakes()
 		interrupted = d > 0 && f.clock.pass(d, arrival, f.clock.interrupts.count())
 	}
 	f.waited = true
-}
-
-// losesWakeup reports whether the wake-up of the present wait is lost.
-func (f *flow) losesWakeup() bool {
-	return f.LoseWakeups && (f.LoseAt == 0 || f.LoseAt == f.waitsDone+1)
 }
 
 // spin notes that the guest has asked in vain, unless the stream makes progress by itself: then

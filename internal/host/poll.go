@@ -45,17 +45,12 @@ func (p *pollable) left() time.Duration {
 	return p.at - p.clock.Now()
 }
 
-// wakes returns how long until the pollable wakes a call that waits on it, and the arrival that
-// may do so earlier, if any.
+// wakes returns how long until the pollable wakes a call that waits on it. See [flow.wakes].
 func (p *pollable) wakes() (d time.Duration, arrival <-chan struct{}) {
-	if p.flow != nil {
-		arrival = p.flow.arrival() // first, because bytes may arrive in between
+	if d = p.left(); d > 0 && p.flow != nil {
+		return p.flow.wakes()
 	}
-	d = p.left()
-	if d > 0 && p.flow != nil && p.flow.losesWakeup() {
-		return never, nil
-	}
-	return d, arrival
+	return d, nil
 }
 
 // tell notes that the guest was told that the pollable is ready.
@@ -119,11 +114,11 @@ func (h *Host) Poll(handles []uint32) (ready []uint32) {
 			p := lookup[*pollable](h, handle)
 			// A wake-up for one makes the host look at all of them, so it finds a stream
 			// whose wake-up was lost.
-			if p.left() <= 0 {
+			d, a := p.wakes()
+			if d <= 0 {
 				p.tell()
 				ready = append(ready, uint32(i))
 			}
-			d, a := p.wakes()
 			first = min(first, d)
 			if a != nil {
 				arrival = a
