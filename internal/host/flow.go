@@ -145,6 +145,26 @@ func (f *flow) wait() {
 	f.waited = true
 }
 
+// maxSpurious is how often in a row a stream may be ready and have, or permit, nothing before a
+// blocking function traps. It is Wasmtime's limit.
+const maxSpurious = 11
+
+// try calls attempt until it succeeds, with a wait before each further call, or only once unless
+// waits is set. If it never succeeds, the reason of the trap says what the stream does not do.
+func (f *flow) try(waits bool, fails string, attempt func() (ok bool)) {
+	for range maxSpurious + f.waitsLeft {
+		if attempt() {
+			return
+		}
+		if !waits {
+			f.spin()
+			return
+		}
+		f.wait()
+	}
+	fail("the stream is ready but %s", fails)
+}
+
 // spin notes that the guest has asked in vain, unless the stream makes progress by itself: then
 // the guest may.
 func (f *flow) spin() {

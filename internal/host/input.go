@@ -54,9 +54,6 @@ func (s *source) look(n uint64) bool {
 // findsEnd reports whether an operation on n bytes finds the end of the stream, or a failure.
 func (s *source) findsEnd(n uint64) bool { return n > 0 || s.End == EndKnown }
 
-// tellsEnd reports whether an operation on n bytes reports the end or failure that was found.
-func (s *source) tellsEnd(n uint64) bool { return n > 0 || s.End != EndSilent }
-
 // NewInput returns the handle of a new input stream that behaves as p says and has the bytes
 // of in. It closes where in ends and fails where in fails; [End] says which operations show it.
 // Bytes that a [Feed] does not have yet make the guest wait.
@@ -135,38 +132,34 @@ func (h *Host) splice(op Op, handle, from uint32, n uint64) Result {
 // take takes up to n of the bytes that are there, or returns the failure that the call reports.
 // If waits is set, it waits until there is one or the other.
 func (s *source) take(n uint64, waits bool) (p []byte, fault *Fault) {
-	for range maxSpurious + s.waitsLeft {
+	s.try(waits, "has no bytes", func() (ok bool) {
 		if s.findsEnd(n) {
 			s.strike(s.faultAt(AtRead))
 		}
-		if s.tellsEnd(n) {
-			if fault := s.report(); fault != nil {
-				return nil, fault
+		if s.over() {
+			if n == 0 && s.End == EndSilent {
+				s.spin()
+			} else {
+				fault = s.report()
 			}
-		} else if s.over() {
-			s.spin()
-			return nil, nil
+			return true
 		}
-		if s.advance(); !s.stalled() && s.offer() > 0 {
-			if s.findsEnd(n) && !s.look(n) {
-				s.strike(sourceFault(s.err))
-				return nil, s.report()
-			}
-			s.clock.spins = 0
-			m := min(n, uint64(len(s.ahead)))
-			p, s.ahead = s.ahead[:m:m], s.ahead[m:]
-			s.left -= m
-			s.moved += m
-			return p, nil
+		if s.advance(); s.stalled() || s.offer() == 0 {
+			return false
 		}
-		if !waits {
-			s.spin()
-			return nil, nil
+		if s.findsEnd(n) && !s.look(n) {
+			s.strike(sourceFault(s.err))
+			fault = s.report()
+			return true
 		}
-		s.wait()
-	}
-	fail("the stream is ready but has no bytes")
-	return nil, nil
+		s.clock.spins = 0
+		m := min(n, uint64(len(s.ahead)))
+		p, s.ahead = s.ahead[:m:m], s.ahead[m:]
+		s.left -= m
+		s.moved += m
+		return true
+	})
+	return p, fault
 }
 
 // sourceFault returns the failure of an input stream whose reader returned err.

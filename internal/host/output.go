@@ -234,9 +234,7 @@ func (s *sink) accept(contents []byte) *Fault {
 	default:
 		err = s.put(contents)
 	}
-	if err != nil {
-		s.strike(s.faultOf(err))
-	}
+	s.strike(s.faultOf(err))
 	return s.report()
 }
 
@@ -307,8 +305,8 @@ func (s *sink) startFlush() *Fault {
 	}
 	s.void()
 	if s.HoldLine && !s.Hold {
-		if err := s.deliver(); err != nil {
-			s.strike(s.faultOf(err))
+		if fault := s.faultOf(s.deliver()); fault != nil {
+			s.strike(fault)
 			return s.report()
 		}
 	}
@@ -323,14 +321,11 @@ func (s *sink) startFlush() *Fault {
 // endFlush ends a flush: what is held is delivered, or the stream fails.
 func (s *sink) endFlush() {
 	s.flushing = false
-	s.calls[AtFlushed]++
-	if f := s.script.Fault(AtFlushed, s.calls[AtFlushed], s.moved); f != nil {
-		s.strike(f)
-		return
+	fault := s.faultAt(AtFlushed)
+	if fault == nil {
+		fault = s.faultOf(s.deliver())
 	}
-	if err := s.deliver(); err != nil {
-		s.strike(s.faultOf(err))
-	}
+	s.strike(fault)
 }
 
 // blockingFlush flushes, and waits until that is complete.
@@ -363,9 +358,12 @@ func (s *sink) put(record []byte) error {
 	return err
 }
 
-// faultOf returns the failure of a stream whose sink returned err. The stream closes if the
-// reader has gone.
+// faultOf returns the failure of a stream whose sink returned err, or nil if that is nil. The
+// stream closes if the reader has gone.
 func (s *sink) faultOf(err error) *Fault {
+	if err == nil {
+		return nil
+	}
 	gone := errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, fs.ErrClosed)
 	f := &Fault{Closed: gone, Text: err.Error()}
 	if s.WorksAgain {
@@ -374,26 +372,14 @@ func (s *sink) faultOf(err error) *Fault {
 	return f
 }
 
-// maxSpurious is how often in a row a stream may be ready and have, or permit, nothing before a
-// blocking function traps. It is Wasmtime's limit.
-const maxSpurious = 11
-
 // ask returns how many bytes are permitted, or the failure that the call reports. If waits is
 // set, it waits until there is one or the other.
 func (s *sink) ask(waits bool) (n uint64, fault *Fault) {
-	for range maxSpurious + s.waitsLeft {
-		if fault := s.reach(AtCheckWrite); fault != nil {
-			return 0, fault
+	s.try(waits, "permits nothing", func() bool {
+		if fault = s.reach(AtCheckWrite); fault == nil {
+			n = s.grant()
 		}
-		if n := s.grant(); n > 0 {
-			return n, nil
-		}
-		if !waits {
-			s.spin()
-			return 0, nil
-		}
-		s.wait()
-	}
-	fail("the stream is ready but permits nothing")
-	return 0, nil
+		return fault != nil || n > 0
+	})
+	return n, fault
 }
