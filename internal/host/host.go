@@ -100,10 +100,7 @@ func (h *Host) EndWaits() bool {
 		return false
 	}
 	for _, r := range h.table {
-		switch r := r.(type) {
-		case *stream:
-			r.strike(&Fault{Closed: true})
-		case *input:
+		if r, ok := r.(interface{ strike(*Fault) }); ok {
 			r.strike(&Fault{Closed: true})
 		}
 	}
@@ -181,14 +178,18 @@ func (h *Host) DebugString(handle uint32) string {
 }
 
 // DropError is [resource-drop]error.
-func (h *Host) DropError(handle uint32) { drop(h, OpDropError, handle, func(*Host, *failure) {}) }
+func (h *Host) DropError(handle uint32) { drop(h, OpDropError, handle, func(*failure) {}) }
 
-// drop calls last, which may trap, and removes a resource from the table.
-func drop[R any](h *Host, op Op, handle uint32, last func(*Host, R)) {
+// drop removes a resource from the table, and then calls last, which may wait.
+func drop[R any](h *Host, op Op, handle uint32, last func(R)) {
 	c := h.begin(op, handle)
 	defer h.end(&c)
-	last(h, lookup[R](h, handle))
+	r := lookup[R](h, handle)
+	if p, ok := any(r).(interface{ live() int }); ok && p.live() > 0 {
+		fail("%s dropped while it has live pollables: %d", kindOf(r), p.live())
+	}
 	delete(h.table, handle)
+	last(r)
 	c.done()
 }
 

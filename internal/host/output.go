@@ -23,9 +23,9 @@ type sink struct {
 // A stream is one output-stream handle.
 type stream struct {
 	*sink
-	permit   uint64
-	epoch    uint64
-	children int
+	parent
+	permit uint64
+	epoch  uint64
 }
 
 func (h *Host) newSink(p Plan, out io.Writer) *sink {
@@ -85,10 +85,17 @@ func (h *Host) write(op Op, handle uint32, n uint64, contents []byte) Result {
 }
 
 // Flush is output-stream.flush.
-func (h *Host) Flush(handle uint32) Result {
-	c := h.begin(OpFlush, handle)
+func (h *Host) Flush(handle uint32) Result { return h.flush(OpFlush, handle, (*sink).startFlush) }
+
+// BlockingFlush is output-stream.blocking-flush.
+func (h *Host) BlockingFlush(handle uint32) Result {
+	return h.flush(OpBlockingFlush, handle, (*sink).blockingFlush)
+}
+
+func (h *Host) flush(op Op, handle uint32, flush func(*sink) *Fault) Result {
+	c := h.begin(op, handle)
 	defer h.end(&c)
-	return h.result(&c, lookup[*stream](h, handle).startFlush())
+	return h.result(&c, flush(lookup[*stream](h, handle).sink))
 }
 
 // BlockingWriteAndFlush is output-stream.blocking-write-and-flush. More than 4096
@@ -113,16 +120,16 @@ func (h *Host) blockingWrite(op Op, handle uint32, n uint64, contents []byte) Re
 	if contents == nil {
 		contents = make([]byte, n)
 	}
-	for rest := contents; len(rest) > 0; {
+	for len(contents) > 0 {
 		n, fault := s.ask(true)
-		piece := rest[:min(n, uint64(len(rest)))]
+		n = min(n, uint64(len(contents)))
 		if fault == nil {
-			fault = s.accept(piece)
+			fault = s.accept(contents[:n])
 		}
 		if fault != nil {
 			return h.result(&c, fault)
 		}
-		rest = rest[len(piece):]
+		contents = contents[n:]
 	}
 	fault := s.blockingFlush()
 	if fault != nil && fault.Closed {
@@ -131,32 +138,21 @@ func (h *Host) blockingWrite(op Op, handle uint32, n uint64, contents []byte) Re
 	return h.result(&c, fault)
 }
 
-// BlockingFlush is output-stream.blocking-flush.
-func (h *Host) BlockingFlush(handle uint32) Result {
-	c := h.begin(OpBlockingFlush, handle)
-	defer h.end(&c)
-	return h.result(&c, lookup[*stream](h, handle).blockingFlush())
-}
-
 // Subscribe is output-stream.subscribe.
 func (h *Host) Subscribe(handle uint32) uint32 {
 	c := h.begin(OpSubscribe, handle)
 	defer h.end(&c)
 	s := lookup[*stream](h, handle)
-	return c.handle(h.add(h.newPollable().watch(&s.flow, &s.children)))
+	return c.handle(h.add(h.newPollable().watch(&s.flow, &s.parent)))
 }
 
 // DropStream is [resource-drop]output-stream.
 func (h *Host) DropStream(handle uint32) {
-	c := h.begin(OpDropStream, handle)
-	defer h.end(&c)
-	s := lookup[*stream](h, handle)
-	noneAlive("output-stream", s.children)
-	delete(h.table, handle)
-	if s.DropWaits {
-		s.drain()
-	}
-	c.done()
+	drop(h, OpDropStream, handle, func(s *stream) {
+		if s.DropWaits {
+			s.drain()
+		}
+	})
 }
 
 // drain waits until what was written to the sink has been taken.

@@ -4,13 +4,18 @@ import "time"
 
 // A pollable is ready when a stream is or, if flow is nil, at a time.
 type pollable struct {
-	clock    *hostClock
-	flow     *flow
-	children *int // of the handle of the stream
-	at       time.Duration
-	latched  bool
-	since    uint64 // how many interrupts there were when it was made, or last ended a wait
+	clock   *hostClock
+	flow    *flow
+	parent  *parent // the handle of the stream
+	at      time.Duration
+	latched bool
+	since   uint64 // how many interrupts there were when it was made, or last ended a wait
 }
+
+// A parent is a handle of a stream that may have pollables.
+type parent struct{ pollables int }
+
+func (p parent) live() int { return p.pollables }
 
 // newPollable does not allocate if a pollable was dropped before, so a guest may wait a million
 // times.
@@ -25,10 +30,10 @@ func (h *Host) newPollable() *pollable {
 	return p
 }
 
-// watch makes p a pollable of a stream. The children are counted by the handle that it is of.
-func (p *pollable) watch(f *flow, children *int) *pollable {
-	p.flow, p.children = f, children
-	*children++
+// watch makes p a pollable of a stream.
+func (p *pollable) watch(f *flow, handle *parent) *pollable {
+	p.flow, p.parent = f, handle
+	handle.pollables++
 	return p
 }
 
@@ -134,9 +139,9 @@ func (h *Host) Poll(handles []uint32) (ready []uint32) {
 
 // DropPollable is [resource-drop]pollable.
 func (h *Host) DropPollable(handle uint32) {
-	drop(h, OpDropPollable, handle, func(h *Host, p *pollable) {
-		if p.children != nil {
-			*p.children--
+	drop(h, OpDropPollable, handle, func(p *pollable) {
+		if p.parent != nil {
+			p.parent.pollables--
 		}
 		h.spare = append(h.spare, p)
 	})
