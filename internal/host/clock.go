@@ -2,7 +2,6 @@ package host
 
 import (
 	"math"
-	"slices"
 	"sync"
 	"time"
 )
@@ -102,7 +101,7 @@ func (c *hostClock) pass(d time.Duration, wake <-chan struct{}, since uint64) (i
 type interrupts struct {
 	mu    sync.Mutex
 	n     uint64
-	wakes []chan struct{}
+	wakes map[chan struct{}]bool
 }
 
 func (i *interrupts) count() uint64 {
@@ -121,7 +120,7 @@ func (i *interrupts) await(since uint64) chan struct{} {
 	if since != i.n {
 		close(wake)
 	} else {
-		i.wakes = append(i.wakes, wake)
+		i.wakes[wake] = true
 	}
 	return wake
 }
@@ -130,11 +129,8 @@ func (i *interrupts) await(since uint64) chan struct{} {
 func (i *interrupts) stop(wake chan struct{}) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	at := slices.Index(i.wakes, wake)
-	if at >= 0 {
-		i.wakes = slices.Delete(i.wakes, at, at+1)
-	}
-	return at < 0
+	defer delete(i.wakes, wake)
+	return !i.wakes[wake]
 }
 
 // Interrupt makes calls of Block return at once, as after a spurious wake-up: each one that waits
@@ -144,11 +140,10 @@ func (h *Host) Interrupt() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.n++
-	for _, wake := range i.wakes {
+	for wake := range i.wakes {
 		close(wake)
 	}
 	clear(i.wakes)
-	i.wakes = i.wakes[:0]
 }
 
 // A guest spins if it asks more than maxSpins times in a row without waiting. To let aPause go by

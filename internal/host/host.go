@@ -69,6 +69,7 @@ func New(o Options) *Host {
 	}
 	h := &Host{options: o, table: make(map[uint32]any), counts: make(map[Op]uint64)}
 	h.clock = hostClock{Clock: o.Clock, mu: &h.mu}
+	h.clock.interrupts.wakes = make(map[chan struct{}]bool)
 	h.SetStdin(Plan{}, strings.NewReader(""))
 	h.SetStdio(Stdout, Plan{}, io.Discard)
 	h.SetStdio(Stderr, Plan{}, io.Discard)

@@ -51,9 +51,6 @@ func (s *source) look(n uint64) bool {
 	return len(s.ahead) > 0
 }
 
-// findsEnd reports whether an operation on n bytes finds the end of the stream, or a failure.
-func (s *source) findsEnd(n uint64) bool { return n > 0 || s.End == EndKnown }
-
 // NewInput returns the handle of a new input stream that behaves as p says and has the bytes
 // of in. It closes where in ends and fails where in fails; [End] says which operations show it.
 // Bytes that a [Feed] does not have yet make the guest wait.
@@ -82,7 +79,7 @@ func (h *Host) read(op Op, handle uint32, n uint64) ([]byte, Result) {
 	defer h.end(&c)
 	c.Arg = n
 	p, fault := lookup[*input](h, handle).take(n, c.Waits())
-	return p, h.result(&c, fault)
+	return p, h.result(&c, Result{Kind: Done}, fault)
 }
 
 // Skip is input-stream.skip.
@@ -98,7 +95,7 @@ func (h *Host) skip(op Op, handle uint32, n uint64) Result {
 	defer h.end(&c)
 	c.Arg = n
 	p, fault := lookup[*input](h, handle).take(n, c.Waits())
-	return h.count(&c, uint64(len(p)), fault)
+	return h.result(&c, Result{Permit, uint64(len(p))}, fault)
 }
 
 // Splice is output-stream.splice: check-write, a read of as many bytes as that permits, and a
@@ -126,14 +123,15 @@ func (h *Host) splice(op Op, handle, from uint32, n uint64) Result {
 	if fault == nil && len(p) > 0 {
 		fault = s.accept(p)
 	}
-	return h.count(&c, uint64(len(p)), fault)
+	return h.result(&c, Result{Permit, uint64(len(p))}, fault)
 }
 
 // take takes up to n of the bytes that are there, or returns the failure that the call reports.
 // If waits is set, it waits until there is one or the other.
 func (s *source) take(n uint64, waits bool) (p []byte, fault *Fault) {
+	findsEnd := n > 0 || s.End == EndKnown
 	s.try(waits, "has no bytes", func() (ok bool) {
-		if s.findsEnd(n) {
+		if findsEnd {
 			s.strike(s.faultAt(AtRead))
 		}
 		if s.over() {
@@ -147,8 +145,8 @@ func (s *source) take(n uint64, waits bool) (p []byte, fault *Fault) {
 		if s.advance(); s.stalled() || s.offer() == 0 {
 			return false
 		}
-		if s.findsEnd(n) && !s.look(n) {
-			s.strike(sourceFault(s.err))
+		if findsEnd && !s.look(n) {
+			s.strike(&Fault{Closed: errors.Is(s.err, io.EOF), Text: s.err.Error()})
 			fault = s.report()
 			return true
 		}
@@ -160,11 +158,6 @@ func (s *source) take(n uint64, waits bool) (p []byte, fault *Fault) {
 		return true
 	})
 	return p, fault
-}
-
-// sourceFault returns the failure of an input stream whose reader returned err.
-func sourceFault(err error) *Fault {
-	return &Fault{Closed: errors.Is(err, io.EOF), Text: err.Error()}
 }
 
 // SubscribeInput is input-stream.subscribe.

@@ -47,7 +47,7 @@ func (h *Host) CheckWrite(handle uint32) Result {
 	s.permit = 0
 	permit, fault := s.ask(false)
 	s.permit, s.epoch = permit, s.sink.epoch
-	return h.count(&c, permit, fault)
+	return h.result(&c, Result{Permit, permit}, fault)
 }
 
 // Write is output-stream.write.
@@ -81,7 +81,7 @@ func (h *Host) write(op Op, handle uint32, n uint64, contents []byte) Result {
 		contents = make([]byte, n)
 	}
 	s.permit = 0 // it is for one write, even one that fails
-	return h.result(&c, s.accept(contents))
+	return h.result(&c, Result{Kind: Done}, s.accept(contents))
 }
 
 // Flush is output-stream.flush.
@@ -95,7 +95,7 @@ func (h *Host) BlockingFlush(handle uint32) Result {
 func (h *Host) flush(op Op, handle uint32, flush func(*sink) *Fault) Result {
 	c := h.begin(op, handle)
 	defer h.end(&c)
-	return h.result(&c, flush(lookup[*stream](h, handle).sink))
+	return h.result(&c, Result{Kind: Done}, flush(lookup[*stream](h, handle).sink))
 }
 
 // BlockingWriteAndFlush is output-stream.blocking-write-and-flush. More than 4096
@@ -127,7 +127,7 @@ func (h *Host) blockingWrite(op Op, handle uint32, n uint64, contents []byte) Re
 			fault = s.accept(contents[:n])
 		}
 		if fault != nil {
-			return h.result(&c, fault)
+			return h.result(&c, Result{Kind: Done}, fault)
 		}
 		contents = contents[n:]
 	}
@@ -135,7 +135,7 @@ func (h *Host) blockingWrite(op Op, handle uint32, n uint64, contents []byte) Re
 	if fault != nil && fault.Closed {
 		fault = nil // closed by this write and flush, which is success (WIT 0.2.7)
 	}
-	return h.result(&c, fault)
+	return h.result(&c, Result{Kind: Done}, fault)
 }
 
 // Subscribe is output-stream.subscribe.
@@ -250,33 +250,24 @@ func (s *sink) hold(piece []byte) {
 // maxLine is how many bytes of an incomplete line are held: what Rust's standard output holds.
 const maxLine = 1024
 
-// putLines delivers the lines in contents and holds the rest, together with what was held
-// before. It delivers a rest of maxLine bytes or more. Like Rust, it delivers what was held and
-// what completes it in one piece, if that is short.
+// putLines delivers the lines in contents, with what was held before, and holds the rest. Like
+// Rust, it delivers what is held alone if a piece does not fit, and a piece alone if it is long.
 func (s *sink) putLines(contents []byte) error {
 	end := bytes.LastIndexByte(contents, '\n') + 1
-	lines, rest := contents[:end], contents[end:]
-	if len(lines) > 0 && len(s.held) > 0 && len(s.held)+len(lines) <= maxLine {
-		s.held = append(s.held, lines...)
-		s.cuts[0] = len(s.held)
-		lines = nil
-	}
-	if end > 0 || len(s.held)+len(rest) > maxLine {
-		if err := s.deliver(); err != nil {
-			return err
+	for _, piece := range [][]byte{contents[:end], contents[end:]} {
+		if len(s.held)+len(piece) > maxLine || bytes.HasSuffix(s.held, []byte{'\n'}) {
+			if err := s.deliver(); err != nil {
+				return err
+			}
 		}
-	}
-	if len(lines) > 0 {
-		if err := s.put(lines); err != nil {
-			return err
+		if len(piece) >= maxLine {
+			if err := s.put(piece); err != nil {
+				return err
+			}
+		} else if len(piece) > 0 {
+			s.held = append(s.held, piece...)
+			s.cuts = append(s.cuts[:0], len(s.held))
 		}
-	}
-	switch {
-	case len(rest) >= maxLine:
-		return s.put(rest)
-	case len(rest) > 0:
-		s.held = append(s.held, rest...)
-		s.cuts = append(s.cuts[:0], len(s.held))
 	}
 	return nil
 }

@@ -74,14 +74,14 @@ func (h *Host) Ready(handle uint32) bool {
 	defer h.end(&c)
 	p := lookup[*pollable](h, handle)
 	switch {
-	case p.flow == nil && p.left() > 0:
-		return c.bool(false)
-	case p.flow != nil && (p.flow.NeverReady || p.left() > 0):
+	case p.left() <= 0 && (p.flow == nil || !p.flow.NeverReady):
+		p.tell()
+		c.Value = 1
+	case p.flow != nil:
 		p.flow.spin()
-		return c.bool(false)
 	}
-	p.tell()
-	return c.bool(true)
+	c.Result = Bool
+	return c.Value == 1
 }
 
 // Block is pollable.block.

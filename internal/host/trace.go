@@ -202,14 +202,6 @@ func (c *Call) handle(h uint32) uint32 {
 	return h
 }
 
-func (c *Call) bool(b bool) bool {
-	c.Result = Bool
-	if b {
-		c.Value = 1
-	}
-	return b
-}
-
 // Calls returns the last calls of the guest, oldest first: as many as are remembered.
 func (h *Host) Calls() []Call {
 	h.mu.Lock()
@@ -303,24 +295,14 @@ func (h *Host) remembered() []Call {
 // fail ends the guest with a trap, which the deferred end of the call records.
 func fail(format string, args ...any) { panic(&Trap{Reason: fmt.Sprintf(format, args...)}) }
 
-// result sets the result of a fallible call that returns nothing, and returns it.
-func (h *Host) result(c *Call, f *Fault) Result {
+// result sets the result of a fallible call, r unless there is a failure, and returns it.
+func (h *Host) result(c *Call, r Result, f *Fault) Result {
 	switch {
-	case f == nil:
-		c.done()
-	case f.Closed:
-		c.Result = Closed
-	default:
-		c.Result, c.Value = LastOperationFailed, uint64(h.add(&failure{f.Text}))
+	case f != nil && f.Closed:
+		r = Result{Kind: Closed}
+	case f != nil:
+		r = Result{LastOperationFailed, uint64(h.add(&failure{f.Text}))}
 	}
-	return Result{c.Result, c.Value}
-}
-
-// count is result for a call that returns a number of bytes.
-func (h *Host) count(c *Call, n uint64, f *Fault) Result {
-	if f != nil {
-		return h.result(c, f)
-	}
-	c.Result, c.Value = Permit, n
-	return Result{c.Result, c.Value}
+	c.Result, c.Value = r.Kind, r.Value
+	return r
 }
