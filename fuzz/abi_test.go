@@ -169,8 +169,8 @@ func FuzzABI(f *testing.F) {
 				program = binary.LittleEndian.AppendUint64(program, a)
 			}
 		}
-		h := host.New(host.Options{Clock: new(host.VirtualClock), Handles: 32})
-		plan.Terminal = true
+		h := host.New(host.Options{Clock: new(host.VirtualClock)})
+		plan.Terminal, plan.Handles = true, 32
 		h.SetStdio(host.Stdout, plan, io.Discard)
 		h.SetStdio(host.Stderr, plan, io.Discard)
 		h.SetStdin(plan, strings.NewReader(abiInput))

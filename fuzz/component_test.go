@@ -57,9 +57,9 @@ func FuzzComponent(f *testing.F) {
 	f.Fuzz(func(t *testing.T, sections []byte) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		h := host.New(host.Options{Clock: engine.Clock(ctx), Handles: 1000})
+		h := host.New(host.Options{Clock: engine.Clock(ctx)})
 		var out bytes.Buffer
-		h.SetStdio(host.Stdout, host.Plan{}, &out)
+		h.SetStdio(host.Stdout, host.Plan{Handles: 1000}, &out)
 		_, err := engine.Run(ctx, engine.Guest{
 			Module:      append([]byte(wasm.ComponentHeader), sections...),
 			Args:        []string{"guest", "argument"},

@@ -113,9 +113,11 @@ func FuzzModule(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
+		h := host.New(host.Options{Clock: engine.Clock(ctx)})
+		h.SetStdio(host.Stdout, host.Plan{Handles: 1000}, io.Discard)
 		_, err := engine.Run(ctx, engine.Guest{
 			Module:      moduleOf(data),
-			Host:        host.New(host.Options{Clock: engine.Clock(ctx), Handles: 1000}),
+			Host:        h,
 			Stdout:      io.Discard,
 			Stderr:      io.Discard,
 			MemoryPages: 64,

@@ -199,7 +199,7 @@ func newStream(t testing.TB, plan Plan) (*Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Stream{host: host.New(host.Options{Handles: plan.Handles, Keep: keep})}
+	s := &Stream{host: host.New(host.Options{Keep: keep})}
 	if s.base, err = native.Expose(s.host); err != nil {
 		return nil, err
 	}

@@ -192,7 +192,7 @@ type writerRun struct {
 // run runs the case on a writer. It returns what the writer did wrong, and its last host calls.
 func (c *writerCase) run(open func(handle uint32) io.WriteCloser) (problems, calls []string) {
 	r := &writerRun{writerCase: c}
-	r.host = host.New(host.Options{Handles: c.plan.Handles, Keep: 20, OnCall: r.count})
+	r.host = host.New(host.Options{Keep: 20, OnCall: r.count})
 	base, err := native.Expose(r.host)
 	if err != nil {
 		return []string{"wasiotest: " + err.Error()}, nil

@@ -223,7 +223,7 @@ func (c *command) run() (int, error) {
 		ctx, cancel = context.WithTimeout(ctx, c.timeout)
 		defer cancel()
 	}
-	options := host.Options{Clock: engine.Clock(ctx), Handles: maxHandles}
+	options := host.Options{Clock: engine.Clock(ctx)}
 	watch := watcher{out: os.Stderr, trace: c.trace, color: wantsColor(os.Stderr)}
 	if c.trace != "" || c.stats {
 		options.OnCall = watch.record
@@ -238,7 +238,7 @@ func (c *command) run() (int, error) {
 		file *outlet
 	}{{host.Stdout, stdout}, {host.Stderr, stderr}} {
 		plan := c.streams.plan()
-		plan.Terminal = host.IsTerminal(fd.file.file)
+		plan.Terminal, plan.Handles = host.IsTerminal(fd.file.file), maxHandles
 		h.SetStdio(fd.n, plan, fd.file)
 	}
 	guest := engine.Guest{

@@ -215,13 +215,14 @@ func (c *command) try(t *trial, module, stdin []byte, cache wazero.CompilationCa
 	b.defineFlags(flags)
 	flags.Parse(strings.Fields(t.flags))
 	plan := b.plan()
+	plan.Handles = maxHandles
 	t.fails = len(plan.Faults) > 0 || plan.Capacity > 0
 
 	ctx, cancel := context.WithTimeout(context.Background(), c.timeout)
 	defer cancel()
 	points := make(map[uint32]map[string]int) // by stream
 	timers := make(map[string]bool)
-	h := host.New(host.Options{Clock: engine.Clock(ctx), Handles: maxHandles, OnCall: func(call *host.Call) {
+	h := host.New(host.Options{Clock: engine.Clock(ctx), OnCall: func(call *host.Call) {
 		t.taken += call.Taken()
 		switch call.Op {
 		case host.OpSubscribeDuration, host.OpSubscribeInstant:

@@ -135,12 +135,11 @@ var flushFails = host.Plan{Faults: []host.Fault{{At: host.AtFlush, Text: "disk f
 // a trap that says why.
 func TestHostileCallsTrap(t *testing.T) {
 	for _, c := range []struct {
-		name    string
-		module  wasmtest.Module
-		plan    host.Plan
-		options host.Options
-		reason  string
-		call    string
+		name   string
+		module wasmtest.Module
+		plan   host.Plan
+		reason string
+		call   string
 	}{
 		{name: "return area past the end of memory", module: newModule(program(do("check-write", 1, 1<<16))),
 			reason: "16 bytes at 0x10000 are not in the guest's memory", call: "output-stream.check-write = trap"},
@@ -183,10 +182,10 @@ func TestHostileCallsTrap(t *testing.T) {
 			reason: "handle 1 is of a resource output-stream, not pollable", call: "pollable(1).block = trap"},
 		{name: "stream dropped before its pollable", module: newModule(program(do("subscribe", 1), do("[resource-drop]output-stream", 1))),
 			reason: "output-stream dropped while it has live pollables: 1", call: "output-stream(1).drop = trap"},
-		{name: "too many pollables of a stream", options: host.Options{Handles: 1000},
+		{name: "too many pollables of a stream", plan: host.Plan{Handles: 1000},
 			module: newModule(call(call(nil, "get-stdout").Loop(), "subscribe", 1).Br(0).End()),
 			reason: "the handle table is full: all 1000 handles are live", call: "output-stream(1).subscribe = trap"},
-		{name: "too many timers", options: host.Options{Handles: 1000},
+		{name: "too many timers", plan: host.Plan{Handles: 1000},
 			module: newModule(call(call(nil, "get-stdout").Loop(), "subscribe-duration", 1<<64-1).Br(0).End()),
 			reason: "the handle table is full: all 1000 handles are live",
 			call:   "monotonic-clock.subscribe-duration(-1ns) = trap"},
@@ -235,7 +234,7 @@ func TestHostileCallsTrap(t *testing.T) {
 			reason: "handle 9 is unknown, or was dropped", call: "output-stream(9).check-write = trap"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			exit, out, _, err := run(t, c.module, c.options, c.plan)
+			exit, out, _, err := run(t, c.module, host.Options{}, c.plan)
 			assert.Zero(t, exit)
 			assert.Empty(t, out)
 			var trap *host.Trap

@@ -120,12 +120,12 @@ func TestInputResultsInMemory(t *testing.T) {
 // TestHostileInputCallsTrap is like TestHostileCallsTrap.
 func TestHostileInputCallsTrap(t *testing.T) {
 	for _, c := range []struct {
-		name    string
-		module  wasmtest.Module
-		plan    host.Plan // of the input
-		options host.Options
-		reason  string
-		call    string
+		name   string
+		module wasmtest.Module
+		plan   host.Plan // of the input
+		output host.Plan
+		reason string
+		call   string
 	}{
 		{name: "misaligned return area of read", module: allocating(reader(do("read", 2, 1, 2)), 1024),
 			reason: "pointer 0x2 is not aligned to 4 bytes", call: "input-stream.read(0) = trap"},
@@ -186,10 +186,10 @@ func TestHostileInputCallsTrap(t *testing.T) {
 			reason: "handle 2 is unknown, or was dropped", call: "input-stream(2).read(1) = trap"},
 		{name: "stream dropped before its pollable", module: newModule(reader(do(subscribeInput, 2), do(dropInput, 2))),
 			reason: "input-stream dropped while it has live pollables: 1", call: "input-stream(2).drop = trap"},
-		{name: "too many pollables of a stream", options: host.Options{Handles: 1000},
+		{name: "too many pollables of a stream", output: host.Plan{Handles: 1000},
 			module: newModule(call(reader().Loop(), subscribeInput, 2).Br(0).End()),
 			reason: "the handle table is full: all 1000 handles are live", call: "input-stream(2).subscribe = trap"},
-		{name: "too many streams", options: host.Options{Handles: 1000},
+		{name: "too many streams", output: host.Plan{Handles: 1000},
 			module: newModule(call(reader().Loop(), "get-stdin").Br(0).End()),
 			reason: "the handle table is full: all 1000 handles are live", call: "stdin.get-stdin = trap"},
 		{name: "spinning", plan: host.Plan{Permits: []uint64{0, 1}},
@@ -202,7 +202,7 @@ func TestHostileInputCallsTrap(t *testing.T) {
 			call:   "output-stream(1).write(1) = trap"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			exit, out, _, err := runWithInput(t, c.module, c.options, host.Plan{}, c.plan)
+			exit, out, _, err := runWithInput(t, c.module, host.Options{}, c.output, c.plan)
 			assert.Zero(t, exit)
 			assert.Empty(t, out)
 			var trap *host.Trap

@@ -34,15 +34,10 @@ const content = "abcdefghijklmnopqrstuvwxyz"
 
 // onBothSides runs a test on a stream of each direction.
 func onBothSides(t *testing.T, p host.Plan, test func(t *testing.T, s *side)) {
-	onBothSidesWith(t, host.Options{}, p, test)
-}
-
-func onBothSidesWith(t *testing.T, o host.Options, p host.Plan, test func(t *testing.T, s *side)) {
 	t.Helper()
 	t.Run("output", func(t *testing.T) {
 		clock := new(host.VirtualClock)
-		o.Clock = clock
-		g := newGuestWith(o, p)
+		g := newGuestWith(host.Options{Clock: clock}, p)
 		write := func() host.Result {
 			r := g.CheckWrite(g.s)
 			if r.Kind != host.Permit || r.Value == 0 {
@@ -64,11 +59,11 @@ func onBothSidesWith(t *testing.T, o host.Options, p host.Plan, test func(t *tes
 	})
 	t.Run("input", func(t *testing.T) {
 		clock := new(host.VirtualClock)
-		o.Clock = clock
-		if o.Handles > 0 {
-			o.Handles++ // for the output stream
+		var out host.Plan
+		if p.Handles > 0 {
+			out.Handles = p.Handles + 1 // for the output stream
 		}
-		r := newReaderWith(o, host.Plan{}, p, strings.NewReader(content))
+		r := newReaderWith(host.Options{Clock: clock}, out, p, strings.NewReader(content))
 		var got string
 		read := func(read func(uint32, uint64) ([]byte, host.Result)) func() host.Result {
 			return func() host.Result {
@@ -347,13 +342,12 @@ func TestCapacity(t *testing.T) {
 // What the contract forbids of streams of both directions. See forbidden.
 func TestForbiddenOnBothSides(t *testing.T) {
 	for _, c := range []struct {
-		name    string
-		host    string // one that traps, or does worse
-		plan    host.Plan
-		options host.Options
-		guest   func(t *testing.T, s *side)
-		reason  string
-		call    string // the last one, from its end
+		name   string
+		host   string // one that traps, or does worse
+		plan   host.Plan
+		guest  func(t *testing.T, s *side)
+		reason string
+		call   string // the last one, from its end
 	}{
 		{
 			name: "spinning on a stream that makes the guest wait", host: "Wasmtime, files, where it never ends",
@@ -451,7 +445,7 @@ func TestForbiddenOnBothSides(t *testing.T) {
 		},
 		{
 			name: "subscribe with a full table", host: "Wasmtime with -S max-resources",
-			options: host.Options{Handles: 2},
+			plan: host.Plan{Handles: 2},
 			guest: func(_ *testing.T, s *side) {
 				s.subscribe()
 				s.subscribe()
@@ -460,14 +454,13 @@ func TestForbiddenOnBothSides(t *testing.T) {
 		},
 		{
 			name: "failure with a full table", host: "Wasmtime with -S max-resources",
-			options: host.Options{Handles: 1},
-			plan:    host.Plan{Faults: []host.Fault{{At: host.AtCheckWrite}, {At: host.AtRead}}},
-			guest:   func(_ *testing.T, s *side) { s.next() },
-			reason:  "handles are live", call: " = trap",
+			plan:   host.Plan{Handles: 1, Faults: []host.Fault{{At: host.AtCheckWrite}, {At: host.AtRead}}},
+			guest:  func(_ *testing.T, s *side) { s.next() },
+			reason: "handles are live", call: " = trap",
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			onBothSidesWith(t, c.options, c.plan, func(t *testing.T, s *side) {
+			onBothSides(t, c.plan, func(t *testing.T, s *side) {
 				assert.NotEmpty(t, c.host, "a trap of the model has a host behind it")
 				trap := trapOf(t, func() { c.guest(t, s) })
 				assert.True(t, strings.HasSuffix(trap.Reason, s.names.Replace(c.reason)), trap.Reason)

@@ -23,13 +23,12 @@ import (
 	"time"
 )
 
-// Options are the settings of a [Host] as a whole. A host with the zero value has the wall clock
-// and no limit on handles, and remembers 64 calls.
+// Options are what a [Host] goes by and what it tells of its guest. How it behaves is in the Plans
+// of its streams.
 type Options struct {
-	Clock   Clock       // nil: the wall clock
-	Handles int         // the most handles that may be live at once; 0: no limit
-	Keep    int         // how many of the last calls to remember; 0: 64
-	OnCall  func(*Call) // called at the end of each call; must not keep the Call
+	Clock  Clock       // nil: the wall clock
+	Keep   int         // how many of the last calls to remember; 0: 64
+	OnCall func(*Call) // called at the end of each call; must not keep the Call
 }
 
 // A Host is the host of one guest: a table of handles and what they stand for. All methods are
@@ -40,6 +39,7 @@ type Host struct {
 	mu      sync.Mutex // guards the fields below, and the streams and pollables
 	clock   hostClock
 	table   map[uint32]any // *input, *stream, *pollable, *failure or terminal
+	most    int            // handles at once
 	last    uint32         // the handle given out last
 	spare   []*pollable    // dropped ones, to be used again
 	stdin   *source
@@ -67,7 +67,7 @@ func New(o Options) *Host {
 	if o.Keep == 0 {
 		o.Keep = 64
 	}
-	h := &Host{options: o, table: make(map[uint32]any), counts: make(map[Op]uint64)}
+	h := &Host{options: o, table: make(map[uint32]any), most: MaxHandle, counts: make(map[Op]uint64)}
 	h.clock = hostClock{Clock: o.Clock, mu: &h.mu}
 	h.clock.interrupts.wakes = make(map[chan struct{}]bool)
 	h.SetStdin(Plan{}, strings.NewReader(""))
@@ -124,11 +124,8 @@ func (h *Host) Live() []string {
 // add puts a resource into the table under the next free handle. Handles are not
 // used again soon, so that a use after a drop is seen for what it is.
 func (h *Host) add(r any) uint32 {
-	if limit := h.options.Handles; limit > 0 && len(h.table) >= limit {
-		fail("the handle table is full: all %d handles are live", limit)
-	}
-	if len(h.table) >= MaxHandle {
-		fail("the handle table is full")
+	if len(h.table) >= h.most {
+		fail("the handle table is full: all %d handles are live", h.most)
 	}
 	for {
 		if h.last++; h.last > MaxHandle {

@@ -102,13 +102,12 @@ func textOf(t *testing.T, g *guest, r host.Result) string {
 
 // What the contract forbids, with the reason of each trap and the call that traps.
 var forbidden = []struct {
-	name    string
-	host    string // one that traps, or does worse
-	plan    host.Plan
-	options host.Options
-	guest   func(t *testing.T, g *guest)
-	reason  string
-	call    string // the last one
+	name   string
+	host   string // one that traps, or does worse
+	plan   host.Plan
+	guest  func(t *testing.T, g *guest)
+	reason string
+	call   string // the last one
 }{
 	{
 		name: "write without a permit", host: "Wasmtime 48, TCP",
@@ -322,10 +321,7 @@ var forbidden = []struct {
 func TestForbidden(t *testing.T) {
 	for _, c := range forbidden {
 		t.Run(c.name, func(t *testing.T) {
-			if c.options.Clock == nil {
-				c.options.Clock = new(host.VirtualClock)
-			}
-			g := newGuestWith(c.options, c.plan)
+			g := newGuest(c.plan)
 			assert.NotEmpty(t, c.host, "a trap of the model has a host behind it")
 			trap := trapOf(t, func() { c.guest(t, g) })
 			assert.Equal(t, c.reason, trap.Reason)

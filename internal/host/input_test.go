@@ -76,7 +76,6 @@ var forbiddenInput = []struct {
 	name    string
 	host    string // one that traps, or does worse
 	in, out host.Plan
-	options host.Options
 	guest   func(t *testing.T, r *reader)
 	reason  string
 	call    string // the last one
@@ -210,17 +209,16 @@ var forbiddenInput = []struct {
 	},
 	{
 		name: "get-stdin with a full table", host: "Wasmtime with -S max-resources",
-		options: host.Options{Handles: 2},
-		guest:   func(_ *testing.T, r *reader) { r.GetStdin() },
-		reason:  "the handle table is full: all 2 handles are live", call: "stdin.get-stdin = trap",
+		out:    host.Plan{Handles: 2},
+		guest:  func(_ *testing.T, r *reader) { r.GetStdin() },
+		reason: "the handle table is full: all 2 handles are live", call: "stdin.get-stdin = trap",
 	},
 }
 
 func TestForbiddenOfInput(t *testing.T) {
 	for _, c := range forbiddenInput {
 		t.Run(c.name, func(t *testing.T) {
-			c.options.Clock = new(host.VirtualClock)
-			r := newReaderWith(c.options, c.out, c.in, strings.NewReader("content"))
+			r := newReader(c.out, c.in, strings.NewReader("content"))
 			assert.NotEmpty(t, c.host, "a trap of the model has a host behind it")
 			trap := trapOf(t, func() { c.guest(t, r) })
 			assert.Equal(t, c.reason, trap.Reason)

@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"io/fs"
@@ -29,6 +30,7 @@ type stream struct {
 }
 
 func (h *Host) newSink(p Plan, out io.Writer) *sink {
+	h.most = cmp.Or(p.Handles, h.most)
 	return &sink{flow: h.newFlow(p), out: out}
 }
 
