@@ -142,9 +142,9 @@ func (w *watcher) record(c *host.Call) {
 	case traceJSON:
 		w.printJSON(c)
 	}
-	t := w.calls[c.Name()]
+	t := w.calls[string(c.Op)]
 	t.add(c.Took)
-	w.calls[c.Name()] = t
+	w.calls[string(c.Op)] = t
 	if c.Waits() {
 		w.waits.add(c.Took)
 		w.longest = max(w.longest, c.Took)

@@ -23,7 +23,9 @@ type flow struct {
 }
 
 func (h *Host) newFlow(p Plan) flow {
-	p.script = ScriptOf(p)
+	if p.script == nil {
+		p.script = &planned{plan: p}
+	}
 	p.Background = p.Background || p.LoseWakeups || p.Premature
 	return flow{Plan: p, clock: &h.clock, calls: make(map[string]int)}
 }

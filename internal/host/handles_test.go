@@ -8,6 +8,9 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
+// Planned returns the script that follows the fields of a plan.
+func Planned(p Plan) Script { return &planned{plan: p} }
+
 // The handle numbers go round at 2^20, and around those that live.
 func TestHandlesGoRound(t *testing.T) {
 	h := New(Options{})

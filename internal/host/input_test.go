@@ -666,7 +666,7 @@ func (s tracedScript) Fault(at string, call int, moved uint64) *host.Fault {
 func traced(out, in host.Plan, content string) (*reader, *[]string) {
 	asked := new([]string)
 	plan := func(name string, p host.Plan) host.Plan {
-		return host.Scripted(p, tracedScript{host.ScriptOf(p), name, asked})
+		return host.Scripted(p, tracedScript{host.Planned(p), name, asked})
 	}
 	g := newGuest(host.Plan{})
 	g.DropStream(g.s)

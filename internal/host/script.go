@@ -31,15 +31,6 @@ func Scripted(p Plan, s Script) Plan {
 	return p
 }
 
-// ScriptOf returns the script of p. If p is not of Scripted, it is a new one that follows the
-// fields.
-func ScriptOf(p Plan) Script {
-	if p.script != nil {
-		return p.script
-	}
-	return &planned{plan: p}
-}
-
 // planned is a script that follows the fields of a plan.
 type planned struct {
 	plan             Plan

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -118,9 +119,6 @@ func (c *Call) Who() string {
 	return fmt.Sprintf("%s(%d)", owner, c.Handle)
 }
 
-// Name returns the function with its resource or interface.
-func (c *Call) Name() string { return string(c.Op) }
-
 // Taken returns how many bytes the host took in the call.
 func (c *Call) Taken() uint64 {
 	switch c.Op {
@@ -161,7 +159,10 @@ func (c *Call) Outcome() string {
 	case Permit:
 		return fmt.Sprint(c.Value)
 	case Handle:
-		return c.made()
+		if c.Value == 0 {
+			return "none"
+		}
+		return fmt.Sprintf("%s(%d)", cmp.Or(gets[c.Op], "pollable"), c.Value)
 	case Bool:
 		return fmt.Sprint(c.Value != 0)
 	case Instant:
@@ -175,24 +176,15 @@ func (c *Call) Outcome() string {
 	}
 }
 
+// gets has what functions return that return no pollable.
+var gets = map[Op]string{
+	OpGetStdin: "input-stream", OpGetStdout: "output-stream", OpGetStderr: "output-stream",
+	OpGetTerminalStdout: "terminal-output", OpGetTerminalStderr: "terminal-output",
+}
+
 // Waits reports whether the call may wait.
 func (c *Call) Waits() bool {
 	return c.Op == OpBlock || c.Op == OpPoll || strings.Contains(string(c.Op), ".blocking-")
-}
-
-func (c *Call) made() string {
-	switch {
-	case c.Value == 0:
-		return "none"
-	case c.Op == OpGetStdin:
-		return fmt.Sprintf("input-stream(%d)", c.Value)
-	case c.Op == OpGetStdout || c.Op == OpGetStderr:
-		return fmt.Sprintf("output-stream(%d)", c.Value)
-	case c.Op == OpGetTerminalStdout || c.Op == OpGetTerminalStderr:
-		return fmt.Sprintf("terminal-output(%d)", c.Value)
-	default:
-		return fmt.Sprintf("pollable(%d)", c.Value)
-	}
 }
 
 func (c *Call) done() { c.Result = Done }
