@@ -78,8 +78,8 @@ const (
 )
 
 // pass lets go of the lock while d passes. It returns earlier if wake is closed, or if there is
-// an interrupt after the first since ones, and reports whether there was one.
-func (c *hostClock) pass(d time.Duration, wake <-chan struct{}, since uint64) (interrupted bool) {
+// an interrupt after the first since ones.
+func (c *hostClock) pass(d time.Duration, wake <-chan struct{}, since uint64) {
 	if d == never && wake == nil {
 		fail(hangs)
 	}
@@ -90,10 +90,9 @@ func (c *hostClock) pass(d time.Duration, wake <-chan struct{}, since uint64) (i
 	defer func() {
 		c.mu.Lock()
 		c.sleeps--
-		interrupted = c.interrupts.stop(interrupt)
+		c.interrupts.stop(interrupt)
 	}()
 	c.Sleep(d, wake, interrupt)
-	return
 }
 
 // interrupts counts the interrupts of a host, and has a channel for each call that the next one
@@ -125,12 +124,11 @@ func (i *interrupts) await(since uint64) chan struct{} {
 	return wake
 }
 
-// stop ends what await began, and reports whether there was an interrupt.
-func (i *interrupts) stop(wake chan struct{}) bool {
+// stop ends what await began.
+func (i *interrupts) stop(wake chan struct{}) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	defer delete(i.wakes, wake)
-	return !i.wakes[wake]
+	delete(i.wakes, wake)
 }
 
 // Interrupt makes calls of Block return at once, as after a spurious wake-up: each one that waits

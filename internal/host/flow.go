@@ -137,12 +137,10 @@ func (f *flow) wakes() (d time.Duration, arrival <-chan struct{}) {
 	return d, arrival
 }
 
-// wait waits as a blocking function does: until the stream is ready, as far as is known when the
-// wait begins.
+// wait waits as a blocking function does: until the stream is ready.
 func (f *flow) wait() {
-	for interrupted := true; interrupted; {
-		d, arrival := f.wakes()
-		interrupted = d > 0 && f.clock.pass(d, arrival, f.clock.interrupts.count())
+	for d, arrival := f.wakes(); d > 0; d, arrival = f.wakes() {
+		f.clock.pass(d, arrival, f.clock.interrupts.count())
 	}
 	f.waited = true
 }

@@ -41,7 +41,6 @@ type Host struct {
 	table   map[uint32]any // *input, *stream, *pollable, *failure or terminal
 	most    int            // handles at once
 	last    uint32         // the handle given out last
-	spare   []*pollable    // dropped ones, to be used again
 	stdin   *source
 	stdio   [2]*sink
 	calls   int    // how many there were

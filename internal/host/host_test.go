@@ -1225,11 +1225,11 @@ func TestDropWaits(t *testing.T) {
 	t.Run("while others go on", func(t *testing.T) {
 		var g *guest
 		slept := 0
-		g = newGuestWith(host.Options{Clock: clockFunc(func() {
+		g = newGuestWith(host.Options{Clock: &sleeper{before: func(time.Duration) {
 			slept++
 			assert.Empty(t, g.Live())
 			assert.Zero(t, g.Count(host.OpDropStream))
-		})}, host.Plan{Permits: []uint64{5, 0}, DropWaits: true, Delay: delay})
+		}}}, host.Plan{Permits: []uint64{5, 0}, DropWaits: true, Delay: delay})
 		g.put(t, "text")
 		g.DropStream(g.s)
 		assert.Positive(t, slept)
@@ -1387,21 +1387,31 @@ func TestConcurrentUse(t *testing.T) {
 	assert.Nil(t, g.Trapped())
 }
 
-// clockFunc is a clock that calls a function to sleep.
-type clockFunc func()
+// never is how long the host sleeps if only bytes can wake it.
+const never time.Duration = 1<<63 - 1
 
-func (clockFunc) Now() time.Duration                                      { return 0 }
-func (f clockFunc) Sleep(time.Duration, <-chan struct{}, <-chan struct{}) { f() }
+// A sleeper is a clock that calls a function before it sleeps, until a wake-up if there can be one.
+type sleeper struct {
+	host.VirtualClock
+	before func(d time.Duration)
+}
+
+func (c *sleeper) Sleep(d time.Duration, wake, interrupt <-chan struct{}) {
+	if c.before(d); wake != nil {
+		d = never
+	}
+	c.VirtualClock.Sleep(d, wake, interrupt)
+}
 
 // If a pollable is dropped while another goroutine waits on it, the wait is a trap, and does not
 // go on with the pollable that takes its place.
 func TestPollableDroppedDuringTheWait(t *testing.T) {
 	var h *host.Host
 	var p uint32
-	h = host.New(host.Options{Clock: clockFunc(func() {
+	h = host.New(host.Options{Clock: &sleeper{before: func(time.Duration) {
 		h.DropPollable(p)
 		h.SubscribeDuration(0)
-	})})
+	}}})
 	p = h.SubscribeDuration(1)
 	trap := trapOf(t, func() { h.Block(p) })
 	assert.Equal(t, "handle 1 is unknown, or was dropped", trap.Reason)

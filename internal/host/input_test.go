@@ -1142,20 +1142,6 @@ func TestFeedOfAReaderThatFails(t *testing.T) {
 	assert.NoError(t, iotest.TestReader(host.NewFeed(strings.NewReader("content")), []byte("content")))
 }
 
-// onSleep is a clock that calls a function before it waits for a wake-up, and does not wait for
-// times.
-type onSleep func(d time.Duration)
-
-func (onSleep) Now() time.Duration { return 0 }
-
-func (f onSleep) Sleep(d time.Duration, wake, _ <-chan struct{}) {
-	f(d)
-	<-wake
-}
-
-// never is how long the host sleeps if only bytes can wake it.
-const never time.Duration = 1<<63 - 1
-
 // A wait ends when bytes come, and takes until then.
 func TestFeedWakes(t *testing.T) {
 	for name, wait := range map[string]func(r *reader) string{
@@ -1193,10 +1179,10 @@ func TestFeedWakes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			in, typed := io.Pipe()
 			var sleeps []time.Duration
-			clock := onSleep(func(d time.Duration) {
+			clock := &sleeper{before: func(d time.Duration) {
 				sleeps = append(sleeps, d)
 				typed.Write([]byte("typed"))
-			})
+			}}
 			r := newReaderWith(host.Options{Clock: clock}, host.Plan{}, host.Plan{}, host.NewFeed(in))
 			assert.Equal(t, "typed", wait(r))
 			assert.Equal(t, []time.Duration{never}, sleeps)
@@ -1238,10 +1224,10 @@ func TestFeedWakesBeforeTheClock(t *testing.T) {
 	in, typed := io.Pipe()
 	defer typed.Close()
 	var sleeps []time.Duration
-	clock := onSleep(func(d time.Duration) {
+	clock := &sleeper{before: func(d time.Duration) {
 		sleeps = append(sleeps, d)
 		typed.Write([]byte("typed"))
-	})
+	}}
 	r := newReaderWith(host.Options{Clock: clock}, host.Plan{}, host.Plan{}, host.NewFeed(in))
 	stdin, timer := r.SubscribeInput(r.in), r.SubscribeDuration(uint64(time.Hour))
 	assert.Equal(t, []uint32{0}, r.Poll([]uint32{stdin, timer}))

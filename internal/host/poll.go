@@ -17,17 +17,8 @@ type parent struct{ pollables int }
 
 func (p parent) live() int { return p.pollables }
 
-// newPollable does not allocate if a pollable was dropped before, so a guest may wait a million
-// times.
 func (h *Host) newPollable() *pollable {
-	var p *pollable
-	if n := len(h.spare); n > 0 {
-		p, h.spare = h.spare[n-1], h.spare[:n-1]
-	} else {
-		p = new(pollable)
-	}
-	*p = pollable{clock: &h.clock, since: h.clock.interrupts.count()}
-	return p
+	return &pollable{clock: &h.clock, since: h.clock.interrupts.count()}
 }
 
 // watch makes p a pollable of a stream.
@@ -95,8 +86,10 @@ func (h *Host) Block(handle uint32) {
 			p.tell()
 			break
 		}
-		if h.clock.pass(d, arrival, p.since) {
-			p.since = h.clock.interrupts.count()
+		since := p.since
+		h.clock.pass(d, arrival, since)
+		if n := h.clock.interrupts.count(); n != since {
+			p.since = n
 			break
 		}
 	}
@@ -143,6 +136,5 @@ func (h *Host) DropPollable(handle uint32) {
 		if p.parent != nil {
 			p.parent.pollables--
 		}
-		h.spare = append(h.spare, p)
 	})
 }
