@@ -71,7 +71,9 @@ func (h *Host) getTerminal(op Op, fd int) uint32 {
 }
 
 // DropTerminal is [resource-drop]terminal-output.
-func (h *Host) DropTerminal(handle uint32) { drop(h, OpDropTerminal, handle, func(terminal) {}) }
+func (h *Host) DropTerminal(handle uint32) {
+	drop(h, OpDropTerminal, handle, func(*Host, terminal) {})
+}
 
 // Exit delivers the incomplete lines that the standard streams hold, as Wasmtime does when its
 // process ends.

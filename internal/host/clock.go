@@ -3,6 +3,7 @@ package host
 import (
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -31,30 +32,21 @@ func (c wallClock) Sleep(d time.Duration, wake, interrupt <-chan struct{}) {
 
 // VirtualClock is a clock on which time passes only when somebody sleeps, and then
 // at once. The zero value is ready to use.
-type VirtualClock struct {
-	mu  sync.Mutex
-	now time.Duration
-}
+type VirtualClock struct{ now atomic.Int64 }
 
 // Now returns the sum of all sleeps so far.
-func (c *VirtualClock) Now() time.Duration {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
+func (c *VirtualClock) Now() time.Duration { return time.Duration(c.now.Load()) }
 
 // Sleep moves the clock forward by d. If d is the longest duration, it waits for a channel.
 func (c *VirtualClock) Sleep(d time.Duration, wake, interrupt <-chan struct{}) {
-	if d == never {
-		select {
-		case <-wake:
-		case <-interrupt:
-		}
+	if d < never {
+		c.now.Add(int64(d))
 		return
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now += d
+	select {
+	case <-wake:
+	case <-interrupt:
+	}
 }
 
 // never is longer than any wait.
@@ -99,14 +91,8 @@ func (c *hostClock) pass(d time.Duration, wake <-chan struct{}, since uint64) {
 // ends. It has a lock of its own, because a sink that blocks in Write holds the lock of the host.
 type interrupts struct {
 	mu    sync.Mutex
-	n     uint64
+	n     atomic.Uint64
 	wakes map[chan struct{}]bool
-}
-
-func (i *interrupts) count() uint64 {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return i.n
 }
 
 // await returns a channel that is closed by the next interrupt after the first since ones. The
@@ -116,7 +102,7 @@ func (i *interrupts) await(since uint64) chan struct{} {
 	wake := make(chan struct{})
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if since != i.n {
+	if since != i.n.Load() {
 		close(wake)
 	} else {
 		i.wakes[wake] = true
@@ -137,7 +123,7 @@ func (h *Host) Interrupt() {
 	i := &h.clock.interrupts
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.n++
+	i.n.Add(1)
 	for wake := range i.wakes {
 		close(wake)
 	}
@@ -175,24 +161,22 @@ func (h *Host) Now() uint64 {
 }
 
 // SubscribeDuration is monotonic-clock.subscribe-duration.
-func (h *Host) SubscribeDuration(nanoseconds uint64) uint32 {
-	return h.timer(OpSubscribeDuration, h.clock.Now(), nanoseconds)
+func (h *Host) SubscribeDuration(ns uint64) uint32 {
+	return h.timer(OpSubscribeDuration, h.clock.Now(), ns)
 }
 
 // SubscribeInstant is monotonic-clock.subscribe-instant.
-func (h *Host) SubscribeInstant(nanoseconds uint64) uint32 {
-	return h.timer(OpSubscribeInstant, 0, nanoseconds)
-}
+func (h *Host) SubscribeInstant(ns uint64) uint32 { return h.timer(OpSubscribeInstant, 0, ns) }
 
 // timer adds a pollable that is ready at a time, or never if the clock cannot count so far.
-func (h *Host) timer(op Op, from time.Duration, nanoseconds uint64) uint32 {
+func (h *Host) timer(op Op, from time.Duration, ns uint64) uint32 {
 	c := h.begin(op, 0)
 	defer h.end(&c)
-	c.Arg = nanoseconds
+	c.Arg = ns
 	p := h.newPollable()
 	p.at = never
-	if nanoseconds < uint64(never-max(from, 0)) {
-		p.at = from + time.Duration(nanoseconds)
+	if ns < uint64(never-max(from, 0)) {
+		p.at = from + time.Duration(ns)
 	}
 	return c.handle(h.add(p))
 }

@@ -140,7 +140,7 @@ func (f *flow) wakes() (d time.Duration, arrival <-chan struct{}) {
 // wait waits as a blocking function does: until the stream is ready.
 func (f *flow) wait() {
 	for d, arrival := f.wakes(); d > 0; d, arrival = f.wakes() {
-		f.clock.pass(d, arrival, f.clock.interrupts.count())
+		f.clock.pass(d, arrival, f.clock.interrupts.n.Load())
 	}
 	f.waited = true
 }
@@ -153,10 +153,10 @@ const maxSpurious = 11
 // waits is set. If it never succeeds, the reason of the trap says what the stream does not do.
 func (f *flow) try(waits bool, fails string, attempt func() (ok bool)) {
 	for range maxSpurious + f.waitsLeft {
-		if attempt() {
+		switch {
+		case attempt():
 			return
-		}
-		if !waits {
+		case !waits:
 			f.spin()
 			return
 		}

@@ -14,6 +14,7 @@
 package host
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -38,9 +39,10 @@ type Host struct {
 
 	mu      sync.Mutex // guards the fields below, and the streams and pollables
 	clock   hostClock
-	table   map[uint32]any // *input, *stream, *pollable, *failure or terminal
-	most    int            // handles at once
-	last    uint32         // the handle given out last
+	table   map[uint32]resource
+	most    int       // handles at once
+	last    uint32    // the handle given out last
+	spare   *pollable // the one that was dropped last, to be used again
 	stdin   *source
 	stdio   [2]*sink
 	calls   int    // how many there were
@@ -49,10 +51,16 @@ type Host struct {
 	trap    *Trap // the first
 }
 
+// A resource is an *input, *stream, *pollable, *failure or terminal.
+type resource interface{ kind() string }
+
 type (
 	failure  struct{ text string } // wasi:io/error.error
 	terminal struct{}              // wasi:cli/terminal-output.terminal-output
 )
+
+func (*failure) kind() string { return "error" }
+func (terminal) kind() string { return "terminal-output" }
 
 // MaxHandle is the largest handle. Package native tells hosts apart by the bits above it.
 const MaxHandle = 1<<20 - 1
@@ -63,10 +71,9 @@ func New(o Options) *Host {
 	if o.Clock == nil {
 		o.Clock = wallClock{time.Now()}
 	}
-	if o.Keep == 0 {
-		o.Keep = 64
-	}
-	h := &Host{options: o, table: make(map[uint32]any), most: MaxHandle, counts: make(map[Op]uint64)}
+	o.Keep = cmp.Or(o.Keep, 64)
+	h := &Host{options: o, table: make(map[uint32]resource), most: MaxHandle}
+	h.counts = make(map[Op]uint64)
 	h.clock = hostClock{Clock: o.Clock, mu: &h.mu}
 	h.clock.interrupts.wakes = make(map[chan struct{}]bool)
 	h.SetStdin(Plan{}, strings.NewReader(""))
@@ -115,14 +122,14 @@ func (h *Host) Live() []string {
 	defer h.mu.Unlock()
 	var live []string
 	for _, handle := range slices.Sorted(maps.Keys(h.table)) {
-		live = append(live, fmt.Sprintf("%s(%d)", kindOf(h.table[handle]), handle))
+		live = append(live, fmt.Sprintf("%s(%d)", h.table[handle].kind(), handle))
 	}
 	return live
 }
 
 // add puts a resource into the table under the next free handle. Handles are not
 // used again soon, so that a use after a drop is seen for what it is.
-func (h *Host) add(r any) uint32 {
+func (h *Host) add(r resource) uint32 {
 	if len(h.table) >= h.most {
 		fail("the handle table is full: all %d handles are live", h.most)
 	}
@@ -138,31 +145,16 @@ func (h *Host) add(r any) uint32 {
 }
 
 // lookup returns the resource behind a handle, which must be of kind R.
-func lookup[R any](h *Host, handle uint32) R {
+func lookup[R resource](h *Host, handle uint32) R {
 	r, ok := h.table[handle]
 	if !ok {
 		fail("handle %d is unknown, or was dropped", handle)
 	}
 	typed, ok := r.(R)
 	if !ok {
-		fail("handle %d is of a resource %s, not %s", handle, kindOf(r), kindOf(typed))
+		fail("handle %d is of a resource %s, not %s", handle, r.kind(), typed.kind())
 	}
 	return typed
-}
-
-func kindOf(r any) string {
-	switch r.(type) {
-	case *input:
-		return "input-stream"
-	case *stream:
-		return "output-stream"
-	case *pollable:
-		return "pollable"
-	case *failure:
-		return "error"
-	default:
-		return "terminal-output"
-	}
 }
 
 // DebugString is error.to-debug-string.
@@ -175,18 +167,18 @@ func (h *Host) DebugString(handle uint32) string {
 }
 
 // DropError is [resource-drop]error.
-func (h *Host) DropError(handle uint32) { drop(h, OpDropError, handle, func(*failure) {}) }
+func (h *Host) DropError(handle uint32) { drop(h, OpDropError, handle, func(*Host, *failure) {}) }
 
 // drop removes a resource from the table, and then calls last, which may wait.
-func drop[R any](h *Host, op Op, handle uint32, last func(R)) {
+func drop[R resource](h *Host, op Op, handle uint32, last func(*Host, R)) {
 	c := h.begin(op, handle)
 	defer h.end(&c)
 	r := lookup[R](h, handle)
 	if p, ok := any(r).(interface{ live() int }); ok && p.live() > 0 {
-		fail("%s dropped while it has live pollables: %d", kindOf(r), p.live())
+		fail("%s dropped while it has live pollables: %d", r.kind(), p.live())
 	}
 	delete(h.table, handle)
-	last(r)
+	last(h, r)
 	c.done()
 }
 

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"sync"
@@ -20,6 +21,8 @@ type input struct {
 	parent
 }
 
+func (*input) kind() string { return "input-stream" }
+
 func (h *Host) newSource(p Plan, in io.Reader) *source {
 	s := &source{flow: h.newFlow(p), in: in}
 	if f, ok := in.(*Feed); ok {
@@ -38,11 +41,7 @@ func (h *Host) newSource(p Plan, in io.Reader) *source {
 // last read are left. It reports whether there are bytes. If not, the reader has ended or failed.
 func (s *source) look(n uint64) bool {
 	if len(s.ahead) == 0 && s.err == nil {
-		size := min(s.left, maxRead)
-		if n > 0 {
-			size = min(size, n)
-		}
-		p, m := make([]byte, size), 0
+		p, m := make([]byte, min(s.left, maxRead, cmp.Or(n, maxRead))), 0
 		for m == 0 && s.err == nil {
 			m, s.err = s.in.Read(p)
 		}
@@ -65,9 +64,7 @@ func (h *Host) NewInput(p Plan, in io.Reader) uint32 {
 const maxRead = 1 << 20
 
 // Read is input-stream.read. The bytes are those of a result [Done].
-func (h *Host) Read(handle uint32, n uint64) ([]byte, Result) {
-	return h.read(OpRead, handle, n)
-}
+func (h *Host) Read(handle uint32, n uint64) ([]byte, Result) { return h.read(OpRead, handle, n) }
 
 // BlockingRead is input-stream.blocking-read.
 func (h *Host) BlockingRead(handle uint32, n uint64) ([]byte, Result) {
@@ -169,7 +166,7 @@ func (h *Host) SubscribeInput(handle uint32) uint32 {
 }
 
 // DropInput is [resource-drop]input-stream.
-func (h *Host) DropInput(handle uint32) { drop(h, OpDropInput, handle, func(*input) {}) }
+func (h *Host) DropInput(handle uint32) { drop(h, OpDropInput, handle, func(*Host, *input) {}) }
 
 // A Feed reads from a reader that may block, such as a terminal. It does so in a goroutine of its
 // own, and not before the guest wants bytes, so the guest can wait for bytes and a time at once.

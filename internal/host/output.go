@@ -29,6 +29,8 @@ type stream struct {
 	epoch  uint64
 }
 
+func (*stream) kind() string { return "output-stream" }
+
 func (h *Host) newSink(p Plan, out io.Writer) *sink {
 	h.most = cmp.Or(p.Handles, h.most)
 	return &sink{flow: h.newFlow(p), out: out}
@@ -46,7 +48,6 @@ func (h *Host) CheckWrite(handle uint32) Result {
 	c := h.begin(OpCheckWrite, handle)
 	defer h.end(&c)
 	s := lookup[*stream](h, handle)
-	s.permit = 0
 	permit, fault := s.ask(false)
 	s.permit, s.epoch = permit, s.sink.epoch
 	return h.result(&c, Result{Permit, permit}, fault)
@@ -148,29 +149,16 @@ func (h *Host) Subscribe(handle uint32) uint32 {
 	return c.handle(h.add(h.newPollable().watch(&s.flow, &s.parent)))
 }
 
-// DropStream is [resource-drop]output-stream.
+// DropStream is [resource-drop]output-stream. It may wait until what was written has been taken.
 func (h *Host) DropStream(handle uint32) {
-	drop(h, OpDropStream, handle, func(s *stream) {
-		if s.DropWaits {
-			s.drain()
+	drop(h, OpDropStream, handle, func(_ *Host, s *stream) {
+		for range maxSpurious + s.waitsLeft {
+			if !s.DropWaits || !s.untaken || s.over() || s.grant() > 0 {
+				return
+			}
+			s.wait()
 		}
 	})
-}
-
-// drain waits until what was written to the sink has been taken.
-func (s *sink) drain() {
-	for range maxSpurious + s.waitsLeft {
-		if !s.untaken || s.over() || s.grant() > 0 {
-			return
-		}
-		s.wait()
-	}
-}
-
-// reach counts a call that comes to a point, and returns the failure that the call reports.
-func (s *sink) reach(at string) *Fault {
-	s.strike(s.faultAt(at))
-	return s.report()
 }
 
 // strike makes the stream fail or close, unless f is nil. If it closes and f is not Lost, the
@@ -189,24 +177,15 @@ func (s *sink) strike(f *Fault) {
 
 // grant returns how many bytes are permitted now. It repeats a permit that nobody has used.
 func (s *sink) grant() uint64 {
-	if s.advance(); s.stalled() {
-		return 0
-	}
-	if s.flushing {
+	if s.advance(); s.flushing && !s.stalled() {
 		s.endFlush()
-		if s.over() {
-			return 0
-		}
+	}
+	if s.stalled() || s.over() {
+		return 0
 	}
 	n := s.offer()
 	s.untaken = s.untaken && n == 0
 	return n
-}
-
-// void takes back the permits given out.
-func (s *sink) void() {
-	s.epoch++
-	s.left = 0
 }
 
 // accept is a write that has a permit. It returns the failure that the call reports, or nil.
@@ -226,7 +205,8 @@ func (s *sink) accept(contents []byte) *Fault {
 		if len(s.held)+len(contents) > maxHeld {
 			fail("more than %d bytes written and not flushed", maxHeld)
 		}
-		s.hold(contents)
+		s.held = append(s.held, contents...)
+		s.cuts = append(s.cuts, len(s.held))
 	case s.HoldLine:
 		err = s.putLines(contents)
 	default:
@@ -236,17 +216,12 @@ func (s *sink) accept(contents []byte) *Fault {
 	return s.report()
 }
 
-// take counts n bytes that were written.
+// take counts n bytes that were written, and takes back the permits given out.
 func (s *sink) take(n uint64) {
-	s.void()
+	s.epoch++
+	s.left = 0
 	s.moved += n
 	s.untaken = s.untaken || n > 0
-}
-
-// hold keeps a piece until it is delivered.
-func (s *sink) hold(piece []byte) {
-	s.held = append(s.held, piece...)
-	s.cuts = append(s.cuts, len(s.held))
 }
 
 // maxLine is how many bytes of an incomplete line are held: what Rust's standard output holds.
@@ -289,10 +264,12 @@ func (s *sink) putPart(part []byte) {
 // startFlush begins a flush, unless one is under way. It returns the failure that the call
 // reports, or nil. Like Rust, it delivers a line that is held at once.
 func (s *sink) startFlush() *Fault {
-	if fault := s.reach(AtFlush); fault != nil || s.flushing {
+	s.strike(s.faultAt(AtFlush))
+	if fault := s.report(); fault != nil || s.flushing {
 		return fault
 	}
-	s.void()
+	s.epoch++
+	s.left = 0
 	if s.HoldLine && !s.Hold {
 		if fault := s.faultOf(s.deliver()); fault != nil {
 			s.strike(fault)
@@ -353,7 +330,8 @@ func (s *sink) faultOf(err error) *Fault {
 	if err == nil {
 		return nil
 	}
-	gone := errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, fs.ErrClosed)
+	gone := errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe) ||
+		errors.Is(err, fs.ErrClosed)
 	f := &Fault{Closed: gone, Text: err.Error()}
 	if s.WorksAgain {
 		f.Then = ThenWorks
@@ -365,7 +343,8 @@ func (s *sink) faultOf(err error) *Fault {
 // set, it waits until there is one or the other.
 func (s *sink) ask(waits bool) (n uint64, fault *Fault) {
 	s.try(waits, "permits nothing", func() bool {
-		if fault = s.reach(AtCheckWrite); fault == nil {
+		s.strike(s.faultAt(AtCheckWrite))
+		if fault = s.report(); fault == nil {
 			n = s.grant()
 		}
 		return fault != nil || n > 0

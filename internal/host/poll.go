@@ -12,13 +12,22 @@ type pollable struct {
 	since   uint64 // how many interrupts there were when it was made, or last ended a wait
 }
 
+func (*pollable) kind() string { return "pollable" }
+
 // A parent is a handle of a stream that may have pollables.
 type parent struct{ pollables int }
 
 func (p parent) live() int { return p.pollables }
 
+// newPollable does not allocate if one was dropped before, so a guest may wait a million times.
 func (h *Host) newPollable() *pollable {
-	return &pollable{clock: &h.clock, since: h.clock.interrupts.count()}
+	p := h.spare
+	if p == nil {
+		p = new(pollable)
+	}
+	h.spare = nil
+	*p = pollable{clock: &h.clock, since: h.clock.interrupts.n.Load()}
+	return p
 }
 
 // watch makes p a pollable of a stream.
@@ -28,25 +37,18 @@ func (p *pollable) watch(f *flow, handle *parent) *pollable {
 	return p
 }
 
-// left returns how long until the pollable is ready; 0 or less: it is.
-func (p *pollable) left() time.Duration {
+// wakes returns how long until the pollable wakes a call that waits on it, 0 or less if it is
+// ready, and the arrival that may do so earlier, if any.
+func (p *pollable) wakes() (d time.Duration, arrival <-chan struct{}) {
 	switch {
 	case p.latched || p.flow != nil && p.flow.Premature:
-		return 0
+		return 0, nil
 	case p.flow != nil:
-		return p.flow.remaining()
-	case p.at == never:
-		return never
-	}
-	return p.at - p.clock.Now()
-}
-
-// wakes returns how long until the pollable wakes a call that waits on it. See [flow.wakes].
-func (p *pollable) wakes() (d time.Duration, arrival <-chan struct{}) {
-	if d = p.left(); d > 0 && p.flow != nil {
 		return p.flow.wakes()
+	case p.at == never:
+		return never, nil
 	}
-	return d, nil
+	return p.at - p.clock.Now(), nil
 }
 
 // tell notes that the guest was told that the pollable is ready.
@@ -64,8 +66,8 @@ func (h *Host) Ready(handle uint32) bool {
 	c := h.begin(OpReady, handle)
 	defer h.end(&c)
 	p := lookup[*pollable](h, handle)
-	switch {
-	case p.left() <= 0 && (p.flow == nil || !p.flow.NeverReady):
+	switch d, _ := p.wakes(); {
+	case d <= 0 && (p.flow == nil || !p.flow.NeverReady):
 		p.tell()
 		c.Value = 1
 	case p.flow != nil:
@@ -88,7 +90,7 @@ func (h *Host) Block(handle uint32) {
 		}
 		since := p.since
 		h.clock.pass(d, arrival, since)
-		if n := h.clock.interrupts.count(); n != since {
+		if n := h.clock.interrupts.n.Load(); n != since {
 			p.since = n
 			break
 		}
@@ -126,15 +128,16 @@ func (h *Host) Poll(handles []uint32) (ready []uint32) {
 			c.done()
 			return ready
 		}
-		h.clock.pass(first, arrival, h.clock.interrupts.count())
+		h.clock.pass(first, arrival, h.clock.interrupts.n.Load())
 	}
 }
 
 // DropPollable is [resource-drop]pollable.
 func (h *Host) DropPollable(handle uint32) {
-	drop(h, OpDropPollable, handle, func(p *pollable) {
+	drop(h, OpDropPollable, handle, func(h *Host, p *pollable) {
 		if p.parent != nil {
 			p.parent.pollables--
 		}
+		h.spare = p
 	})
 }

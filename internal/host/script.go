@@ -38,25 +38,22 @@ type planned struct {
 }
 
 func (s *planned) Permit(accepted uint64) uint64 {
-	n := uint64(1 << 20)
-	if p := s.plan.Permits; len(p) > 0 {
-		n = p[s.permits%len(p)]
-		s.permits++
-	}
+	n := next(s.plan.Permits, &s.permits, 1<<20)
 	if c := s.plan.Capacity; c > accepted { // else Fault has said that it is reached, or will
 		n = min(n, c-accepted)
 	}
 	return n
 }
 
-func (s *planned) FlushWaits() int {
-	p := s.plan.FlushWaits
-	if len(p) == 0 {
-		return 0
+func (s *planned) FlushWaits() int { return next(s.plan.FlushWaits, &s.flushes, 0) }
+
+// next returns the next of some answers, or otherwise if there are none.
+func next[T any](answers []T, given *int, otherwise T) T {
+	if len(answers) == 0 {
+		return otherwise
 	}
-	n := p[s.flushes%len(p)]
-	s.flushes++
-	return n
+	*given++
+	return answers[(*given-1)%len(answers)]
 }
 
 func (s *planned) Fault(at string, call int, accepted uint64) *Fault {

@@ -235,13 +235,11 @@ type Trap struct {
 // Hangs reports whether the guest did what would never end.
 func (t *Trap) Hangs() bool { return t.Reason == hangs || strings.HasPrefix(t.Reason, spins) }
 
-// tail is how many calls the text of a trap shows.
-const tail = 16
-
+// Error returns the reason and the last 16 calls.
 func (t *Trap) Error() string {
 	var b strings.Builder
 	b.WriteString("wasi host: trap: " + t.Reason)
-	for _, c := range t.Calls[max(0, len(t.Calls)-tail):] {
+	for _, c := range t.Calls[max(0, len(t.Calls)-16):] {
 		b.WriteString("\n\t" + c.String())
 	}
 	return b.String()
@@ -269,9 +267,7 @@ func (h *Host) end(c *Call) {
 		defer panic(r)
 		if trap, ok := r.(*Trap); ok && trap.Calls == nil {
 			trap.Calls = h.remembered()
-			if h.trap == nil {
-				h.trap = trap
-			}
+			h.trap = cmp.Or(h.trap, trap)
 		}
 	}
 	if h.options.OnCall != nil {
