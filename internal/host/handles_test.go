@@ -3,7 +3,6 @@ package host
 import (
 	"io"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 )
@@ -19,11 +18,4 @@ func TestHandlesGoRound(t *testing.T) {
 	h.last = MaxHandle - 1
 	assert.EqualValues(t, MaxHandle, h.Subscribe(s))
 	assert.EqualValues(t, 2, h.Subscribe(s), "1 is the stream")
-}
-
-func TestWallClockSleeps(t *testing.T) {
-	c := wallClock{time.Now()}
-	before := c.Now()
-	c.Sleep(time.Nanosecond, nil, nil)
-	assert.Greater(t, c.Now(), before)
 }

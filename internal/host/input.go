@@ -215,9 +215,9 @@ func (f *Feed) Read(p []byte) (n int, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.bytes) == 0 {
-		return 0, f.err
+		err = f.err
 	}
 	n = copy(p, f.bytes)
 	f.bytes = f.bytes[n:]
-	return n, nil
+	return n, err
 }

@@ -81,40 +81,9 @@ var forbiddenInput = []struct {
 	call    string // the last one
 }{
 	{
-		name: "spinning on skip", host: "Wasmtime, files, where it never ends",
-		in: host.Plan{Permits: []uint64{0, 5}},
-		guest: func(_ *testing.T, r *reader) {
-			for {
-				r.Skip(r.in, 1)
-			}
-		},
-		reason: spins, call: "input-stream(2).skip(1) = trap",
-	},
-	{
 		name: "spinning on splice without bytes", host: "Wasmtime, files, where it never ends",
 		in: host.Plan{Permits: []uint64{0, 5}},
 		guest: func(_ *testing.T, r *reader) {
-			for {
-				r.Splice(r.s, r.in, 1)
-			}
-		},
-		reason: spins, call: "output-stream(1).splice(input-stream(2), 1) = trap",
-	},
-	{
-		name: "spinning on splice without a permit", host: "Wasmtime, files, where it never ends",
-		out: host.Plan{Permits: []uint64{0, 5}},
-		guest: func(_ *testing.T, r *reader) {
-			for {
-				r.Splice(r.s, r.in, 1)
-			}
-		},
-		reason: spins, call: "output-stream(1).splice(input-stream(2), 1) = trap",
-	},
-	{
-		name: "spinning on splice though the output was waited for at first", host: "Wasmtime, files, where it never ends",
-		in: host.Plan{Permits: []uint64{0, 5}},
-		guest: func(_ *testing.T, r *reader) {
-			r.wait()
 			for {
 				r.Splice(r.s, r.in, 1)
 			}
@@ -131,18 +100,6 @@ var forbiddenInput = []struct {
 			}
 		},
 		reason: spins, call: "input-stream(2).skip(0) = trap",
-	},
-	{
-		name: "blocking-splice whose source loses its wake-up", host: "Wasmtime 21 and 22, where it never ends",
-		in:     lossy,
-		guest:  func(_ *testing.T, r *reader) { r.BlockingSplice(r.s, r.in, 1) },
-		reason: hangs, call: "output-stream(1).blocking-splice(input-stream(2), 1) = trap",
-	},
-	{
-		name: "blocking-splice from a stream that is ready and has no bytes", host: "every host, where it never ends",
-		in:     host.Plan{Permits: []uint64{0}},
-		guest:  func(_ *testing.T, r *reader) { r.BlockingSplice(r.s, r.in, 1) },
-		reason: "the stream is ready but has no bytes", call: "output-stream(1).blocking-splice(input-stream(2), 1) = trap",
 	},
 	{
 		name: "write on the permit from before a splice", host: "Wasmtime 48, TCP",
@@ -173,15 +130,6 @@ var forbiddenInput = []struct {
 		reason: "write of 1 bytes without a permit: check-write must come right before it", call: "output-stream(1).write(1) = trap",
 	},
 	{
-		name: "write on the permit from before a blocking-splice", host: "Wasmtime 48, TCP",
-		guest: func(t *testing.T, r *reader) {
-			r.permit(t, 1<<20)
-			require.Equal(t, moves(1), r.BlockingSplice(r.s, r.in, 1))
-			r.Write(r.s, []byte("x"))
-		},
-		reason: "write of 1 bytes without a permit: check-write must come right before it", call: "output-stream(1).write(1) = trap",
-	},
-	{
 		name: "write on a permit that another handle's splice has voided", host: "Wasmtime, AsyncStdoutStream",
 		guest: func(t *testing.T, r *reader) {
 			other := r.SameSink(r.s)
@@ -190,14 +138,6 @@ var forbiddenInput = []struct {
 			r.Write(r.s, []byte("x"))
 		},
 		reason: "write of 1 bytes on a permit that a write or flush in between has used up", call: "output-stream(1).write(1) = trap",
-	},
-	{
-		name: "splice to a dropped stream", host: "every host: the component model",
-		guest: func(_ *testing.T, r *reader) {
-			r.DropStream(r.s)
-			r.Splice(r.s, r.in, 0)
-		},
-		reason: "handle 1 is unknown, or was dropped", call: "output-stream(1).splice(input-stream(2), 0) = trap",
 	},
 	{
 		name: "splice of nothing from a dropped stream", host: "every host: the component model",
@@ -219,12 +159,7 @@ func TestForbiddenOfInput(t *testing.T) {
 	for _, c := range forbiddenInput {
 		t.Run(c.name, func(t *testing.T) {
 			r := newReader(c.out, c.in, strings.NewReader("content"))
-			assert.NotEmpty(t, c.host, "a trap of the model has a host behind it")
-			trap := trapOf(t, func() { c.guest(t, r) })
-			assert.Equal(t, c.reason, trap.Reason)
-			require.NotEmpty(t, trap.Calls)
-			assert.Equal(t, c.call, trap.Calls[len(trap.Calls)-1].String())
-			assert.Same(t, trap, r.Trapped())
+			mustTrap(t, r.Host, c.host, c.reason, c.call, func() { c.guest(t, r) })
 		})
 	}
 	for name, op := range inputOps {
@@ -558,47 +493,6 @@ func TestReaderThatPanics(t *testing.T) {
 	assert.Nil(t, r.Trapped())
 }
 
-func TestPlannedFaultsOfInput(t *testing.T) {
-	for name, op := range inputOps {
-		for _, c := range []struct {
-			fault host.Fault
-			rest  string // to be read then; without it the stream is closed
-		}{
-			{host.Fault{Text: "oops"}, ""},
-			{host.Fault{Text: "oops", Then: host.ThenWorks}, "ntent"}, // no byte was lost
-			{host.Fault{Closed: true}, ""},
-			{host.Fault{Closed: true, Then: host.ThenWorks}, "ntent"},
-		} {
-			c.fault.At, c.fault.Call = host.AtRead, 2
-			r := newText(host.Plan{Faults: []host.Fault{c.fault}}, "content")
-			r.read(t, 2, "co")
-			if result := op(r); c.fault.Closed {
-				assert.Equal(t, closed, result, name)
-			} else {
-				assert.Equal(t, "oops", textOf(t, r.guest, result), name)
-			}
-			if c.rest != "" {
-				r.read(t, 9, c.rest)
-			}
-			assert.Equal(t, closed, op(r), name)
-			r.put(t, "the output still works")
-		}
-	}
-}
-
-func TestFaultOfInputAfterSoManyBytes(t *testing.T) {
-	r := newText(host.Plan{Faults: []host.Fault{
-		{At: host.AtRead, Call: 2, Bytes: 100}, // never: too few bytes by then
-		{At: host.AtWrite},                     // never: it is for output
-		{At: host.AtRead, Bytes: 5, Text: "at byte 5"},
-	}}, "content")
-	r.read(t, 2, "co")
-	assert.Equal(t, moves(2), r.Skip(r.in, 2))
-	r.splice(t, 1, 1)
-	assert.Equal(t, "at byte 5", textOf(t, r.guest, r.Skip(r.in, 1)))
-	assert.Equal(t, "e", r.out.String())
-}
-
 // A guest that asks for much does not use up the memory of its host.
 func TestReadsAreBounded(t *testing.T) {
 	content := bytes.Repeat([]byte("0123456789abcdef"), 3<<16)
@@ -610,18 +504,6 @@ func TestReadsAreBounded(t *testing.T) {
 	r.splice(t, 1<<64-1, 1<<20)
 	assert.True(t, string(content[2<<20:]) == r.out.String())
 	assert.Equal(t, closed, r.Skip(r.in, 1))
-}
-
-func TestSkip(t *testing.T) {
-	r := newText(host.Plan{Permits: []uint64{3, 0, 9}}, "abcdefgh")
-	assert.Equal(t, moves(2), r.Skip(r.in, 2))
-	assert.Equal(t, moves(1), r.Skip(r.in, 100))
-	assert.Equal(t, moves(0), r.Skip(r.in, 100))
-	r.waitForInput()
-	assert.Equal(t, moves(2), r.Skip(r.in, 2))
-	r.read(t, 1, "f")
-	assert.Equal(t, moves(2), r.Skip(r.in, 100))
-	assert.Equal(t, closed, r.Skip(r.in, 100))
 }
 
 func TestBlockingReadAndSkip(t *testing.T) {
@@ -893,15 +775,6 @@ func TestSpliceLosesBytesIfTheWriteFails(t *testing.T) {
 	}
 }
 
-// The capacity of the output counts what was moved.
-func TestSpliceToAStreamThatFills(t *testing.T) {
-	r := newReader(host.Plan{Capacity: 5}, host.Plan{}, strings.NewReader("content"))
-	r.splice(t, 9, 5)
-	assert.Equal(t, closed, r.Splice(r.s, r.in, 9))
-	assert.Equal(t, "conte", r.out.String())
-	r.read(t, 9, "nt")
-}
-
 func TestBlockingSplice(t *testing.T) {
 	slow := func(permits ...uint64) host.Plan {
 		return host.Plan{Permits: permits, Delay: time.Second}
@@ -981,30 +854,6 @@ func TestStandardInput(t *testing.T) {
 	p, _ = h.BlockingRead(c, 9)
 	assert.Equal(t, "ree", string(p))
 	assert.Equal(t, []string{fmt.Sprintf("input-stream(%d)", c)}, h.Live())
-}
-
-func TestCallTaken(t *testing.T) {
-	for _, c := range []struct {
-		call host.Call
-		want uint64
-	}{
-		{host.Call{Op: host.OpSplice, Arg: 100, Result: host.Permit, Value: 7}, 7},
-		{host.Call{Op: host.OpBlockingSplice, Arg: 100, Result: host.Permit, Value: 100}, 100},
-		{host.Call{Op: host.OpSplice, Arg: 100, Result: host.Permit}, 0},
-		{host.Call{Op: host.OpSplice, Arg: 100, Result: host.Closed}, 0},
-		{host.Call{Op: host.OpBlockingSplice, Arg: 100, Result: host.LastOperationFailed, Value: 3}, 0},
-		{host.Call{Op: host.OpSplice, Arg: 100}, 0}, // a trap
-		{host.Call{Op: host.OpWrite, Arg: 7, Result: host.Done}, 7},
-		{host.Call{Op: host.OpWriteZeroes, Arg: 7, Result: host.Done}, 7},
-		{host.Call{Op: host.OpBlockingWriteAndFlush, Arg: 7, Result: host.Done}, 7},
-		{host.Call{Op: host.OpBlockingWriteZeroesAndFlush, Arg: 7, Result: host.Done}, 7},
-		{host.Call{Op: host.OpWrite, Arg: 7, Result: host.LastOperationFailed, Value: 3}, 0},
-		{host.Call{Op: host.OpCheckWrite, Result: host.Permit, Value: 7}, 0},
-		{host.Call{Op: host.OpSkip, Arg: 7, Result: host.Permit, Value: 7}, 0},
-		{host.Call{Op: host.OpRead, Arg: 7, Result: host.Done}, 0},
-	} {
-		assert.Equal(t, c.want, c.call.Taken(), c.call.String())
-	}
 }
 
 // Many goroutines on one standard input, each with a handle of its own.

@@ -237,12 +237,11 @@ func (t *Trap) Hangs() bool { return t.Reason == hangs || strings.HasPrefix(t.Re
 
 // Error returns the reason and the last 16 calls.
 func (t *Trap) Error() string {
-	var b strings.Builder
-	b.WriteString("wasi host: trap: " + t.Reason)
+	text := "wasi host: trap: " + t.Reason
 	for _, c := range t.Calls[max(0, len(t.Calls)-16):] {
-		b.WriteString("\n\t" + c.String())
+		text += "\n\t" + c.String()
 	}
-	return b.String()
+	return text
 }
 
 // begin begins a call: it takes the lock and notes the time. Every function that a guest can

@@ -45,6 +45,14 @@ func (g *guest) permit(t *testing.T, n uint64) {
 	require.Equal(t, host.Result{Kind: host.Permit, Value: n}, g.CheckWrite(g.s))
 }
 
+// lines returns the calls so far.
+func (g *guest) lines() (lines []string) {
+	for _, c := range g.Calls() {
+		lines = append(lines, c.String())
+	}
+	return lines
+}
+
 // trapOf returns the trap that f ends in.
 func trapOf(t *testing.T, f func()) (trap *host.Trap) {
 	t.Helper()
@@ -87,10 +95,6 @@ func TestBindings(t *testing.T) {
 	p.ResourceDrop()
 	s.ResourceDrop()
 	assert.Equal(t, "hello", g.out.String())
-	var calls []string
-	for _, c := range g.Calls() {
-		calls = append(calls, c.String())
-	}
 	assert.Equal(t, []string{
 		"output-stream(1).check-write = 5",
 		"output-stream(1).write(5)",
@@ -100,7 +104,7 @@ func TestBindings(t *testing.T) {
 		"pollable(2).block",
 		"pollable(2).drop",
 		"output-stream(1).drop",
-	}, calls)
+	}, g.lines())
 }
 
 func TestBindingsPassErrorsOn(t *testing.T) {
@@ -140,10 +144,6 @@ func TestBindingsOfInput(t *testing.T) {
 	in.ResourceDrop()
 	s.ResourceDrop()
 	assert.Equal(t, "tent", g.out.String())
-	var calls []string
-	for _, c := range g.Calls() {
-		calls = append(calls, c.String())
-	}
 	assert.Equal(t, []string{
 		"input-stream(2).skip(3) = 3",
 		"input-stream(2).subscribe = pollable(3)",
@@ -153,7 +153,7 @@ func TestBindingsOfInput(t *testing.T) {
 		"output-stream(1).splice(input-stream(2), 100) = 4",
 		"input-stream(2).drop",
 		"output-stream(1).drop",
-	}, calls)
+	}, g.lines())
 	assert.Empty(t, g.Live())
 }
 
