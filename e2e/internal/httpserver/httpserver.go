@@ -16,7 +16,7 @@ import (
 )
 
 // limit is how long a server may take to listen.
-const limit = 3 * time.Minute // wash compiles first
+var limit = 3 * time.Minute // wash compiles first
 
 // A Server is a running host that serves a component.
 type Server struct {
@@ -24,7 +24,7 @@ type Server struct {
 	PID   int
 	Lines chan string // lines of output; closed when the server ends
 
-	command *exec.Cmd
+	ended chan struct{} // closed when the process has ended
 }
 
 // Wasmtime serves a component with the command wasmtime, on an unused port.
@@ -51,18 +51,27 @@ func Start(address, listening string, command ...string) (*Server, error) {
 	cmd.Env = append(os.Environ(),
 		"RUST_BACKTRACE=0", // Wasmtime would put stacks into the texts of errors
 		"GUEST_DIR=/")      // for setup.mjs, if it is loaded
-	stderr, err := cmd.StderrPipe()
+	output, write, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
-	cmd.Stdout = cmd.Stderr
-	if err := cmd.Start(); err != nil {
+	cmd.Stdout, cmd.Stderr = write, write
+	err = cmd.Start()
+	write.Close()
+	if err != nil {
+		output.Close()
 		return nil, err
 	}
-	s := &Server{"http://" + address, cmd.Process.Pid, make(chan string, 100_000), cmd}
+	s := &Server{"http://" + address, cmd.Process.Pid, make(chan string, 100_000), make(chan struct{})}
+	go func() {
+		defer close(s.ended)
+		cmd.Wait()
+		s.kill() // its children, which hold the pipe
+	}()
 	go func() {
 		defer close(s.Lines)
-		for in := bufio.NewScanner(stderr); in.Scan(); {
+		defer output.Close()
+		for in := bufio.NewScanner(output); in.Scan(); {
 			line := whoWrites.ReplaceAllString(in.Text(), "")
 			if !strings.HasPrefix(line, "error: hyper::Error(") {
 				s.Lines <- line
@@ -73,13 +82,13 @@ func Start(address, listening string, command ...string) (*Server, error) {
 	for timeout := time.After(limit); err == nil; {
 		select {
 		case line, ok := <-s.Lines:
-			if ok && strings.Contains(line, listening) {
+			switch {
+			case !ok:
+				err = fmt.Errorf("the server has ended: %s", strings.Join(printed, " "))
+			case strings.Contains(line, listening):
 				return s, nil
 			}
 			printed = append(printed, line)
-			if !ok {
-				err = fmt.Errorf("the server has ended: %s", strings.Join(printed, " "))
-			}
 		case <-timeout:
 			err = fmt.Errorf("the server does not listen after %v: %s", limit, strings.Join(printed, " "))
 		}
@@ -90,11 +99,14 @@ func Start(address, listening string, command ...string) (*Server, error) {
 
 // Stop ends the server, and waits until it has ended. Lines that were not received are lost.
 func (s *Server) Stop() {
-	syscall.Kill(-s.PID, syscall.SIGKILL)
+	s.kill()
 	for range s.Lines {
 	}
-	s.command.Wait()
+	<-s.ended
 }
+
+// kill ends the server and the processes that it has started.
+func (s *Server) kill() { syscall.Kill(-s.PID, syscall.SIGKILL) }
 
 // whoWrites matches the prefix by which Wasmtime says which instance writes a line. If several
 // instances write at once, the first line may have several prefixes.
