@@ -99,7 +99,11 @@ func Start(address, listening string, command ...string) (*Server, error) {
 
 // Stop ends the server, and waits until it has ended. Lines that were not received are lost.
 func (s *Server) Stop() {
-	s.kill()
+	select {
+	case <-s.ended: // another process may have its number by now
+	default:
+		s.kill()
+	}
 	for range s.Lines {
 	}
 	<-s.ended
