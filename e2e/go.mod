@@ -2,6 +2,9 @@ module github.com/wasio-dev/wasio/e2e
 
 go 1.26.0
 
+// The newest Go release, which builds the guests and TinyGo, and with which .ci/run tests.
+toolchain go1.27.3
+
 replace github.com/wasio-dev/wasio => ../
 
 require (
