@@ -93,6 +93,8 @@ func rows(t *testing.T) []*row {
 		&row{pkg: casesGuest, args: a("fatal", "100"), fails: true},
 		&row{pkg: casesGuest, args: a("fail", "5000"), setup: failsMidway},
 		&row{pkg: casesGuest, args: a("failures", "10000"), setup: alwaysFails},
+		&row{pkg: casesGuest, args: a("stopped", "300"), setup: stopsReading},
+		&row{pkg: casesGuest, args: a("fair", "600"), setup: isFair},
 		&row{pkg: fileGuest, args: a("written", "100000000"), only: component.TinyGo, dir: true, setup: writesFile},
 		&row{pkg: oldGuest},
 		&row{pkg: casesGuest, args: a("waits", "10000"), setup: waits},
@@ -167,6 +169,8 @@ const (
 	unnoticed = "no error ⁴"
 	noDefer   = "no defer ⁶"
 	heldBack  = "9854 of 10000 ⁷"
+	hostWaits = "host waits ⁸"
+	noReader  = "no reader"
 )
 
 // run runs the guest and returns the text of its cell.

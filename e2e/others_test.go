@@ -32,7 +32,7 @@ func requireOthers(t *testing.T) {
 // They show how a host takes, flushes and fails; the other rows would repeat that.
 func TestOtherHosts(t *testing.T) {
 	t.Parallel()
-	telling := []string{"copied", "both", "panic", "fatal", "fail", "failures", "waits"}
+	telling := []string{"copied", "both", "panic", "fatal", "fail", "failures", "stopped", "fair", "waits"}
 	m := &matrix{name: "other hosts", hosts: others, cells: make(map[cell]string)}
 	for _, r := range rows(t) {
 		if r.pkg == casesGuest && slices.Contains(telling, r.args[0]) {
@@ -62,7 +62,8 @@ func TestOtherHosts(t *testing.T) {
 	}
 }
 
-// TestOtherServers serves a body of each example on these hosts, and hangs up on them.
+// TestOtherServers serves a body of each example on these hosts, hangs up on them, and stops
+// reading until a deadline ends the body.
 func TestOtherServers(t *testing.T) {
 	t.Parallel()
 	for _, server := range []struct {
@@ -96,6 +97,9 @@ func TestOtherServers(t *testing.T) {
 					require.NoError(t, response.Body.Close())
 					for !strings.Contains(s.line(t), "the host takes no more") {
 					}
+					s.get(t, server.endless)
+					for !strings.Contains(s.line(t), "the client does not read") {
+					}
 					server.check(t, s)
 				})
 			}
@@ -106,7 +110,7 @@ func TestOtherServers(t *testing.T) {
 // TestWashService runs a command as a service of wash, which inherits the standard output.
 func TestWashService(t *testing.T) {
 	t.Parallel()
-	for _, toolchain := range []component.Toolchain{component.Componentize, component.TinyGo} {
+	for _, toolchain := range component.Toolchains {
 		t.Run(string(toolchain), func(t *testing.T) {
 			requireTools(t, toolchain)
 			requireOthers(t)

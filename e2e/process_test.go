@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,9 +17,13 @@ type stdoutMode struct {
 	File string // if not empty, standard output is this file
 	Late bool   // the pipe is read after the process has ended
 	Stop *int   // if not nil, the pipe is closed after this many bytes
+	Last bool   // the pipe is read once the process has written to standard error, or after patience
 
 	Discard bool // the output is thrown away
 }
+
+// patience is how long a reader waits that does not read.
+const patience = 5 * time.Second
 
 // A process is a task to run with a time limit.
 type process struct {
@@ -41,6 +44,21 @@ type result struct {
 	exit           int
 	stdout, stderr []byte
 	cpu            time.Duration // of processors
+	impatient      bool          // whether the reader of standard output has waited for all of its patience
+}
+
+// A report collects what a process writes to standard error.
+type report struct {
+	text  []byte
+	begun chan struct{} // closed at the first byte
+}
+
+func (r *report) Write(p []byte) (int, error) {
+	if len(r.text) == 0 {
+		close(r.begun)
+	}
+	r.text = append(r.text, p...)
+	return len(p), nil
 }
 
 // run runs the process, which starts as a copy of the test binary. If the time limit expires,
@@ -53,7 +71,7 @@ func (p *process) run() (*result, error) {
 	command.Env = append(command.Env, p.env...)
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	command.Stdin = p.stdin
-	var stderr bytes.Buffer
+	stderr := report{begun: make(chan struct{})}
 	command.Stderr = &stderr
 
 	stdout, err := p.stdout.open()
@@ -61,7 +79,7 @@ func (p *process) run() (*result, error) {
 		return nil, err
 	}
 	command.Stdout = stdout.write
-	stdout.start()
+	stdout.start(stderr.begun)
 	err = command.Start()
 	stdout.write.Close()
 	if err != nil {
@@ -77,7 +95,7 @@ func (p *process) run() (*result, error) {
 	inTime := term.Stop()
 
 	state := command.ProcessState
-	r := &result{state.ExitCode(), stdout.finish(), stderr.Bytes(), state.UserTime() + state.SystemTime()}
+	r := &result{state.ExitCode(), stdout.finish(), stderr.text, state.UserTime() + state.SystemTime(), stdout.impatient}
 	if !inTime {
 		message := fmt.Sprintf("killed after %v\nstdout: %s\nstderr: %s", p.limit, tail(r.stdout), tail(r.stderr))
 		if p.trace != nil {
@@ -96,6 +114,7 @@ type capture struct {
 	stdoutMode
 	read, write *os.File
 	done        chan []byte
+	impatient   bool // set before done is sent to
 }
 
 // open opens the file or pipe for a standard output.
@@ -111,9 +130,18 @@ func (m stdoutMode) open() (c *capture, err error) {
 
 // start starts to read the pipe, unless c.Late is set. If nothing is to be read, it closes the
 // pipe.
-func (c *capture) start() {
+func (c *capture) start(reported <-chan struct{}) {
 	switch {
 	case c.read == nil || c.Late:
+	case c.Last:
+		go func() {
+			select {
+			case <-reported:
+			case <-time.After(patience):
+				c.impatient = true
+			}
+			c.readPipe()
+		}()
 	case c.Stop != nil && *c.Stop == 0:
 		c.readPipe()
 	default:

@@ -34,7 +34,8 @@ var cases = map[string]func(n int){
 	"failures": failures,
 	"waits":    waits,
 	"hang":     hang,
-	"deadline": deadline,
+	"deadline": func(n int) { deadline(n, 20_000) },
+	"stopped":  func(n int) { deadline(n, 300_000) },
 	"writer":   writer,
 	"linemode": lineMode,
 	"bufio":    throughBufio,
@@ -268,9 +269,9 @@ func hang(int) {
 	}
 }
 
-// deadline writes 20,000 bytes with a deadline of n milliseconds, then the rest without one.
-func deadline(n int) {
-	w, p := wasio.Stdout(), pattern(20_000)
+// deadline writes size bytes with a deadline of n milliseconds, then the rest without one.
+func deadline(n, size int) {
+	w, p := wasio.Stdout(), pattern(size)
 	w.SetWriteDeadline(time.Now().Add(time.Duration(n) * time.Millisecond))
 	wrote, err := w.Write(p)
 	var timeout interface{ Timeout() bool }
