@@ -101,12 +101,7 @@ func buildUncached(pkg string, toolchain component.Toolchain) (*guest, error) {
 
 // prepare compiles the component for the hosts.
 func (g *guest) prepare() error {
-	g.compiled = g.wasm + ".compiled"
-	p := process{task: task{Compile: &self.Compile{From: g.wasm, To: g.compiled}}, limit: 5 * time.Minute}
-	if r, err := p.run(); err != nil || r.exit != 0 {
-		return fmt.Errorf("wasmtime compile: %w: %s", err, r.stderr)
-	}
-	if _, err := compileFor(wasmtime48, g.wasm); err != nil {
+	if err := g.compile(); err != nil {
 		return err
 	}
 	// The command jco run transpiles the component, writes a script and runs it with
@@ -115,6 +110,17 @@ func (g *guest) prepare() error {
 	transpiled := filepath.Join(filepath.Dir(g.wasm), "jco")
 	g.script = filepath.Join(transpiled, "_run.js")
 	return component.Command("", nil, "node", jcoScript, "run", "--jco-dir", transpiled, "--jco-import", "setup.mjs", g.wasm)
+}
+
+// compile is prepare without jco.
+func (g *guest) compile() error {
+	g.compiled = g.wasm + ".compiled"
+	p := process{task: task{Compile: &self.Compile{From: g.wasm, To: g.compiled}}, limit: 5 * time.Minute}
+	if r, err := p.run(); err != nil || r.exit != 0 {
+		return fmt.Errorf("wasmtime compile: %w: %s", err, r.stderr)
+	}
+	_, err := compileFor(wasmtime48, g.wasm)
+	return err
 }
 
 // compileFor compiles a component for a command wasmtime, once per run of the tests, since it

@@ -164,6 +164,7 @@ func TestModelTinyGoWaitsInThreeCalls(t *testing.T) {
 
 // A program that uses neither Stdout nor Stderr of wasio imports nothing of terminals.
 func TestImportsOfTerminals(t *testing.T) {
+	t.Parallel()
 	for _, toolchain := range []component.Toolchain{component.TinyGo, component.Go} {
 		t.Run(string(toolchain), func(t *testing.T) {
 			own := modelGuest(t, "./guests/ownstream", toolchain)

@@ -87,6 +87,7 @@ func runP3(t *testing.T, wasm string, stdout stdoutMode, args ...string) *result
 
 // TestP3Command runs commands of WASI 0.3.
 func TestP3Command(t *testing.T) {
+	t.Parallel()
 	eachP3(t, func(t *testing.T, toolchain component.Toolchain) {
 		example := buildP3(t, toolchain, "app", p3Command, ".")
 		wasm := buildP3(t, toolchain, "app", "", "./guests/p3command")

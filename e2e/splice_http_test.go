@@ -33,6 +33,7 @@ func noise(size int) []byte {
 // TestSpliceHTTP echoes the bodies of requests, and sends files, by Splice, with the server of
 // the benchmark.
 func TestSpliceHTTP(t *testing.T) {
+	t.Parallel()
 	for _, toolchain := range []component.Toolchain{component.TinyGo, component.Componentize} {
 		t.Run(string(toolchain), func(t *testing.T) {
 			requireTools(t, toolchain)

@@ -27,15 +27,18 @@ func buildSpliceUncached(_ string, toolchain component.Toolchain) (*guest, error
 	const wit = spliceGuest + "/wit"
 	g := &guest{wasm: tempPath("splice.wasm")}
 	var err error
-	if toolchain == component.Componentize {
+	switch toolchain {
+	case component.TinyGo:
+		g.wasm, err = buildComponent(spliceGuest, toolchain)
+	case component.Componentize:
 		err = component.BuildApp(wit, "", spliceGuest, g.wasm, "-tags=files")
-	} else {
+	default:
 		err = component.BuildWIT(wit, toolchain, "", spliceGuest, g.wasm)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return g, g.prepare()
+	return g, g.compile() // jco has no splice
 }
 
 // A pieceReader returns a few bytes at a time, seldom as many as the last time.
@@ -92,6 +95,7 @@ type spliceCell struct {
 
 // TestSplice moves bytes with Splice in all ways on all hosts that are Wasmtime.
 func TestSplice(t *testing.T) {
+	t.Parallel()
 	for _, toolchain := range component.Toolchains {
 		t.Run(string(toolchain), func(t *testing.T) {
 			requireTools(t, toolchain)

@@ -44,6 +44,7 @@ func TestIssue8781(t *testing.T) {
 			require.NoError(t, err)
 			compiled := g.wasm + ".wasmtime21"
 			require.NoError(t, component.Command("", nil, host, "compile", g.wasm, compiled))
+			t.Parallel()
 			run := func(way string, threads int, limit time.Duration) (*result, error) {
 				exec := []string{host, "--threads", fmt.Sprint(threads), compiled, way, fmt.Sprint(lines)}
 				if toolchain == component.Go { // which waits for the stream alone
