@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -31,6 +32,9 @@ func TestReadmeHosts(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, wheels)
 	for _, file := range wheels {
+		if filepath.Base(file) == "wasm-tools.txt" {
+			continue // no host; see TestReadmeToolchains
+		}
 		files[file] = `# The \D+ `
 	}
 	for file, before := range files {
@@ -50,4 +54,34 @@ func TestReadmeHosts(t *testing.T) {
 	for _, name := range named {
 		assert.Contains(t, tests, "\nfunc "+name[1]+"(", "README.md names a test that does not exist")
 	}
+}
+
+// READMEs name the releases of Go and TinyGo that are tested. On CI the tests run with these.
+func TestReadmeToolchains(t *testing.T) {
+	first := func(path, pattern string) string {
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		found := regexp.MustCompile(pattern).FindStringSubmatch(string(text))
+		require.NotNil(t, found, "%s has no %s", path, pattern)
+		return found[1]
+	}
+	oldest := first("../go.mod", `\ngo (\d+\.\d+)\.0\n`)
+	newest := first("go.mod", `\ntoolchain go(\d+\.\d+\.\d+)\n`)
+	tinygo := first("../.ci/tinygo", `home=.*/tinygo-(\d+\.\d+\.\d+)\n`)
+	tools := first("hosts/wheels/wasm-tools.txt", `wasm-tools (\d+\.\d+\.\d+)`)
+	minor := func(version string) string { return version[:strings.LastIndexByte(version, '.')] }
+
+	assert.Equal(t, oldest, first("../README.md", `\*\*With Go alone\*\* \((\S+) to `))
+	assert.Equal(t, minor(newest), first("../README.md", `\*\*With Go alone\*\* \(\S+ to (\S+)\)`))
+	assert.Equal(t, minor(tinygo), first("../README.md", `\*\*With TinyGo\*\* (\S+):`))
+	assert.Equal(t, minor(tools), first("../README.md", `wasm-tools (\S+) \(`))
+	assert.Equal(t, newest, first("README.md", `Made with Go (\S+) and TinyGo`))
+	assert.Equal(t, tinygo, first("README.md", `Made with Go \S+ and TinyGo (\d+\.\d+\.\d+)\.`))
+	if os.Getenv("CI") != "true" {
+		return
+	}
+	version, err := exec.Command("tinygo", "version").Output() // which finds Go as a build does
+	require.NoError(t, err)
+	assert.Contains(t, string(version), "tinygo version "+tinygo+" ")
+	assert.Contains(t, string(version), "go version go"+newest+" ")
 }

@@ -8,8 +8,8 @@
 // the component. If the world includes or exports something of version 0.3, that is a component of
 // WASI 0.3.
 //
-// It needs Go and Node with npm, and cargo for bindings and for WASI 0.3: it installs jco,
-// wit-bindgen and wasm-tools.
+// It needs Go and Node with npm, cargo for bindings, and Python with pip for WASI 0.3: it
+// installs jco, wit-bindgen and wasm-tools.
 package main
 
 import (

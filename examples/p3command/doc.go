@@ -6,7 +6,7 @@
 //  2. The entry is the export wasi:cli/run, the function run in main.go. The name has the
 //     version that the world has. Nobody calls main in a component.
 //
-//  3. Build and run, with wasm-tools 1.263, which `cargo install wasm-tools` installs:
+//  3. Build and run, with wasm-tools 1.262, which `cargo install wasm-tools` installs:
 //
 //     WASMTOOLS=$(command -v wasm-tools) tinygo build -target=wasip2 -wit-package wit -wit-world app -o app.wasm .
 //     wasmtime run app.wasm

@@ -5,7 +5,7 @@
 //	/download  100 MB
 //
 // The entry is the export wasi:http/handler, in package handler. Nobody calls main. Build and
-// run it with wasm-tools 1.263, which `cargo install wasm-tools` installs:
+// run it with wasm-tools 1.262, which `cargo install wasm-tools` installs:
 //
 //	WASMTOOLS=$(command -v wasm-tools) tinygo build -target=wasip2 -wit-package wit -wit-world server -o server.wasm .
 //	wasmtime serve -S cli --max-instance-reuse-count 1 server.wasm

@@ -17,10 +17,28 @@ func Cache() (string, error) {
 	return filepath.Join(user, "wasio"), err
 }
 
-// WitBindgen installs wit-bindgen, the generator of bindings that componentize-go contains, and
-// returns the path of the program. Its version matches v0.2.1 of go.bytecodealliance.org/pkg.
+// WitBindgen installs wit-bindgen, the generator of bindings that componentize-go contains,
+// unless the cache has it, and returns the path of the program. It builds with little
+// optimization, which still takes minutes. The version matches v0.2.1 of
+// go.bytecodealliance.org/pkg.
 var WitBindgen = sync.OnceValues(func() (string, error) {
-	return crate("wit-bindgen", "wit-bindgen-cli", "0.58.0", "go,async")
+	const crate, version = "wit-bindgen-cli", "0.58.0"
+	cache, err := Cache()
+	if err != nil {
+		return "", err
+	}
+	root := filepath.Join(cache, crate+"-"+version)
+	path := filepath.Join(root, "bin", "wit-bindgen")
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	env := []string{"CARGO_PROFILE_RELEASE_OPT_LEVEL=1", "CARGO_PROFILE_RELEASE_LTO=off", "CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16"}
+	err = Command("", env, "cargo", "install", crate, "--version", version, "--locked",
+		"--no-default-features", "--features", "go,async", "--root", root)
+	if err != nil {
+		err = fmt.Errorf("needs Rust with cargo, to install %s: %w", crate, err)
+	}
+	return path, err
 })
 
 // Wasmtime21 builds hosts/wasmtime21, which has the standard output of wasmtime issue 8781,
@@ -51,24 +69,3 @@ func ServeWith(program, address, wasm string, options ...string) []string {
 // Reuse has the options of Serve for instances that answer many requests. By default each
 // answers one.
 var Reuse = []string{"--max-instance-reuse-count", "1000000", "--idle-instance-timeout", "60s"}
-
-// crate installs a program from crates.io, unless the cache has it. It builds with little
-// optimization, which still takes minutes. It returns the path of the program.
-func crate(program, crate, version, features string) (string, error) {
-	cache, err := Cache()
-	if err != nil {
-		return "", err
-	}
-	root := filepath.Join(cache, crate+"-"+version)
-	path := filepath.Join(root, "bin", program)
-	if _, err := os.Stat(path); err == nil {
-		return path, nil
-	}
-	env := []string{"CARGO_PROFILE_RELEASE_OPT_LEVEL=1", "CARGO_PROFILE_RELEASE_LTO=off", "CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16"}
-	err = Command("", env, "cargo", "install", crate, "--version", version, "--locked",
-		"--no-default-features", "--features", features, "--root", root)
-	if err != nil {
-		err = fmt.Errorf("needs Rust with cargo, to install %s: %w", crate, err)
-	}
-	return path, err
-}

@@ -1,15 +1,6 @@
 package component
 
-import (
-	"path/filepath"
-	"sync"
-)
-
-// WasmTools installs wasm-tools, which makes components of WASI 0.3, and returns the path of the
-// program.
-var WasmTools = sync.OnceValues(func() (string, error) {
-	return crate("wasm-tools", "wasm-tools", "1.263.0", "component")
-})
+import "path/filepath"
 
 // reactor is the adapter for preview 1 that jco contains. See Install.
 const reactor = "node_modules/@bytecodealliance/jco/lib/wasi_snapshot_preview1.reactor.wasm"

