@@ -133,12 +133,12 @@ func TestInvalidPlanIsFatal(t *testing.T) {
 	for want, plan := range map[string]wasiotest.Plan{
 		`wasiotest: no such point to fail at: "splice" (there are check-write, write, flush, flushed)`: {Faults: []wasiotest.Fault{{At: "splice"}}},
 		`wasiotest: no such point to fail at: "" (there are check-write, write, flush, flushed)`:       {Faults: []wasiotest.Fault{{}}},
-		`wasiotest: there is no call -1`:                           {Faults: []wasiotest.Fault{{At: "write", Call: -1}}},
-		`wasiotest: a flush cannot take -2 waits`:                  {FlushWaits: []int{1, -2}},
-		`wasiotest: a delay of -1ns is negative`:                   {Delay: -1},
-		`wasiotest: no such Then: 3`:                               {Faults: []wasiotest.Fault{{At: "write", Then: 3}}},
-		`wasiotest: only a write delivers a part, and not "flush"`: {Faults: []wasiotest.Fault{{At: "flush", Partial: 1}}},
-		`wasiotest: an output stream has no End`:                   {End: wasiotest.EndWhenRead},
+		`wasiotest: there is no call -1`:                       {Faults: []wasiotest.Fault{{At: "write", Call: -1}}},
+		`wasiotest: a flush cannot take -2 waits`:              {FlushWaits: []int{1, -2}},
+		`wasiotest: a delay of -1ns is negative`:               {Delay: -1},
+		`wasiotest: no such Then: 3`:                           {Faults: []wasiotest.Fault{{At: "write", Then: 3}}},
+		`wasiotest: only a write delivers a part, not "flush"`: {Faults: []wasiotest.Fault{{At: "flush", Partial: 1}}},
+		`wasiotest: an output stream has no End`:               {End: wasiotest.EndWhenRead},
 	} {
 		var f fakeT
 		f.run(func(t testing.TB) { wasiotest.NewStream(t, plan) })
@@ -226,7 +226,7 @@ func TestAs(t *testing.T) {
 		drop(s)
 	})
 	t.Run("unknown", func(t *testing.T) {
-		assert.PanicsWithValue(t, `wasiotest: no host is known as "toaster" (there are `+strings.Join(wasiotest.Hosts(), ", ")+")",
+		assert.PanicsWithValue(t, `wasiotest: unknown host "toaster" (known are `+strings.Join(wasiotest.Hosts(), ", ")+")",
 			func() { wasiotest.As("toaster") })
 	})
 }
@@ -438,7 +438,7 @@ func TestLimitOfStreams(t *testing.T) {
 			drop(wasiotest.NewStream(t, wasiotest.Plan{}))
 		}
 	})
-	assert.Equal(t, "wasiotest: 4093 streams are in use at once, which is the most", f.fatal)
+	assert.Equal(t, "wasiotest: too many streams in use; the maximum is 4093", f.fatal)
 	assert.LessOrEqual(t, n, 4093-300)
 	assert.Greater(t, n, 3700)
 	assert.Empty(t, f.errors)
@@ -454,7 +454,7 @@ func TestLimitOfStreams(t *testing.T) {
 			}
 		}
 	})
-	assert.Contains(t, f.fatal, "streams are in use at once")
+	assert.Contains(t, f.fatal, "too many streams in use")
 	wasiotest.SetStdout(t, wasiotest.Plan{}) // works after the one that failed
 	drop(wasiotest.NewStream(t, wasiotest.Plan{}))
 }
@@ -1060,7 +1060,7 @@ func TestInvalidPlanOfInputIsFatal(t *testing.T) {
 		{"wasiotest: there is no call -1", wasiotest.Plan{Faults: []wasiotest.Fault{{At: "read", Call: -1}}}},
 		{"wasiotest: a delay of -1ns is negative", wasiotest.Plan{Delay: -1}},
 		{"wasiotest: no such End: 3", wasiotest.Plan{End: 3}},
-		{`wasiotest: only a write delivers a part, and not "read"`, wasiotest.Plan{Faults: []wasiotest.Fault{{At: "read", Partial: 1}}}},
+		{`wasiotest: only a write delivers a part, not "read"`, wasiotest.Plan{Faults: []wasiotest.Fault{{At: "read", Partial: 1}}}},
 		{"wasiotest: no such Then: 3", wasiotest.Plan{Faults: []wasiotest.Fault{{At: "read", Then: 3}}}},
 	} {
 		s := wasiotest.NewStream(t, wasiotest.Plan{})

@@ -383,7 +383,7 @@ func TestBadInput(t *testing.T) {
 		{[]string{"-memory", "-1", ok}, `invalid value "-1" for flag -memory`},
 		{[]string{"-capacity", "-1", ok}, `-capacity: not a number of bytes: "-1"`},
 		{[]string{"-capacity", "0", ok}, "-capacity: must be positive"},
-		{[]string{"-as", "toaster", ok}, `no host is known as "toaster" (there are wasmtime-stdout, `},
+		{[]string{"-as", "toaster", ok}, `unknown host "toaster" (known are wasmtime-stdout, `},
 		{[]string{"-fail", "splice", ok}, `no such point to fail at: "splice"`},
 		{[]string{"-fail", "", ok}, `no such point to fail at: ""`},
 		{[]string{"-fail", "write:0", ok}, `not a call number: "0"`},

@@ -5,7 +5,7 @@ import (
 	"os"
 )
 
-// The file descriptor numbers by which SetStdio knows the two streams.
+// The file descriptors of the standard streams, for SetStdio.
 const (
 	Stdout = 1
 	Stderr = 2

@@ -15,7 +15,7 @@ type Clock interface {
 	Sleep(d time.Duration, wake, interrupt <-chan struct{})
 }
 
-// wallClock is Go's own clock. Inside a testing/synctest bubble it is the bubble's.
+// wallClock is Go's own clock. Inside a testing/synctest bubble it is that of the bubble.
 type wallClock struct{ start time.Time }
 
 func (c wallClock) Now() time.Duration { return time.Since(c.start) }
@@ -57,20 +57,20 @@ const never time.Duration = math.MaxInt64
 type hostClock struct {
 	Clock
 	mu         *sync.Mutex // of the host
-	spins      int         // how often the guest has asked in vain since it last waited
+	spins      int         // how often the guest has asked in vain since its last wait
 	spun       time.Duration
-	sleeps     int // how many calls wait now
+	sleeps     int // how many calls are waiting
 	interrupts interrupts
 }
 
-// What the reason of a trap is, or begins with, if the guest hangs.
+// The reason of a trap, or its beginning, if the guest hangs.
 const (
 	hangs = "the guest hangs: it waits for a wake-up that never comes"
 	spins = "the guest spins: "
 )
 
-// pass lets go of the lock while d passes. It returns earlier if wake is closed, or if there is
-// an interrupt after the first since ones.
+// pass unlocks the host while d passes. It returns earlier if wake is closed, or at the next
+// interrupt after the first since ones.
 func (c *hostClock) pass(d time.Duration, wake <-chan struct{}, since uint64) {
 	if d == never && wake == nil {
 		fail(hangs)
@@ -110,7 +110,7 @@ func (i *interrupts) await(since uint64) chan struct{} {
 	return wake
 }
 
-// stop ends what await began.
+// stop releases a channel of await.
 func (i *interrupts) stop(wake chan struct{}) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -130,14 +130,14 @@ func (h *Host) Interrupt() {
 	clear(i.wakes)
 }
 
-// A guest spins if it asks more than maxSpins times in a row without waiting. To let aPause go by
-// is to wait: the guest may have paused by a clock that is not the host's.
+// A guest spins if it asks more than maxSpins times in a row without waiting. If aPause goes by,
+// that is a wait, too: the guest may have paused by another clock.
 const (
 	maxSpins = 100_000
 	aPause   = time.Millisecond
 )
 
-// spin notes that the guest has asked in vain.
+// spin records that the guest has asked in vain.
 func (c *hostClock) spin() {
 	now := c.Now()
 	if now-c.spun >= aPause {

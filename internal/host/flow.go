@@ -2,9 +2,9 @@ package host
 
 import "time"
 
-// A flow is the state machine that streams of both directions have in common: how they make a
-// guest wait, and how they fail. It knows the clock, but no handles and no Host. A Host holds its
-// lock while it calls a method.
+// A flow is the state machine that input and output streams have in common: how they make a guest
+// wait, and how they fail. It knows the clock, but no handles and no Host. A Host holds its lock
+// while it calls a method.
 type flow struct {
 	Plan
 	clock   *hostClock
@@ -13,7 +13,7 @@ type flow struct {
 	closed  bool
 	pending *Fault         // to be reported by the next operation
 	moved   uint64         // bytes
-	left    uint64         // bytes that the script has offered and nobody has used; 0: ask it
+	left    uint64         // bytes that the script has offered and nobody has used; 0: ask again
 	calls   map[string]int // by point
 
 	waitsLeft int           // waits until there are bytes
@@ -30,7 +30,7 @@ func (h *Host) newFlow(p Plan) flow {
 	return flow{Plan: p, clock: &h.clock, calls: make(map[string]int)}
 }
 
-// faultAt counts that the stream comes to a point, and returns the fault planned there, if any.
+// faultAt counts that the stream reaches a point, and returns the fault planned there, if any.
 func (f *flow) faultAt(at string) *Fault {
 	f.calls[at]++
 	if f.over() {
@@ -39,7 +39,7 @@ func (f *flow) faultAt(at string) *Fault {
 	return f.script.Fault(at, f.calls[at], f.moved)
 }
 
-// over reports whether the stream is closed, or has failed and not reported it.
+// over reports whether the stream is closed, or has failed without having reported it.
 func (f *flow) over() bool { return f.closed || f.pending != nil }
 
 // strike makes the stream fail or close, unless fault is nil.
@@ -55,8 +55,8 @@ func (f *flow) strike(fault *Fault) {
 	}
 }
 
-// report returns the failure that an operation must report, or nil, and moves on to the state
-// that follows the report.
+// report returns the failure that an operation must report, or nil, and enters the state that
+// follows the report.
 func (f *flow) report() *Fault {
 	fault := f.pending
 	switch {
@@ -145,8 +145,8 @@ func (f *flow) wait() {
 	f.waited = true
 }
 
-// maxSpurious is how often in a row a stream may be ready and have, or permit, nothing before a
-// blocking function traps. It is Wasmtime's limit.
+// maxSpurious is how often in a row a stream may be ready without bytes before a blocking function
+// traps. It is Wasmtime's limit.
 const maxSpurious = 11
 
 // try calls attempt until it succeeds, with a wait before each further call, or only once unless
@@ -165,8 +165,8 @@ func (f *flow) try(waits bool, fails string, attempt func() (ok bool)) {
 	fail("the stream is ready but %s", fails)
 }
 
-// spin notes that the guest has asked in vain, unless the stream makes progress by itself: then
-// the guest may.
+// spin records that the guest has asked in vain. If the stream makes progress by itself, the guest
+// may do that.
 func (f *flow) spin() {
 	if !f.Background {
 		f.clock.spin()

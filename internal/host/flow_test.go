@@ -10,8 +10,8 @@ import (
 	"github.com/wasio-dev/wasio/internal/host"
 )
 
-// A side is a stream of one direction, with the operations that both directions have. The handle
-// is 1 for an output stream, and 2 for an input stream.
+// A side is an output stream, with handle 1, or an input stream, with handle 2. It has the
+// operations that both have in common.
 type side struct {
 	*host.Host
 	clock     *host.VirtualClock
@@ -24,7 +24,7 @@ type side struct {
 	names     *strings.Replacer // of the placeholders in an expectation
 }
 
-// The reasons of two traps.
+// The reasons of traps.
 const (
 	spins = "the guest spins: it asked 100000 times in a row without waiting on a pollable"
 	hangs = "the guest hangs: it waits for a wake-up that never comes"
@@ -159,7 +159,7 @@ func TestPremature(t *testing.T) {
 			s.next() // no spin: it makes progress by itself
 		}
 		assert.Equal(t, moves(5), s.blocking())
-		assert.Equal(t, 2*time.Second, s.clock.Now(), "that wait did")
+		assert.Equal(t, 2*time.Second, s.clock.Now(), "that wait took time")
 	})
 }
 
@@ -167,10 +167,10 @@ func TestPollablesAreLevelTriggered(t *testing.T) {
 	onBothSides(t, host.Plan{Permits: []uint64{1, 0}, Delay: time.Second}, func(t *testing.T, s *side) {
 		early := s.subscribe()
 		assert.True(t, s.Ready(early))
-		assert.True(t, s.Ready(early), "and stays so")
+		assert.True(t, s.Ready(early), "and stays ready")
 		s.moves(t, 1, 0)
 		late := s.subscribe()
-		assert.False(t, s.Ready(early), "and no more")
+		assert.False(t, s.Ready(early), "and not ready any more")
 		assert.False(t, s.Ready(late))
 		s.Block(late)
 		assert.True(t, s.Ready(early))
@@ -202,7 +202,7 @@ func TestNeverReady(t *testing.T) {
 		s.Block(p)
 		assert.Equal(t, []uint32{0}, s.Poll([]uint32{p}))
 		assert.False(t, s.Ready(p))
-		assert.True(t, s.Ready(s.SubscribeDuration(0)), "that is no pollable of the stream")
+		assert.True(t, s.Ready(s.SubscribeDuration(0)), "a clock is not a pollable of the stream")
 		s.moves(t, 1)
 	})
 }
@@ -225,7 +225,7 @@ func TestDelay(t *testing.T) {
 	})
 }
 
-func TestDelayForEver(t *testing.T) {
+func TestEndlessDelay(t *testing.T) {
 	onBothSides(t, host.Plan{Permits: []uint64{0, 1}, Delay: 1<<63 - 1}, func(t *testing.T, s *side) {
 		s.moves(t, 0)
 		timer := s.SubscribeDuration(uint64(time.Hour))
@@ -246,8 +246,8 @@ func TestLostWakeupIsFoundByAClock(t *testing.T) {
 		stream, timer := s.subscribe(), s.SubscribeDuration(uint64(400*time.Millisecond))
 		assert.Equal(t, []uint32{1}, s.Poll([]uint32{stream, timer}))
 		again := s.SubscribeDuration(uint64(700 * time.Millisecond))
-		assert.Equal(t, []uint32{0, 1}, s.Poll([]uint32{stream, again}), "looked at, since the clock woke the guest")
-		s.moves(t, 9, 0) // or by asking
+		assert.Equal(t, []uint32{0, 1}, s.Poll([]uint32{stream, again}), "found ready when the clock woke the guest")
+		s.moves(t, 9, 0) // asking finds it, too
 		assert.False(t, s.Ready(stream))
 		s.Block(s.SubscribeDuration(uint64(time.Second)))
 		assert.True(t, s.Ready(stream))
@@ -312,7 +312,7 @@ func TestFaultsStrikeWhenPlanned(t *testing.T) {
 	}
 	plan := host.Plan{Permits: []uint64{4}, Faults: append(faults(host.AtCheckWrite), faults(host.AtRead)...)}
 	onBothSides(t, plan, func(t *testing.T, s *side) {
-		s.moves(t, 4, 4) // too few bytes for the first
+		s.moves(t, 4, 4) // too few bytes for the first fault
 		assert.Equal(t, "at byte 8", s.text(t, s.next()))
 		assert.Equal(t, content[:8], s.moved())
 	})
@@ -335,15 +335,15 @@ func TestCapacity(t *testing.T) {
 		s.moves(t, 4, 2)
 		assert.Equal(t, closed, s.next())
 		assert.Equal(t, closed, s.blocking())
-		assert.Equal(t, content[:6], s.moved(), "what it took is out")
+		assert.Equal(t, content[:6], s.moved(), "all that it took is out")
 	})
 }
 
-// What the contract forbids of streams of both directions. See forbidden.
+// What the contract forbids on streams of both directions. See forbidden.
 func TestForbiddenOnBothSides(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		host   string // one that traps, or does worse
+		host   string // a host that traps, or does worse
 		plan   host.Plan
 		guest  func(t *testing.T, s *side)
 		reason string
@@ -402,7 +402,7 @@ func TestForbiddenOnBothSides(t *testing.T) {
 			reason: hangs, call: " = trap",
 		},
 		{
-			name: "blocking function on a stream that is ready and has nothing", host: "Wasmtime, after eleven rounds",
+			name: "blocking function on a stream that is ready without bytes", host: "Wasmtime, after eleven rounds",
 			plan:   host.Plan{Permits: []uint64{0}},
 			guest:  func(_ *testing.T, s *side) { s.blocking() },
 			reason: "the stream is ready but NOTHING", call: " = trap",
@@ -434,7 +434,7 @@ func TestForbiddenOnBothSides(t *testing.T) {
 			reason: "is unknown, or was dropped", call: "STREAM.subscribe = trap",
 		},
 		{
-			name: "dropped pollable used again, though there is a new one", host: "every host: the component model",
+			name: "dropped pollable used again, after a new one was made", host: "every host: the component model",
 			guest: func(_ *testing.T, s *side) {
 				p := s.subscribe()
 				s.DropPollable(p)

@@ -10,7 +10,7 @@ import (
 // Planned returns the script that follows the fields of a plan.
 func Planned(p Plan) Script { return &planned{plan: p} }
 
-// The handle numbers go round at 2^20, and around those that live.
+// The handle numbers wrap around at 2^20, and skip those that are live.
 func TestHandlesGoRound(t *testing.T) {
 	h := New(Options{})
 	s := h.NewStream(Plan{}, io.Discard)

@@ -24,16 +24,16 @@ import (
 	"time"
 )
 
-// Options are what a [Host] goes by and what it tells of its guest. How it behaves is in the Plans
-// of its streams.
+// Options are the clock of a [Host] and what it records of its guest. How it behaves is in the
+// Plans of its streams.
 type Options struct {
 	Clock  Clock       // nil: the wall clock
 	Keep   int         // how many of the last calls to remember; 0: 64
 	OnCall func(*Call) // called at the end of each call; must not keep the Call
 }
 
-// A Host is the host of one guest: a table of handles and what they stand for. All methods are
-// safe for concurrent use.
+// A Host is the host of one guest: a table of handles and their resources. All methods are safe
+// for concurrent use.
 type Host struct {
 	options Options
 
@@ -41,8 +41,8 @@ type Host struct {
 	clock   hostClock
 	table   map[uint32]resource
 	most    int       // handles at once
-	last    uint32    // the handle given out last
-	spare   *pollable // the one that was dropped last, to be used again
+	last    uint32    // the newest handle
+	spare   *pollable // the one that was dropped last, for reuse
 	stdin   *source
 	stdio   [2]*sink
 	calls   int    // how many there were
@@ -98,8 +98,8 @@ func (h *Host) SameSink(handle uint32) uint32 {
 	return h.add(&stream{sink: lookup[*stream](h, handle).sink})
 }
 
-// EndWaits closes all streams if a call of the guest still waits, so that it returns. It reports
-// whether there was one.
+// EndWaits closes all streams if a call of the guest still waits, so that the call returns. It
+// reports whether there was one.
 func (h *Host) EndWaits() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -115,8 +115,8 @@ func (h *Host) EndWaits() bool {
 	return true
 }
 
-// Live lists what is in the table, in the form that [Call.String] uses, sorted by
-// handle. What a guest should have dropped is a leak.
+// Live lists the resources in the table, in the form that [Call.String] uses, sorted by handle.
+// Those that the guest should have dropped are leaks.
 func (h *Host) Live() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -127,8 +127,8 @@ func (h *Host) Live() []string {
 	return live
 }
 
-// add puts a resource into the table under the next free handle. Handles are not
-// used again soon, so that a use after a drop is seen for what it is.
+// add puts a resource into the table under the next free handle. Handles are not reused soon, so
+// that a use after a drop is found.
 func (h *Host) add(r resource) uint32 {
 	if len(h.table) >= h.most {
 		fail("the handle table is full: all %d handles are live", h.most)
@@ -182,7 +182,7 @@ func drop[R resource](h *Host, op Op, handle uint32, last func(*Host, R)) {
 	c.done()
 }
 
-// Violate ends the guest in a call that does not reach the function, because its arguments are
+// Violate ends the guest in a call that does not reach its function because the arguments are
 // invalid.
 func (h *Host) Violate(op Op, format string, args ...any) {
 	c := h.begin(op, 0)

@@ -104,7 +104,7 @@ func textOf(t *testing.T, g *guest, r host.Result) string {
 // What the contract forbids, with the reason of each trap and the call that traps.
 var forbidden = []struct {
 	name   string
-	host   string // one that traps, or does worse
+	host   string // a host that traps, or does worse
 	plan   host.Plan
 	guest  func(t *testing.T, g *guest)
 	reason string
@@ -148,7 +148,7 @@ var forbidden = []struct {
 		reason: "write of 6 bytes on a permit of 5", call: "output-stream(1).write-zeroes(6) = trap",
 	},
 	{
-		name: "the newest permit governs", host: "Wasmtime, AsyncWriteStream, whose budget other handles share",
+		name: "the newest permit counts", host: "Wasmtime, AsyncWriteStream, whose budget other handles share",
 		plan: host.Plan{Permits: []uint64{5, 3}},
 		guest: func(t *testing.T, g *guest) {
 			other := g.SameSink(g.s)
@@ -311,7 +311,7 @@ var forbidden = []struct {
 	},
 }
 
-// mustTrap expects that a guest ends in a trap, with its reason and last call. There must be a host
+// mustTrap checks that a guest ends in a trap with this reason and last call. There must be a host
 // that traps there.
 func mustTrap(t *testing.T, h *host.Host, name, reason, call string, guest func()) {
 	t.Helper()
@@ -338,8 +338,7 @@ func TestForbidden(t *testing.T) {
 	}
 }
 
-// Every function traps on handles of each kind that is not its own, and the message
-// tells the kinds.
+// Every function traps on handles of all kinds but its own, and the message says which.
 func TestHandleOfWrongKind(t *testing.T) {
 	fault := host.Plan{Faults: []host.Fault{{At: host.AtFlush}}}
 	methods := []struct {
@@ -408,7 +407,7 @@ func TestSecondTrap(t *testing.T) {
 	assert.Len(t, first.Calls, 1)
 }
 
-// A permit outlives the calls that neither write nor flush.
+// A permit survives calls that neither write nor flush.
 func TestPermitSurvivesWaits(t *testing.T) {
 	g := newGuest(host.Plan{Permits: []uint64{3}})
 	g.permit(t, 3)
@@ -559,7 +558,7 @@ func TestClosedAndThenWorks(t *testing.T) {
 	})
 }
 
-// A write that fails may have delivered some of its bytes, and does not say so.
+// A write that fails may deliver some of its bytes without saying so.
 func TestPartialWrites(t *testing.T) {
 	writes := map[string]func(g *guest, text string) host.Result{
 		"write": func(g *guest, text string) host.Result { g.CheckWrite(g.s); return g.Write(g.s, []byte(text)) },
@@ -1124,7 +1123,7 @@ func TestNamed(t *testing.T) {
 		})
 	}
 	_, err := host.Named("toaster")
-	assert.EqualError(t, err, `no host is known as "toaster" (there are `+strings.Join(host.Names(), ", ")+")")
+	assert.EqualError(t, err, `unknown host "toaster" (known are `+strings.Join(host.Names(), ", ")+")")
 }
 
 // A plan that makes no sense is an error.
@@ -1134,11 +1133,11 @@ func TestCheck(t *testing.T) {
 		"an output stream has no End": {End: host.EndSilent},
 		`no such point to fail at: "splice" (there are check-write, write, flush, flushed)`: fault(host.Fault{At: "splice"}),
 		`no such point to fail at: "read" (there are check-write, write, flush, flushed)`:   fault(host.Fault{At: "read"}),
-		"no such Then: 3":                               fault(host.Fault{At: "flush", Then: 3}),
-		"there is no call -1":                           fault(host.Fault{At: "flush", Call: -1}),
-		`only a write delivers a part, and not "flush"`: fault(host.Fault{At: "flush", Partial: 1}),
-		"a flush cannot take -2 waits":                  {FlushWaits: []int{1, -2}},
-		"a delay of -1ns is negative":                   {Delay: -1},
+		"no such Then: 3":                           fault(host.Fault{At: "flush", Then: 3}),
+		"there is no call -1":                       fault(host.Fault{At: "flush", Call: -1}),
+		`only a write delivers a part, not "flush"`: fault(host.Fault{At: "flush", Partial: 1}),
+		"a flush cannot take -2 waits":              {FlushWaits: []int{1, -2}},
+		"a delay of -1ns is negative":               {Delay: -1},
 	} {
 		assert.EqualError(t, host.CheckOutput(p), want)
 	}

@@ -37,8 +37,9 @@ func (h *Host) newSource(p Plan, in io.Reader) *source {
 	return s
 }
 
-// look reads up to n bytes from the reader, or all that are there if n is 0, unless bytes of the
-// last read are left. It reports whether there are bytes. If not, the reader has ended or failed.
+// look reads up to n bytes from the reader, or all bytes that are there if n is 0, unless bytes of
+// the last read are left. It reports whether there are bytes. If not, the reader has ended or
+// failed.
 func (s *source) look(n uint64) bool {
 	if len(s.ahead) == 0 && s.err == nil {
 		p, m := make([]byte, min(s.left, maxRead, cmp.Or(n, maxRead))), 0
@@ -51,7 +52,7 @@ func (s *source) look(n uint64) bool {
 }
 
 // NewInput returns the handle of a new input stream that behaves as p says and has the bytes
-// of in. It closes where in ends and fails where in fails; [End] says which operations show it.
+// of in. It closes where in ends and fails where in fails; [End] says which operations find that.
 // Bytes that a [Feed] does not have yet make the guest wait.
 func (h *Host) NewInput(p Plan, in io.Reader) uint32 {
 	h.mu.Lock()
@@ -59,8 +60,8 @@ func (h *Host) NewInput(p Plan, in io.Reader) uint32 {
 	return h.add(&input{source: h.newSource(p, in)})
 }
 
-// maxRead is how many bytes a read returns at most, so that a guest cannot use up the memory
-// of its host.
+// maxRead is the most bytes that a read returns, so that a guest cannot use up the memory of its
+// host.
 const maxRead = 1 << 20
 
 // Read is input-stream.read. The bytes are those of a result [Done].
@@ -123,8 +124,8 @@ func (h *Host) splice(op Op, handle, from uint32, n uint64) Result {
 	return h.result(&c, Result{Permit, uint64(len(p))}, fault)
 }
 
-// take takes up to n of the bytes that are there, or returns the failure that the call reports.
-// If waits is set, it waits until there is one or the other.
+// take takes up to n of the bytes that are there, or returns the failure that the call reports. If
+// waits is set, it waits for bytes or a failure.
 func (s *source) take(n uint64, waits bool) (p []byte, fault *Fault) {
 	findsEnd := n > 0 || s.End == EndKnown
 	s.try(waits, "has no bytes", func() (ok bool) {

@@ -71,10 +71,10 @@ var inputOps = map[string]func(r *reader) host.Result{
 	"blocking-splice": func(r *reader) host.Result { return r.BlockingSplice(r.s, r.in, 1) },
 }
 
-// What the contract forbids with input streams. See forbidden.
+// What the contract forbids on input streams. See forbidden.
 var forbiddenInput = []struct {
 	name    string
-	host    string // one that traps, or does worse
+	host    string // a host that traps, or does worse
 	in, out host.Plan
 	guest   func(t *testing.T, r *reader)
 	reason  string
@@ -195,7 +195,7 @@ func TestReadsGoByPieces(t *testing.T) {
 }
 
 // A guest that gets bytes does not spin.
-func TestInputThatGetsOnIsNoSpin(t *testing.T) {
+func TestInputWithProgressIsNoSpin(t *testing.T) {
 	r := newText(host.Plan{Permits: []uint64{0, 5}}, "never read")
 	r.SetStdin(host.Plan{}, strings.NewReader("content"))
 	stdin := r.GetStdin()
@@ -249,7 +249,7 @@ func TestEndOfInput(t *testing.T) {
 				}
 				assert.Equal(t, "some content", string(got))
 				result := op(r)
-				for result.Kind != host.Closed { // it may have to be waited for
+				for result.Kind != host.Closed { // the end may have to be waited for
 					require.Zero(t, result.Value)
 					r.waitForInput()
 					result = op(r)
@@ -283,7 +283,7 @@ var emptyOps = map[string]func(r *reader) (got int, result host.Result){
 	},
 }
 
-// Which operations find the end, and which report it after that.
+// The End decides which operations find the end, and which report it after that.
 func TestEnds(t *testing.T) {
 	assertOpen := func(t *testing.T, r *reader) {
 		t.Helper()
@@ -370,7 +370,7 @@ func TestEnds(t *testing.T) {
 				assert.Equal(t, "oops", textOf(t, r.guest, result))
 				return
 			}
-			assertOpen(t, r) // that is no call of read
+			assertOpen(t, r) // which does not count as a call of read
 			assert.Equal(t, "oops", textOf(t, r.guest, r.Skip(r.in, 1)))
 			if end == host.EndSilent {
 				assertOpen(t, r)
@@ -403,7 +403,7 @@ func TestEndIsSeenAhead(t *testing.T) {
 	r.read(t, 2, "ef")
 	r.read(t, 0, "")
 	assert.Equal(t, []int{4, 2, 18}, sizes)
-	r.read(t, 3, "ghi") // what was read ahead counts when it is taken
+	r.read(t, 3, "ghi") // bytes read ahead count when they are taken
 	assert.Equal(t, "at byte 9", textOf(t, r.guest, r.Skip(r.in, 0)))
 	assert.Equal(t, "abc", r.out.String())
 	assert.Equal(t, []int{4, 2, 18}, sizes)
@@ -513,14 +513,14 @@ func TestBlockingReadAndSkip(t *testing.T) {
 	assert.Equal(t, done, result)
 	assert.Equal(t, "ab", string(p))
 	assert.EqualValues(t, time.Second, r.Now())
-	assert.Equal(t, moves(1), r.BlockingSkip(r.in, 2), "what there is, not all that was asked for")
+	assert.Equal(t, moves(1), r.BlockingSkip(r.in, 2), "what is there, not all that was asked for")
 	assert.EqualValues(t, time.Second, r.Now(), "no wait")
 	assert.Equal(t, moves(2), r.BlockingSkip(r.in, 2))
 	assert.EqualValues(t, 3*time.Second, r.Now(), "two waits, the second after a spurious wake-up")
 	p, result = r.BlockingRead(r.in, 0)
 	assert.Equal(t, done, result)
 	assert.Empty(t, p)
-	assert.EqualValues(t, 4*time.Second, r.Now(), "it waits though it wants nothing")
+	assert.EqualValues(t, 4*time.Second, r.Now(), "it waits although it wants nothing")
 	p, _ = r.BlockingRead(r.in, 9)
 	assert.Equal(t, "fg", string(p))
 	assert.Zero(t, r.Count(host.OpBlock))
@@ -556,8 +556,8 @@ func traced(out, in host.Plan, content string) (*reader, *[]string) {
 	return &reader{g, g.NewInput(plan("in", in), strings.NewReader(content))}, asked
 }
 
-// Splice is check-write, read and write, in that order, and each only if the one before has
-// something for it.
+// Splice is check-write, read and write, in that order. Each happens only if the one before left
+// bytes for it.
 func TestSpliceGoesByItsParts(t *testing.T) {
 	faultAt := func(at string) host.Plan {
 		return host.Plan{Faults: []host.Fault{{At: at, Closed: true}}}
@@ -646,12 +646,12 @@ func TestSpliceWaitsForEither(t *testing.T) {
 	r := newReader(host.Plan{Permits: []uint64{0, 3}}, host.Plan{Permits: []uint64{0, 5}}, strings.NewReader("content"))
 	r.splice(t, 9, 0)
 	r.splice(t, 9, 0)
-	r.waitForInput() // for the wrong one
+	r.waitForInput() // the wrong stream
 	r.splice(t, 9, 0)
 	r.wait()
 	r.splice(t, 9, 0) // the output would have taken 3 bytes
 	r.wait()
-	r.splice(t, 9, 0) // and would do so still
+	r.splice(t, 9, 0) // and still would
 	r.waitForInput()
 	r.splice(t, 9, 3)
 	assert.Equal(t, "con", r.out.String())
@@ -698,7 +698,7 @@ func TestPermitHoldsForSplice(t *testing.T) {
 	})
 }
 
-// A splice of more than a permit gets through on hosts that are busy after each write.
+// A splice of more than a permit succeeds on hosts that are busy after each write.
 func TestSpliceToABusyHost(t *testing.T) {
 	for _, name := range []string{"wasmtime-tcp", "wasmtime-file"} {
 		t.Run(name, func(t *testing.T) {
@@ -798,7 +798,7 @@ func TestBlockingSplice(t *testing.T) {
 		require.Equal(t, done, r.Flush(r.s))
 		assert.Equal(t, moves(4), r.BlockingSplice(r.s, r.in, 9))
 		assert.EqualValues(t, 2*time.Second, r.Now())
-		assert.Equal(t, []string{"con"}, r.out.got, "what came after the flush is held")
+		assert.Equal(t, []string{"con"}, r.out.got, "bytes after the flush are held")
 	})
 	t.Run("of a stream that ends", func(t *testing.T) {
 		r := newReader(slow(0, 4), slow(0, 3), strings.NewReader(""))
@@ -896,7 +896,7 @@ func TestConcurrentReads(t *testing.T) {
 	}
 }
 
-// A terminal is a reader that tells when it is read from, and has what is typed.
+// A terminal is a reader that reports when it is read from, and returns what is typed.
 type terminal struct {
 	asked chan struct{}
 	typed chan string // when it is closed, the reader ends
@@ -933,7 +933,7 @@ func TestFeedReadsWhenAsked(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, want, string(p[:n]))
 	}
-	assert.Empty(t, in.asked, "all is read, but no more is wanted yet")
+	assert.Empty(t, in.asked, "all was read, and no more is wanted yet")
 	arrived = f.Arrived()
 	require.NotNil(t, arrived)
 	<-in.asked
@@ -945,7 +945,7 @@ func TestFeedReadsWhenAsked(t *testing.T) {
 		assert.Zero(t, n)
 		assert.Equal(t, io.EOF, err)
 	}
-	assert.Empty(t, in.asked, "the end is for ever")
+	assert.Empty(t, in.asked, "the end is permanent")
 }
 
 func TestFeedReadBlocks(t *testing.T) {
@@ -968,12 +968,12 @@ func TestFeedReadBlocks(t *testing.T) {
 	default:
 	}
 	in.typed <- ""
-	<-in.asked // as a read of nothing is none
+	<-in.asked // a read of nothing does not count
 	in.typed <- "text"
 	assert.Equal(t, result{"text", nil}, <-read)
 }
 
-// An error that comes with bytes comes after them.
+// An error that was read with bytes is returned after them.
 func TestFeedOfAReaderThatFails(t *testing.T) {
 	broken := errors.New("broken")
 	for name, in := range map[string]io.Reader{
@@ -1059,7 +1059,7 @@ func TestFeedAndClock(t *testing.T) {
 	assert.EqualValues(t, 3*time.Second, r.Now())
 	typed.Write([]byte("typed"))
 
-	// Now that there are bytes, or soon will be, the time does not come.
+	// Bytes are there now, or soon will be, so the wait ends before the time.
 	timer := r.SubscribeDuration(1<<64 - 1)
 	assert.Equal(t, []uint32{1}, r.Poll([]uint32{timer, stdin}))
 	assert.True(t, r.Ready(stdin))
@@ -1125,7 +1125,7 @@ func TestInputReadsWhenTheGuestWantsBytes(t *testing.T) {
 	}
 }
 
-// The script applies to bytes that have arrived. To ask in vain is not to spin, since they come
+// The script applies to bytes that have arrived. Asking in vain is not spinning, since they come
 // by themselves.
 func TestFeedWithAPlan(t *testing.T) {
 	in, typed := io.Pipe()

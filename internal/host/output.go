@@ -36,11 +36,11 @@ func (h *Host) newSink(p Plan, out io.Writer) *sink {
 	return &sink{flow: h.newFlow(p), out: out}
 }
 
-// maxPiece is the most that an engine carries in one call. It is Wasmtime's limit.
+// maxPiece is the most bytes that an engine carries in one call. It is Wasmtime's limit.
 const maxPiece = 128 << 20
 
-// maxHeld is how many bytes a stream holds at most, so that a guest that never flushes does not
-// use up the memory of its host.
+// maxHeld is the most bytes that a stream holds, so that a guest that never flushes does not use
+// up the memory of its host.
 const maxHeld = 256 << 20
 
 // CheckWrite is output-stream.check-write.
@@ -149,7 +149,7 @@ func (h *Host) Subscribe(handle uint32) uint32 {
 	return c.handle(h.add(h.newPollable().watch(&s.flow, &s.parent)))
 }
 
-// DropStream is [resource-drop]output-stream. It may wait until what was written has been taken.
+// DropStream is [resource-drop]output-stream. It may wait until all that was written is taken.
 func (h *Host) DropStream(handle uint32) {
 	drop(h, OpDropStream, handle, func(_ *Host, s *stream) {
 		for range maxSpurious + s.waitsLeft {
@@ -188,7 +188,8 @@ func (s *sink) grant() uint64 {
 	return n
 }
 
-// accept is a write that has a permit. It returns the failure that the call reports, or nil.
+// accept writes contents, for which there is a permit. It returns the failure that the call
+// reports, or nil.
 func (s *sink) accept(contents []byte) *Fault {
 	if f := s.faultAt(AtWrite); f != nil {
 		s.putPart(contents[:min(f.Partial, uint64(len(contents)))])
@@ -216,7 +217,7 @@ func (s *sink) accept(contents []byte) *Fault {
 	return s.report()
 }
 
-// take counts n bytes that were written, and takes back the permits given out.
+// take counts n bytes that were written, and voids the permits given out.
 func (s *sink) take(n uint64) {
 	s.epoch++
 	s.left = 0
@@ -224,7 +225,7 @@ func (s *sink) take(n uint64) {
 	s.untaken = s.untaken || n > 0
 }
 
-// maxLine is how many bytes of an incomplete line are held: what Rust's standard output holds.
+// maxLine is how many bytes of an incomplete line are held: as many as in Rust's standard output.
 const maxLine = 1024
 
 // putLines delivers the lines in contents, with what was held before, and holds the rest. Like
@@ -303,7 +304,7 @@ func (s *sink) blockingFlush() *Fault {
 	return fault
 }
 
-// deliver passes on what is held, piece by piece.
+// deliver passes on the bytes that are held, piece by piece.
 func (s *sink) deliver() error {
 	defer func() { s.held, s.cuts = s.held[:0], s.cuts[:0] }()
 	from := 0
@@ -339,8 +340,8 @@ func (s *sink) faultOf(err error) *Fault {
 	return f
 }
 
-// ask returns how many bytes are permitted, or the failure that the call reports. If waits is
-// set, it waits until there is one or the other.
+// ask returns how many bytes are permitted, or the failure that the call reports. If waits is set,
+// it waits for a permit or a failure.
 func (s *sink) ask(waits bool) (n uint64, fault *Fault) {
 	s.try(waits, "permits nothing", func() bool {
 		s.strike(s.faultAt(AtCheckWrite))

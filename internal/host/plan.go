@@ -61,7 +61,7 @@ type Then uint8
 const (
 	ThenClosed Then = iota // it is closed, as the WIT says
 	ThenAgain              // it reports the same failure at every call
-	ThenWorks              // it works again, as standard output of Wasmtime does, even after closed
+	ThenWorks              // it works again, even after closed
 )
 
 // The values of a Fault's At.
@@ -73,7 +73,7 @@ const (
 	AtRead       = "read"
 )
 
-// CheckOutput returns an error if the plan makes no sense for an output stream.
+// CheckOutput returns an error if the plan is invalid for an output stream.
 func CheckOutput(p Plan) error {
 	if p.End != EndKnown {
 		return errors.New("an output stream has no End")
@@ -81,7 +81,7 @@ func CheckOutput(p Plan) error {
 	return check(p, AtCheckWrite, AtWrite, AtFlush, AtFlushed)
 }
 
-// CheckInput returns an error if the plan makes no sense for an input stream.
+// CheckInput returns an error if the plan is invalid for an input stream.
 func CheckInput(p Plan) error {
 	switch {
 	case p.FlushWaits != nil || p.Hold || p.HoldLine || p.DropWaits || p.WorksAgain || p.Terminal || p.Handles != 0:
@@ -108,7 +108,7 @@ func check(p Plan, points ...string) error {
 		case f.Call < 0:
 			return fmt.Errorf("there is no call %d", f.Call)
 		case f.Partial > 0 && f.At != AtWrite:
-			return fmt.Errorf("only a write delivers a part, and not %q", f.At)
+			return fmt.Errorf("only a write delivers a part, not %q", f.At)
 		}
 	}
 	return nil

@@ -2,7 +2,7 @@ package host
 
 import "time"
 
-// A pollable is ready when a stream is or, if flow is nil, at a time.
+// A pollable is ready when a stream is ready or, if flow is nil, at a time.
 type pollable struct {
 	clock   *hostClock
 	flow    *flow
@@ -19,7 +19,7 @@ type parent struct{ pollables int }
 
 func (p parent) live() int { return p.pollables }
 
-// newPollable does not allocate if one was dropped before, so a guest may wait a million times.
+// newPollable does not allocate if one was dropped before, since a guest may wait a million times.
 func (h *Host) newPollable() *pollable {
 	p := h.spare
 	if p == nil {
@@ -51,7 +51,7 @@ func (p *pollable) wakes() (d time.Duration, arrival <-chan struct{}) {
 	return p.at - p.clock.Now(), nil
 }
 
-// tell notes that the guest was told that the pollable is ready.
+// tell records that the guest was told that the pollable is ready.
 func (p *pollable) tell() {
 	if p.flow == nil || p.latched {
 		return
@@ -82,7 +82,7 @@ func (h *Host) Block(handle uint32) {
 	c := h.begin(OpBlock, handle)
 	defer h.end(&c)
 	for {
-		p := lookup[*pollable](h, handle) // each time, as another goroutine may have dropped it
+		p := lookup[*pollable](h, handle) // each time, since another goroutine may have dropped it
 		d, arrival := p.wakes()
 		if d <= 0 {
 			p.tell()
@@ -109,7 +109,7 @@ func (h *Host) Poll(handles []uint32) (ready []uint32) {
 	}
 	for {
 		first := never
-		var arrival <-chan struct{} // of the last that has one: only standard input does
+		var arrival <-chan struct{} // of the last pollable that has one: only standard input does
 		for i, handle := range handles {
 			p := lookup[*pollable](h, handle)
 			// A wake-up for one makes the host look at all of them, so it finds a stream

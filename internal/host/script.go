@@ -10,18 +10,18 @@ import (
 // A Script makes the choices that the contract leaves to a stream. Its methods are
 // called in the order in which the guest's calls bring the choices up, one at a time.
 type Script interface {
-	// Permit says how many bytes check-write permits until a write or a flush, or, of an
-	// input stream, how many more there are to be read. 0 means that the guest must wait
-	// and ask again; another 0 right after the wait makes that a spurious wake-up.
+	// Permit says how many bytes check-write permits until a write or a flush or, for an
+	// input stream, how many more can be read. 0 means that the guest must wait and ask
+	// again; if another 0 follows, the wake-up is spurious.
 	Permit(moved uint64) uint64
 
 	// FlushWaits says how often the guest must wait until a flush that begins now is
 	// complete.
 	FlushWaits() int
 
-	// Fault says how the stream fails at this point, or returns nil. The stream has been
-	// at the point call times, this time included. An operation that does not find the
-	// end of an input stream (see End) is at no point.
+	// Fault says how the stream fails at this point, or returns nil. It is the call-th time
+	// that the stream reaches the point. An operation that does not find the end of an input
+	// stream (see End) is at no point.
 	Fault(at string, call int, moved uint64) *Fault
 }
 
@@ -39,7 +39,7 @@ type planned struct {
 
 func (s *planned) Permit(accepted uint64) uint64 {
 	n := next(s.plan.Permits, &s.permits, 1<<20)
-	if c := s.plan.Capacity; c > accepted { // else Fault has said that it is reached, or will
+	if c := s.plan.Capacity; c > accepted { // otherwise Fault reports that it is reached
 		n = min(n, c-accepted)
 	}
 	return n
@@ -47,7 +47,7 @@ func (s *planned) Permit(accepted uint64) uint64 {
 
 func (s *planned) FlushWaits() int { return next(s.plan.FlushWaits, &s.flushes, 0) }
 
-// next returns the next of some answers, or otherwise if there are none.
+// next returns the next of the answers, or otherwise if there are none.
 func next[T any](answers []T, given *int, otherwise T) T {
 	if len(answers) == 0 {
 		return otherwise
@@ -69,15 +69,14 @@ func (s *planned) Fault(at string, call int, accepted uint64) *Fault {
 	return nil
 }
 
-// Named returns the plan of a host that is known by name. It has what a guest can tell of the
-// host's streams.
+// Named returns the plan that imitates the named host, as far as a guest can tell.
 func Named(name string) (Plan, error) {
 	for _, p := range named {
 		if p.name == name {
 			return p.plan, nil
 		}
 	}
-	return Plan{}, fmt.Errorf("no host is known as %q (there are %s)", name, strings.Join(Names(), ", "))
+	return Plan{}, fmt.Errorf("unknown host %q (known are %s)", name, strings.Join(Names(), ", "))
 }
 
 // Names returns the names that Named knows, in its order.
@@ -89,7 +88,7 @@ func Names() []string {
 	return names
 }
 
-// named lists hosts that were run, or whose sources were read.
+// named lists hosts that were run or whose source was read.
 var named = []struct {
 	name string
 	plan Plan
@@ -103,7 +102,7 @@ var named = []struct {
 		LoseWakeups: true, Delay: time.Millisecond}},
 	// Files: busy after each write until a pollable is used; lost if not flushed.
 	{"wasmtime-file", Plan{Permits: []uint64{1 << 20, 0}, FlushWaits: []int{1}, Hold: true}},
-	// TCP sockets since Wasmtime 48: busy until a write is taken, also when they are dropped.
+	// TCP sockets since Wasmtime 48: busy until a write is taken, even when they are dropped.
 	{"wasmtime-tcp", Plan{Permits: []uint64{64 << 10, 0}, Background: true, DropWaits: true}},
 	// Standard output that goes nowhere.
 	{"wasmtime-null", Plan{Permits: []uint64{math.MaxUint64}, Background: true}},

@@ -47,7 +47,7 @@ const (
 	OpSubscribeDuration           Op = "monotonic-clock.subscribe-duration"
 	OpSubscribeInstant            Op = "monotonic-clock.subscribe-instant"
 	OpFdWrite                     Op = "fd.fd_write" // of preview 1; Handle is the file descriptor
-	OpOther                       Op = "wasi.call"   // a function that is not the model's
+	OpOther                       Op = "wasi.call"   // a function outside of the model
 )
 
 var ops = []Op{
@@ -77,7 +77,7 @@ const (
 	Bool                                  // 0 or 1
 	Instant                               // a time of the monotonic clock, in nanoseconds
 	Closed                                // the error closed
-	LastOperationFailed                   // the error last-operation-failed; Value is the error handle
+	LastOperationFailed                   // the error of that name; Value is the error handle
 )
 
 // A Result is what the fallible functions of streams return: [Done], or [Permit]
@@ -119,7 +119,7 @@ func (c *Call) Who() string {
 	return fmt.Sprintf("%s(%d)", owner, c.Handle)
 }
 
-// Taken returns how many bytes the host took in the call.
+// Taken returns how many bytes the host took in c.
 func (c *Call) Taken() uint64 {
 	switch c.Op {
 	case OpWrite, OpWriteZeroes, OpBlockingWriteAndFlush, OpBlockingWriteZeroesAndFlush, OpFdWrite:
@@ -194,7 +194,7 @@ func (c *Call) handle(h uint32) uint32 {
 	return h
 }
 
-// Calls returns the last calls of the guest, oldest first: as many as are remembered.
+// Calls returns the last calls of the guest, as many as are kept, oldest first.
 func (h *Host) Calls() []Call {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -232,7 +232,7 @@ type Trap struct {
 	Calls  []Call // what led to it, oldest first; the last one is the call that trapped
 }
 
-// Hangs reports whether the guest did what would never end.
+// Hangs reports whether the guest did something that would never end.
 func (t *Trap) Hangs() bool { return t.Reason == hangs || strings.HasPrefix(t.Reason, spins) }
 
 // Error returns the reason and the last 16 calls.
@@ -251,7 +251,7 @@ func (h *Host) begin(op Op, handle uint32) Call {
 	return Call{Op: op, Handle: handle, Start: h.clock.Now(), Result: Trapped}
 }
 
-// end records the call and lets go of the lock. A call whose result was never set has trapped.
+// end records the call and unlocks h. A call whose result was never set has trapped.
 func (h *Host) end(c *Call) {
 	defer h.mu.Unlock()
 	c.Took = h.clock.Now() - c.Start

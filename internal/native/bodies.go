@@ -12,15 +12,15 @@ import (
 	"go.bytecodealliance.org/cm"
 )
 
-// Where no host provides the functions that package generated imports, they get their
-// bodies here.
+// These are the bodies of the functions that the packages in generated import, for platforms
+// where no host provides them.
 
 func init() {
 	for _, f := range []struct {
 		fd   int
 		file **os.File
 	}{{host.Stdout, &os.Stdout}, {host.Stderr, &os.Stderr}} {
-		h := host.New(host.Options{}) // one for each, so that neither waits for the other
+		h := host.New(host.Options{}) // one for each stream, so that neither waits for the other
 		h.SetStdio(f.fd, host.Plan{Terminal: host.IsTerminal(*f.file)}, file{f.file})
 		base, err := Expose(h)
 		if err != nil {
@@ -30,8 +30,8 @@ func init() {
 	}
 }
 
-// file is the file that a variable holds when it is written to: a program may put
-// another one into os.Stdout, as testing does to see what an example prints.
+// A file is the file that a variable holds at the time of a Write: a program may replace os.Stdout,
+// as package testing does to see what an example prints.
 type file struct{ current **os.File }
 
 func (f file) Write(p []byte) (int, error) { return (*f.current).Write(p) }

@@ -1,6 +1,6 @@
 // Package native makes a native program a guest of the model: it has the bodies of the functions
-// that package generated imports. Each standard stream of the process has a host of its own, and
-// so has each stream of a test.
+// that the packages in generated import. Each standard stream of the process has a host of its
+// own, and so has each stream of a test.
 package native
 
 import (
@@ -21,7 +21,7 @@ var clock = host.New(host.Options{})
 
 var (
 	exposed   [maxHosts]atomic.Pointer[host.Host]
-	lately    atomic.Uint32    // goes round, so that no number is soon used again
+	lately    atomic.Uint32    // wraps around, so that no number is reused soon
 	standards [2]atomic.Uint32 // the bases of the hosts of standard output and error
 )
 
@@ -30,14 +30,14 @@ var (
 // exposed.
 func Expose(h *host.Host) (base uint32, err error) {
 	if runtime.GOARCH == "wasm" {
-		return 0, errors.New("a guest has its streams from its own host; this works on other platforms")
+		return 0, errors.New("a guest gets its streams from its own host; this works on other platforms only")
 	}
 	for range maxHosts - 1 {
 		if i := 1 + lately.Add(1)%(maxHosts-1); exposed[i].CompareAndSwap(nil, h) {
 			return i * (host.MaxHandle + 1), nil
 		}
 	}
-	return 0, fmt.Errorf("%d streams are in use at once, which is the most", maxHosts-1-len(standards))
+	return 0, fmt.Errorf("too many streams in use; the maximum is %d", maxHosts-1-len(standards))
 }
 
 // Withdraw undoes the Expose that returned base.
@@ -56,7 +56,7 @@ func owner(handle uint32) (h *host.Host, base, own uint32) {
 }
 
 // Interrupt interrupts the host of an exposed stream, see [host.Host.Interrupt]: a guest that
-// waits looks at the deadline that was set meanwhile. It has no effect if the host is gone or
+// waits checks the deadline that was set meanwhile. It has no effect if the host is gone or
 // handle is 0.
 func Interrupt(handle uint32) {
 	if h := exposed[handle/(host.MaxHandle+1)].Load(); h != nil {
@@ -64,7 +64,7 @@ func Interrupt(handle uint32) {
 	}
 }
 
-// TextOf returns what error.to-debug-string says of an exposed error.
+// TextOf returns the result of error.to-debug-string for an exposed error.
 func TextOf(handle uint32) string {
 	h, _, own := owner(handle)
 	return h.DebugString(own)
@@ -81,6 +81,6 @@ func Standard(fd int) (h *host.Host, base uint32) {
 // returns the base of the host that it had.
 func SwapStandard(fd int, base uint32) (before uint32) { return standards[fd-1].Swap(base) }
 
-// SwapWriter is set by package wasio. It resets the Writer on a standard stream to what it is in
-// a new program, gives it the handle, and returns the handle that it had.
+// SwapWriter is set by package wasio. It resets the Writer on a standard stream to its state in a
+// new program, gives it the handle, and returns the handle that it had.
 var SwapWriter func(fd int, handle uint32) (before uint32)

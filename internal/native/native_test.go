@@ -258,7 +258,7 @@ func TestTooManyHosts(t *testing.T) {
 	for {
 		base, err := native.Expose(h)
 		if err != nil {
-			assert.EqualError(t, err, "4093 streams are in use at once, which is the most")
+			assert.EqualError(t, err, "too many streams in use; the maximum is 4093")
 			break
 		}
 		defer native.Withdraw(base)
@@ -380,7 +380,7 @@ func TestInterrupt(t *testing.T) {
 	})
 }
 
-// Interrupt ends a wait for a reader that is silent, and the bytes that come later end the next.
+// Interrupt ends a wait for a silent reader. Bytes that come later end the next wait.
 func TestInterruptOfAFeed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuestWith(host.Options{}, host.Plan{})
