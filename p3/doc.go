@@ -23,9 +23,8 @@
 //	allocations, handles left      none                         none
 //
 // What it means that the reader took all bytes is the host's to say. On Wasmtime 48 standard output
-// is written and flushed then, a file is written, and a body is in the queue of the connection.
-//
-// There is no flush that a buffer could save, so there is no BufWriter here: use [bufio.NewWriter].
+// is written and flushed then, a file is written, and a body is in the queue of the connection. No
+// flush is left that a buffer could save, so there is no BufWriter here: use [bufio.NewWriter].
 //
 // # Limitations
 //

@@ -7,8 +7,7 @@ import (
 	"github.com/wasio-dev/wasio"
 )
 
-// A reason is the Err of a wasio.Error. Nobody outside can change one, so the package tells its own
-// by their addresses.
+// A reason is the Err of a wasio.Error, known by its address, since nobody outside can change one.
 type reason struct {
 	text string
 	is   error // what errors.Is matches it with; may be nil
@@ -23,7 +22,6 @@ var (
 	errNotOpen = &reason{"writer is not open", os.ErrClosed}
 	errStuck   = &reason{"stream takes no bytes", io.ErrNoProgress}
 	errTimeout = &reason{"i/o timeout", os.ErrDeadlineExceeded}
-
 	// What the error-codes of wasi:cli stand for; the last one is pipe.
 	errCodes = [...]*reason{{"input/output error", nil}, {"illegal byte sequence", nil}, errClosed}
 )
@@ -31,8 +29,7 @@ var (
 // failure returns an error, a new one each time, since the caller may change it.
 func failure(op string, reason error) error { return &wasio.Error{Op: op, Err: reason} }
 
-// isTimeout reports whether err is the error of a deadline, or the reason of one. It compares
-// pointers: with TinyGo, comparing interfaces links 28 KB of reflection.
+// isTimeout compares pointers: with TinyGo, comparing interfaces links 28 KB of reflection.
 func isTimeout(err error) bool {
 	if e, ok := err.(*wasio.Error); ok {
 		err = e.Err

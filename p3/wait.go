@@ -9,14 +9,17 @@ import (
 	"github.com/wasio-dev/wasio/internal/platform"
 )
 
-// The status of an operation on a stream or future has one of these in the lower four bits, and
-// above them the number of bytes moved.
+// The status of an operation has one of these in the lower four bits, and above them how many bytes
+// were moved.
 const (
 	completed = 0
 	dropped   = 1
 	cancelled = 2
 	blocked   = 1<<32 - 1 // it is under way
 	returned  = 2         // of a subtask, with its handle above it
+	unasked   = 15        // there is no operation yet
+
+	minPause, maxPause = int64(time.Millisecond), int64(5 * time.Millisecond)
 )
 
 var waitFutureOrStream func(status uint32, waitable int32) (code, count uint32)
@@ -38,7 +41,7 @@ func SetWait(wait func(status uint32, waitable int32) (code, count uint32)) {
 // status. If the deadline passes before, that is blocked. The waitable is in no set then: a cancel
 // would trap, and so would the drop of a set that is not empty.
 func (w *Writer) waitLocked(waitable uint32) (status uint32) {
-	runtime.Gosched() // now, since the host blocks the whole program
+	letOthersRun() // now, since the host blocks the whole program
 	deadline := w.deadline.Load()
 	if waitFutureOrStream != nil && deadline == 0 {
 		code, count := waitFutureOrStream(blocked, int32(waitable))
@@ -79,8 +82,6 @@ func (w *Writer) blockLocked(set, waitable uint32, deadline int64) {
 	builtins.SubtaskDrop(clock)
 }
 
-const minPause, maxPause = int64(time.Millisecond), int64(5 * time.Millisecond)
-
 // pollLocked is blockLocked for a program with SetWait. It looks after pauses, in which others run.
 func (w *Writer) pollLocked(set uint32, deadline int64) {
 	pause := minPause
@@ -99,10 +100,9 @@ func (w *Writer) pollLocked(set uint32, deadline int64) {
 
 // SetWriteDeadline sets the time after which calls that write fail with an error that matches
 // [os.ErrDeadlineExceeded] and whose Timeout method returns true. The zero time means no deadline.
-// On a closed Writer, the error matches [os.ErrClosed].
-//
-// The error of a deadline does not stick: after the deadline is extended, continue with p[n:]. A
-// call looks at the deadline when it begins, after each wait, and when others have run.
+// On a closed Writer, the error matches [os.ErrClosed]. The error of a deadline does not stick:
+// after the deadline is extended, continue with p[n:]. A call looks at the deadline when it begins,
+// after each wait, and when others have run.
 func (w *Writer) SetWriteDeadline(t time.Time) error {
 	if w.handle.Load() == 0 && w.open == nil {
 		return failure("set-write-deadline", errNotOpen)
@@ -126,14 +126,16 @@ func (w *Writer) overdue() bool {
 
 var worked platform.Uint32 // what the program has written since others last ran
 
-// yield lets others run after about a millisecond of writing, and reports whether it did so.
-func yield(bytes int) bool {
-	n := worked.Load() + 1 + uint32(bytes)>>14
-	if n < 64 {
-		worked.Store(n)
-		return false
+// yield lets others run after about a millisecond of writing: 512 short Writes, or 4 MiB.
+func yield(bytes int) {
+	n := worked.Load() + 1 + uint32(bytes)>>13
+	if worked.Store(n); n >= 512 {
+		letOthersRun()
 	}
+}
+
+//go:noinline
+func letOthersRun() {
 	worked.Store(0)
 	runtime.Gosched()
-	return true
 }

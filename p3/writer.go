@@ -9,17 +9,14 @@ import (
 	"github.com/wasio-dev/wasio/internal/platform"
 )
 
-const (
-	maxPiece = 1<<28 - 1 // the most that one host call carries: its count has 28 bits
-	maxEmpty = 100       // how many calls in a row may move nothing
-)
+const maxPiece = 1<<28 - 1 // the most that one host call carries: its count has 28 bits
+const maxEmpty = 100       // how many calls in a row may move nothing
 
-// A Writer is an [io.Writer] on a stream<u8> of the component model. A Write returns when the
-// reader of the stream has taken all of it.
+// A Writer is an [io.Writer] on a stream<u8>. A Write returns when the reader has taken all of it.
 //
-// All methods are safe for concurrent use. One Write or WriteString is never interleaved with
-// another; calls get their turn in the order in which they began. Other goroutines run before a
-// call waits, and now and then where none does.
+// All methods are safe for concurrent use. One Write is never interleaved with another; calls get
+// their turn in the order in which they began. Other goroutines run before a call waits, and else
+// at least once in 512 calls or 4 MiB.
 //
 // After an error every later call returns the same error, without asking the host. Only the error
 // of a deadline does not stick. Errors have type *[wasio.Error], with Op "write", "close", "flush"
@@ -42,9 +39,8 @@ type Writer struct {
 
 // NewStream makes a stream, and returns a Writer on its writable end and the handle of its readable
 // end. The program gives that away before the first Write, as the body of a response or to
-// write-via-stream of a file. Bindings made by wit-bindgen lift it with LiftStreamU8.
-//
-// The Writer owns the writable end: Close drops it.
+// write-via-stream of a file. Bindings made by wit-bindgen lift it with LiftStreamU8. The Writer
+// owns the writable end: Close drops it.
 func NewStream() (w *Writer, reader int32) {
 	w = new(Writer)
 	stream := builtins.StreamNew()
@@ -57,9 +53,18 @@ func NewStream() (w *Writer, reader int32) {
 // unless the host gives another reason. If it goes as it takes the last byte, and gives no reason,
 // Write succeeds and the next one fails. A Write of no bytes makes no host call.
 func (w *Writer) Write(p []byte) (n int, err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.writeLocked(p)
+	w.mu.Lock() // a deferred Unlock would take time
+	stream, status := w.handle.Load(), uint32(unasked)
+	if stream != 0 && w.err == nil && w.rest == nil && w.deadline.Load() == 0 && uint(len(p))-1 < maxPiece {
+		status = builtins.StreamWrite(stream, unsafe.Pointer(&p[0]), uint32(len(p)))
+	}
+	if n = len(p); status == uint32(n)<<4 {
+		yield(n)
+	} else {
+		n, err = w.writeLocked(p, status)
+	}
+	w.mu.Unlock()
+	return n, err
 }
 
 // WriteString is Write without a copy of s.
@@ -100,7 +105,7 @@ func (w *Writer) ReadFrom(r io.Reader) (n int64, err error) {
 
 // takeLocked writes p. What it cannot write before the deadline it keeps for the next call.
 func (w *Writer) takeLocked(p []byte) (n int, err error) {
-	n, err = w.writeLocked(p)
+	n, err = w.writeLocked(p, unasked)
 	if isTimeout(err) {
 		w.rest = append(w.rest, p[n:]...)
 		n = len(p)
@@ -120,9 +125,8 @@ func (w *Writer) Flush() error {
 // done with the stream, as for [Stdout], [Stderr] and after [Writer.SetResult], it then waits for
 // that, until the deadline. It returns the error of an earlier call or of the future. Later calls
 // return an error that matches [os.ErrClosed], except that a second Close does nothing. If the
-// deadline has passed, Close drops what a ReadFrom could not write in time.
-//
-// The next Write to Stdout or Stderr opens another stream.
+// deadline has passed, Close drops what a ReadFrom could not write in time. The next Write to
+// Stdout or Stderr opens another stream.
 func (w *Writer) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -158,24 +162,20 @@ func (w *Writer) SetResult(result func() error) {
 
 // writeLocked is the protocol. A write says that it has moved some bytes, that the reader has
 // dropped its end, after which another one would trap, or that it is under way and the host holds
-// p.
-func (w *Writer) writeLocked(p []byte) (n int, err error) {
-	if w.handle.Load() == 0 || w.err != nil || w.rest != nil {
-		if err := w.readyLocked("write", len(p) > 0); err != nil {
+// p. The status is that of a first write, or unasked.
+func (w *Writer) writeLocked(p []byte, status uint32) (n int, err error) {
+	if status == unasked {
+		if err = w.readyLocked("write", len(p) > 0); err != nil || len(p) == 0 {
 			return 0, err
 		}
 	}
 	stream := w.handle.Load()
-	for empty := 0; n < len(p); {
-		if w.overdue() {
-			return n, failure("write", errTimeout)
-		}
-		status := builtins.StreamWrite(stream, unsafe.Pointer(&p[n]), uint32(min(len(p)-n, maxPiece)))
+	for empty := 0; ; {
 		if status == blocked {
 			if status = w.waitLocked(stream); status == blocked {
 				status = builtins.StreamCancelWrite(stream)
 			}
-			runtime.KeepAlive(p)
+			runtime.KeepAlive(unsafe.SliceData(p))
 		}
 		count := int(status >> 4)
 		n += count
@@ -189,8 +189,14 @@ func (w *Writer) writeLocked(p []byte) (n int, err error) {
 			w.err = failure("write", errStuck)
 			return n, w.err
 		}
+		if n == len(p) {
+			return n, nil
+		}
+		if w.overdue() {
+			return n, failure("write", errTimeout)
+		}
+		status = builtins.StreamWrite(stream, unsafe.Pointer(&p[n]), uint32(min(len(p)-n, maxPiece)))
 	}
-	return n, nil
 }
 
 // readyLocked gets the Writer ready for a call that writes some bytes, or none. It returns an error
@@ -227,8 +233,7 @@ func (w *Writer) readyLocked(op string, writes bool) error {
 	return nil
 }
 
-// failLocked makes the reason why the reader has gone the error that sticks. It returns nil if the
-// reader took all of p and gives no reason.
+// failLocked makes the reason why the reader has gone stick, and returns it or, if w.ended, nil.
 func (w *Writer) failLocked(tookAll bool) error {
 	reason := w.resultLocked()
 	if reason == nil || isTimeout(reason) {

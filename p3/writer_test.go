@@ -637,22 +637,22 @@ func TestOthersRun(t *testing.T) {
 			var ran atomic.Bool
 			go ran.Store(true)
 			writes := 0
-			for ; !ran.Load() && writes < 1000; writes++ {
+			for ; !ran.Load() && writes < 10_000; writes++ {
 				write(w)
 			}
-			assert.LessOrEqual(t, writes, 2*64)
+			assert.LessOrEqual(t, writes, 2*512)
 		})
 	}
 	t.Run("large", func(t *testing.T) {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 		b := newBench(t)
 		w := b.stream()
-		for range 64 {
+		for range 512 {
 			w.Write(line) // so that the count begins anew at some point
 		}
 		var ran atomic.Bool
 		go ran.Store(true)
-		w.Write(make([]byte, 1<<20))
+		w.Write(make([]byte, 4<<20))
 		assert.True(t, ran.Load())
 	})
 	t.Run("wait", func(t *testing.T) {
@@ -689,7 +689,7 @@ func TestOthersRunNowAndThen(t *testing.T) {
 			runtime.Gosched()
 		}
 	}()
-	for range 640 {
+	for range 10 * 512 {
 		w.WriteString("x")
 	}
 	done.Store(true)
@@ -697,9 +697,9 @@ func TestOthersRunNowAndThen(t *testing.T) {
 	assert.LessOrEqual(t, turns.Load(), int32(40))
 }
 
-// Others run after 64 Writes, and sooner if these are large.
+// Others run after 512 Writes, and sooner if these are large.
 func TestHowOftenOthersRun(t *testing.T) {
-	for size, want := range map[int]int{0: 64, 1: 64, 16 << 10: 32, 48 << 10: 16, 64 << 20: 1} {
+	for size, want := range map[int]int{0: 512, 1: 512, 8 << 10: 256, 24 << 10: 128, 4 << 20: 1} {
 		for !p3.Yield(0) { // begin anew
 		}
 		for range 3 {
