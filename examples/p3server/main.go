@@ -53,12 +53,14 @@ func handle(path string, r *handler.Response) {
 
 // answer sends a response with the body that write writes.
 func answer(r *handler.Response, status uint32, write func(*p3.Writer) error, headers ...string) error {
-	w := r.Send(status, headers...)
+	w, body := p3.NewStream()
+	r.Send(status, body, headers...)
 	w.SetWriteDeadline(time.Now().Add(patience))
 	err := write(w)
-	if ferr := r.Finish(err != nil); err == nil {
-		err = ferr
+	if cerr := w.Close(); err == nil {
+		err = cerr
 	}
+	r.Finish(err != nil)
 	return err
 }
 

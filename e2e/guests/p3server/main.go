@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wasio-dev/wasio/e2e/guests/loops"
 	"github.com/wasio-dev/wasio/e2e/guests/p3server/content"
 	"github.com/wasio-dev/wasio/examples/p3server/handler"
 	"github.com/wasio-dev/wasio/p3"
@@ -22,7 +23,14 @@ func init() { handler.Handle = handle }
 func main() {}
 
 func handle(path string, r *handler.Response) {
-	w := r.Send(200)
+	if strings.Count(path, "/") > 1 {
+		if err := write(path, r); err != nil {
+			fmt.Fprintf(p3.Stderr(), "%s: %v\n", path, err)
+		}
+		return
+	}
+	w, body := p3.NewStream()
+	r.Send(200, body)
 	var n int64
 	var err error
 	start := time.Now()
@@ -57,8 +65,46 @@ func handle(path string, r *handler.Response) {
 		io.CopyN(w, content.New(1000), 1000)
 		panic("on purpose")
 	}
-	if ferr := r.Finish(err != nil); err == nil {
-		err = ferr
+	if cerr := w.Close(); err == nil {
+		err = cerr
 	}
+	r.Finish(err != nil)
 	fmt.Fprintf(p3.Stderr(), "%s: n=%d closed=%t %v\n", path, n, errors.Is(err, io.ErrClosedPipe), err)
+}
+
+// buffer has the bytes of all bodies of the benchmark. An instance answers many requests.
+var buffer []byte
+
+// write answers a request of the benchmark, with the path that package bodies has for WASI 0.2.
+func write(path string, r *handler.Response) (err error) {
+	var size, piece int
+	var deadline bool
+	contender, numbers, _ := strings.Cut(path[1:], "/")
+	if _, err := fmt.Sscanf(numbers, "%d/%d/%t", &size, &piece, &deadline); err != nil {
+		return err
+	}
+	if len(buffer) < size {
+		buffer = make([]byte, size)
+	}
+	each := func(write func(p []byte) error) {
+		for p := buffer[:size]; len(p) > 0 && err == nil; p = p[min(piece, len(p)):] {
+			err = write(p[:min(piece, len(p))])
+		}
+	}
+	if contender == "protocol" {
+		loop, body := loops.NewP3()
+		r.Send(200, body)
+		each(loop.Write)
+		loop.Close()
+	} else {
+		w, body := p3.NewStream()
+		r.Send(200, body)
+		if deadline {
+			w.SetWriteDeadline(time.Now().Add(time.Minute))
+		}
+		each(func(p []byte) error { _, err := w.Write(p); return err })
+		w.Close()
+	}
+	r.Finish(err != nil)
+	return err
 }

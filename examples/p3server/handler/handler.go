@@ -9,8 +9,6 @@ import (
 	"runtime/debug"
 	"strings"
 	"unsafe"
-
-	"github.com/wasio-dev/wasio/p3"
 )
 
 // Handle answers a request for a path. The program sets it in an init function.
@@ -18,7 +16,6 @@ var Handle func(path string, r *Response)
 
 // A Response is the answer to a request.
 type Response struct {
-	writer   *p3.Writer
 	trailers uint32 // the writable end of a future
 }
 
@@ -49,12 +46,12 @@ func pathOf(request uint32) string {
 	return strings.Clone(unsafe.String((*byte)(unsafe.Pointer(uintptr(option[1]))), int(option[2])))
 }
 
-// Send gives the response to the host, with headers that are names and values in turn, and returns
-// the Writer on its body.
+// Send gives the response to the host, with headers that are names and values in turn, and a body
+// that is the readable end of a stream, such as p3.NewStream returns.
 //
 // The response goes first: until the host has it, nobody reads the body. Then task.return tells
 // the host that the call has returned, and the program goes on.
-func (r *Response) Send(status uint32, headers ...string) *p3.Writer {
+func (r *Response) Send(status uint32, body int32, headers ...string) {
 	fields := newFields()
 	for i := 0; i < len(headers); i += 2 {
 		name, value := headers[i], headers[i+1]
@@ -62,22 +59,20 @@ func (r *Response) Send(status uint32, headers ...string) *p3.Writer {
 		appendField(fields, unsafe.Pointer(unsafe.StringData(name)), uint32(len(name)),
 			unsafe.Pointer(unsafe.StringData(value)), uint32(len(value)), unsafe.Pointer(&result))
 	}
-	w, body := p3.NewStream()
 	trailers := newTrailers()
 	var response [2]uint32 // and the future that tells when the host is done with it
 	newResponse(fields, 1, body, uint32(trailers), unsafe.Pointer(&response))
 	dropSent(response[1])
 	setStatusCode(response[0], status)
 	taskReturn(0, response[0], 0, 0, 0, 0, 0, 0)
-	r.writer, r.trailers = w, uint32(trailers>>32)
-	return w
+	r.trailers = uint32(trailers >> 32)
 }
 
-// Finish ends the response. If failed is set, the client sees that the body is not complete.
-func (r *Response) Finish(failed bool) error {
-	err := r.writer.Close()
+// Finish ends the response, whose body has ended. If failed is set, the client sees that the body
+// is not complete.
+func (r *Response) Finish(failed bool) {
 	result := new([40]byte) // a result<option<trailers>, error-code>
-	if failed || err != nil {
+	if failed {
 		result[0], result[8] = 1, 25 // HTTP-response-incomplete
 	}
 	if writeTrailers(r.trailers, unsafe.Pointer(result)) == 1<<32-1 { // the host does not read yet
@@ -89,7 +84,6 @@ func (r *Response) Finish(failed bool) error {
 	}
 	runtime.KeepAlive(result)
 	dropTrailers(r.trailers)
-	return err
 }
 
 //go:wasmimport [export]wasi:http/handler@0.3.0 [task-return]handle
