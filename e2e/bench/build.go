@@ -12,9 +12,12 @@ import (
 	"github.com/wasio-dev/wasio/e2e/internal/self"
 )
 
+// optimize has the flags of a toolchain.
+var optimize = map[component.Toolchain][]string{component.TinyGo: {"-opt=2"}}
+
 // build compiles the guest, or its counting variant, for Wasmtime and returns the name of the
-// compiled file in dir.
-func build(dir string, toolchain component.Toolchain, counting bool) (string, error) {
+// compiled file in dir, or of a component of WASI 0.3.
+func build(dir string, toolchain component.Toolchain, counting, p3 bool) (string, error) {
 	module, name := ".", string(toolchain)
 	if counting {
 		name += "-counting"
@@ -24,15 +27,16 @@ func build(dir string, toolchain component.Toolchain, counting bool) (string, er
 			return "", err
 		}
 	}
-	var flags []string
-	if toolchain == component.TinyGo {
-		flags = []string{"-opt=2"}
+	flags := optimize[toolchain]
+	wasm := filepath.Join(dir, name+".wasm")
+	if p3 {
+		wit := "../examples/p3command/wit"
+		return wasm, component.BuildP3(toolchain, wit, "app", module, "./bench/guest", wasm, append([]string{"-tags=p3"}, flags...)...)
 	}
 	wit := filepath.Join(dir, name+"-wit")
 	if err := copyWIT(wit); err != nil {
 		return "", err
 	}
-	wasm := filepath.Join(dir, name+".wasm")
 	compiled := filepath.Join(dir, name+".compiled")
 	if err := component.BuildWIT(wit, toolchain, module, "./bench/guest", wasm, flags...); err != nil {
 		return "", err
@@ -61,7 +65,7 @@ func copyWIT(dir string) error {
 // copyCounting copies the sources of the guest, from this module and from wasio, to dir. In
 // the copy a call of an imported function is counted.
 func copyCounting(dir string) error {
-	for _, pattern := range []string{"../go.*", "../*.go", "../generated/*/*/*/*.go", "../internal/*/*.go",
+	for _, pattern := range []string{"../go.*", "../*.go", "../generated/*/*/*/*.go", "../internal/*/*.go", "../p3/*.go",
 		"go.*", "guests/loops/*.go", "bench/*/*.go"} {
 		sources, err := filepath.Glob(pattern)
 		if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -20,7 +21,7 @@ import (
 // The HTTP benchmark runs a server on the command wasmtime. It writes bodies, or sends back the
 // bodies of requests or files, in the way that the path names.
 
-const httpHost = "wasmtime-serve"
+const httpHost, p3Serve = "wasmtime-serve", "serve-body"
 
 // httpToolchains lists the toolchains that make components with exports.
 var httpToolchains = []component.Toolchain{component.TinyGo, component.Componentize}
@@ -29,16 +30,22 @@ var httpToolchains = []component.Toolchain{component.TinyGo, component.Component
 type way struct {
 	by, path string
 	deadline bool
+	server   int // which of several
 }
 
 func (w way) name() string { return w.by }
 
 var (
-	writers = []way{{"Writer", "Writer", false}, {"BufWriter", "BufWriter", false}, {"io.Copy", "copy", false},
-		{"Writer-deadline", "Writer", true}, {"BufWriter-deadline", "BufWriter", true}, {"io.Copy-deadline", "copy", true},
-		{"loop-blocking", "blocking", false}, {"floor-protocol", "protocol", false}}
-	movers = []way{{"Splice", "splice", false}, {"io.Copy", "copy", false},
-		{"loop-blocking-splice", "blocking", false}, {"floor-protocol", "protocol", false}}
+	writers = []way{{by: "Writer", path: "Writer"}, {by: "BufWriter", path: "BufWriter"}, {by: "io.Copy", path: "copy"},
+		{"Writer-deadline", "Writer", true, 0}, {"BufWriter-deadline", "BufWriter", true, 0}, {"io.Copy-deadline", "copy", true, 0},
+		{by: "loop-blocking", path: "blocking"}, {by: "floor-protocol", path: "protocol"}}
+	movers = []way{{by: "Splice", path: "splice"}, {by: "io.Copy", path: "copy"},
+		{by: "loop-blocking-splice", path: "blocking"}, {by: "floor-protocol", path: "protocol"}}
+
+	// A server of WASI 0.2 comes first, and then one of 0.3.
+	p3Ways = []way{{by: "Writer", path: "Writer"}, {by: "floor-protocol", path: "protocol"},
+		{by: "p3-Writer", path: "Writer", server: 1}, {by: "p3-floor", path: "protocol", server: 1}}
+	p3Bodies = []body{bodies[4], bodies[3]}
 )
 
 // A body has size bytes, in writes of piece bytes.
@@ -78,33 +85,55 @@ func measureHTTP(raw *bytes.Buffer, dir string) error {
 			return err
 		}
 		fmt.Fprintf(raw, "toolchain: %s\nhost: %s\n", toolchain, httpHost)
-		if err := errors.Join(measureBodies(raw, wasm), measureMoves(raw, wasm, dir)); err != nil {
+		if err := errors.Join(measureBodies(raw, []string{wasm}, writers, bodies, clientNumbers), measureMoves(raw, wasm, dir)); err != nil {
 			return fmt.Errorf("%s: %w", toolchain, err)
 		}
 	}
 	return nil
 }
 
-func measureBodies(raw *bytes.Buffer, wasm string) error {
-	url, stop, err := serve(wasm, component.Reuse...)
-	if err != nil {
-		return err
+// measureBodies measures the ways of servers to write bodies.
+func measureBodies(raw *bytes.Buffer, servers []string, ways []way, bodies []body, clientNumbers []int) error {
+	var urls []string
+	for _, wasm := range servers {
+		url, stop, err := serve(wasm, component.Reuse...)
+		if err != nil {
+			return err
+		}
+		defer stop()
+		urls = append(urls, url)
 	}
-	defer stop()
 	for _, clients := range clientNumbers {
 		for _, body := range bodies {
 			var all []contender
-			for _, w := range writers {
+			for _, w := range ways {
 				if clients > 1 && w.deadline {
 					continue
 				}
-				path := fmt.Sprintf("%s/%s/%d/%d/%t", url, w.path, body.size, body.piece, w.deadline)
+				path := fmt.Sprintf("%s/%s/%d/%d/%t", urls[w.server], w.path, body.size, body.piece, w.deadline)
 				all = append(all, contender{benchmark("Body", w.by, bodyOf(body.name, clients)), body.size,
 					func(client *http.Client) (*http.Response, error) { return client.Get(path) }})
 			}
 			if err := byTurns(raw, all, clients, 250*time.Millisecond); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// measureP3Bodies has a server of WASI 0.3 and one of WASI 0.2 take turns.
+func measureP3Bodies(raw *bytes.Buffer, dir string) error {
+	for i, toolchain := range toolchains {
+		rival, own := filepath.Join(dir, "rival.wasm"), filepath.Join(dir, "p3.wasm")
+		err := cmp.Or(component.BuildServer(httpToolchains[i], rival),
+			component.BuildP3(toolchain, "../examples/p3server/wit", "server", "", "./guests/p3server", own, optimize[toolchain]...))
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(raw, "toolchain: %s\nhost: %s\n", toolchain, p3Serve)
+		if err := measureBodies(raw, []string{rival, own}, p3Ways, p3Bodies, clientNumbers[:1]); err != nil {
+			return err
 		}
 	}
 	return nil

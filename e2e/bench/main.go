@@ -5,7 +5,8 @@
 // It takes about eight minutes. It writes its results to docs/bench, in the format of Go's
 // benchmarks, and makes the tables of docs/performance.md and the pictures from all that are
 // there. With -http it measures HTTP bodies and Splice on the command wasmtime instead, in
-// about nine minutes. It needs the tools that the tests of this module need.
+// about nine minutes, and with -p3 package p3, in about three. It needs the tools that the
+// tests of this module need.
 package main
 
 import (
@@ -33,6 +34,7 @@ var (
 	quick    = flag.Bool("quick", false, "measure little, in two minutes")
 	onlyPage = flag.Bool("page", false, "measure nothing, and make the page from the results that are there")
 	overHTTP = flag.Bool("http", false, "measure HTTP bodies and Splice")
+	onlyP3   = flag.Bool("p3", false, "measure package p3")
 	out      = flag.String("out", docs, "`directory` to write the page, the pictures and the results to")
 )
 
@@ -41,10 +43,10 @@ const docs = "../docs"
 // A host is Wasmtime with one kind of standard output.
 type host struct {
 	name     string
-	kind     wasmtime.Kind
-	file     string // for the kind File; "" means a temporary file
-	maxBytes int    // the most bytes that the turns of one size write, if not 0
-	oneCore  bool   // whether all threads of Wasmtime run on one core
+	kind     wasmtime.Kind // "" for the command wasmtime, which runs components of WASI 0.3
+	file     string        // for the kind File; "" means a temporary file
+	maxBytes int           // the most bytes that the turns of one size write, if not 0
+	oneCore  bool          // whether all threads of Wasmtime run on one core
 }
 
 var hosts = []host{
@@ -54,6 +56,8 @@ var hosts = []host{
 	{name: "callback", kind: wasmtime.Callback},
 	{name: "callback-one-core", kind: wasmtime.Callback, oneCore: true},
 }
+
+var p3Hosts = []host{{name: "run-null-file", file: os.DevNull}, {name: "run-real-file", maxBytes: 512 << 20}}
 
 // toolchains lists the toolchains that compile the guest. componentize-go would make the same
 // code as Go.
@@ -80,9 +84,15 @@ func run() error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if *overHTTP {
+	switch {
+	case *overHTTP:
 		err = record("http.txt", dir, measureHTTP)
-	} else {
+	case *onlyP3:
+		hosts = p3Hosts
+		err = record("p3.txt", dir, func(raw *bytes.Buffer, dir string) error {
+			return errors.Join(measureStdout(raw, dir), measureP3Bodies(raw, dir))
+		})
+	default:
 		err = errors.Join(record("stdout.txt", dir, measureStdout), record("size.txt", dir, measureSizes))
 	}
 	if err != nil {
@@ -114,7 +124,7 @@ func measureStdout(raw *bytes.Buffer, dir string) error {
 		compiled := make(map[component.Toolchain]string)
 		for _, toolchain := range toolchains {
 			progress("building the guest with %s%s", toolchain, map[bool]string{true: ", counting"}[counting])
-			guest, err := build(dir, toolchain, counting)
+			guest, err := build(dir, toolchain, counting, hosts[0].kind == "")
 			if err != nil {
 				return err
 			}
@@ -147,6 +157,14 @@ func measureStdout(raw *bytes.Buffer, dir string) error {
 // dir.
 func (h host) run(dir, guest string, args []string) ([]byte, error) {
 	file := cmp.Or(h.file, filepath.Join(dir, "stdout"))
+	if h.kind == "" {
+		program, err := component.Wasmtime()
+		if err != nil {
+			return nil, err
+		}
+		line := []string{"sh", "-c", `exec "$@" >"$0"`, file, program, "run", guest}
+		return do(self.Task{Exec: append(line, args[1:]...)}, h.oneCore)
+	}
 	return do(self.Task{Run: &wasmtime.Run{Component: guest, Args: args, Stdout: h.kind, File: file}}, h.oneCore)
 }
 

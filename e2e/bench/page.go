@@ -8,41 +8,31 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/wasio-dev/wasio/e2e/internal/chart"
 	"github.com/wasio-dev/wasio/e2e/internal/component"
 )
 
 var sizes = []int{16, 100, 1 << 10, 4 << 10, 64 << 10, 1 << 20, 16 << 20}
 
-// names are the contenders of the tables. There are more, with other sizes of the buffer.
-var names = []string{"Writer", "BufWriter", "BufWriter-lines", "bufio", "os.Stdout", "loop-blocking", "loop-wait",
-	"loop-flush-at-end", "floor-protocol", "floor-bounded", "floor-unflushed"}
+// names are the contenders of the table and the picture. The files of results have more.
+var names = []string{"Writer", "BufWriter", "BufWriter-lines", "bufio", "os.Stdout", "loop-blocking", "floor-protocol", "floor-unflushed"}
 
-// floors is the target where wasio makes the same host calls as its rival.
-var floors = slices.Repeat([]float64{0.92}, len(sizes))
+// floors is the target where wasio makes the same host calls as its rival, and none is no target.
+var floors, none = slices.Repeat([]float64{0.92}, len(sizes)), slices.Repeat([][]float64{make([]float64, len(sizes))}, 2)
 
-// writeTargets are ratios of the speeds of two contenders.
+// writeTargets are ratios of the speeds of two contenders, with each toolchain.
 var writeTargets = []struct {
-	toolchain       component.Toolchain
 	host, by, rival string
-	least           []float64 // at each size; 0 means that the ratio is no target
+	least           [][]float64 // at each size; 0 means that the ratio is no target
 }{
-	{component.TinyGo, "null-file", "Writer", "floor-protocol", floors},
-	{component.Go, "null-file", "Writer", "floor-protocol", floors},
-	{component.TinyGo, "null-file", "Writer", "os.Stdout", []float64{1.05, 1.05, 1.05, 1.05, 3.8, 2.5, 2.5}},
-	{component.Go, "null-file", "Writer", "os.Stdout", []float64{1, 1, 1, 1, 3.3, 2.5, 2.5}},
-	{component.TinyGo, "null-file", "floor-protocol", "os.Stdout", []float64{6: 0}},
-	{component.Go, "null-file", "floor-protocol", "os.Stdout", []float64{6: 0}},
-	{component.TinyGo, "null-file", "BufWriter", "os.Stdout", []float64{1: 25, 6: 0}},
-	{component.Go, "null-file", "BufWriter", "os.Stdout", []float64{1: 20, 6: 0}},
-	{component.TinyGo, "null-file", "BufWriter", "floor-unflushed", []float64{4: 0.92, 6: 0}},
-	{component.Go, "null-file", "BufWriter", "floor-unflushed", []float64{4: 0.92, 6: 0}},
-	{component.TinyGo, "null-file", "BufWriter-lines", "floor-protocol", []float64{1: 0.92, 6: 0}},
-	{component.Go, "null-file", "BufWriter-lines", "floor-protocol", []float64{1: 0.92, 6: 0}},
-	{component.TinyGo, "callback", "Writer", "floor-protocol", floors},
-	{component.Go, "callback", "Writer", "floor-protocol", floors},
-	{component.TinyGo, "callback-one-core", "Writer", "floor-protocol", []float64{6: 0}},
-	{component.Go, "callback-one-core", "Writer", "floor-protocol", []float64{6: 0}},
-	{component.TinyGo, "callback", "Writer", "floor-bounded", []float64{6: 0}},
+	{"null-file", "Writer", "floor-protocol", [][]float64{floors, floors}},
+	{"null-file", "Writer", "os.Stdout", [][]float64{{1.05, 1.05, 1.05, 1.05, 3.8, 2.5, 2.5}, {1, 1, 1, 1, 3.3, 2.5, 2.5}}},
+	{"null-file", "BufWriter", "os.Stdout", [][]float64{{1: 25, 6: 0}, {1: 20, 6: 0}}},
+	{"null-file", "BufWriter", "floor-unflushed", [][]float64{{4: 0.92, 6: 0}, {4: 0.92, 6: 0}}},
+	{"null-file", "BufWriter-lines", "floor-protocol", [][]float64{{1: 0.92, 6: 0}, {1: 0.92, 6: 0}}},
+	{"callback", "Writer", "floor-protocol", [][]float64{floors, floors}},
+	{"callback-one-core", "Writer", "floor-protocol", none},
+	{"callback", "Writer", "floor-bounded", none[:1]},
 }
 
 // httpTargets are such ratios for servers.
@@ -80,7 +70,7 @@ func makePage() error {
 	}
 	page := string(text)
 	for name, section := range map[string]string{"targets": heads() + r.targets(), "speed": r.speed(), "buffers": r.buffers(),
-		"http": r.bodies(), "splice": r.moves(), "sizes": r.sizes()} {
+		"http": r.bodies(), "splice": r.moves(), "p3": r.p3(), "sizes": r.sizes()} {
 		begin, end := "<!-- "+name+" -->\n", "<!-- end of "+name+" -->"
 		before, rest, ok := strings.Cut(page, begin)
 		_, after, ok2 := strings.Cut(rest, end)
@@ -92,15 +82,15 @@ func makePage() error {
 	if err := os.WriteFile(filepath.Join(*out, "performance.md"), []byte(page), 0o644); err != nil {
 		return err
 	}
-	if err := r.writeChart().draw(filepath.Join(*out, "performance.svg")); err != nil {
+	if err := r.writeChart().Draw(filepath.Join(*out, "performance.svg")); err != nil {
 		return err
 	}
-	return r.bodyChart().draw(filepath.Join(*out, "performance-http.svg"))
+	return r.bodyChart().Draw(filepath.Join(*out, "performance-http.svg"))
 }
 
 // heads says what the machine was on which the results were measured.
 func heads() (text string) {
-	for _, name := range []string{"stdout.txt", "http.txt"} {
+	for _, name := range []string{"stdout.txt", "http.txt", "p3.txt"} {
 		raw, _ := os.ReadFile(filepath.Join(*out, "bench", name))
 		head, _, _ := strings.Cut(string(raw), "\n\n")
 		text += fmt.Sprintf("- [%s](bench/%[1]s): %s\n", name, strings.ReplaceAll(head, "\n", ", "))
@@ -111,11 +101,13 @@ func heads() (text string) {
 func (r results) targets() string {
 	var rows []string
 	for _, t := range writeTargets {
-		rows = append(rows, fmt.Sprintf("%s, %s: %s to %s", t.toolchain, t.host, t.by, t.rival))
+		for i := range t.least {
+			rows = append(rows, fmt.Sprintf("%s, %s: %s to %s", toolchains[i], t.host, t.by, t.rival))
+		}
 	}
-	text := grid("times as fast", rows, texts(sizes, bytesText), func(i, j int) string {
-		t, what := writeTargets[i], writes(sizes[j])
-		return compare(r.faster(t.toolchain, t.host, benchmark("Write", t.by, what), benchmark("Write", t.rival, what)), t.least[j])
+	text := grid("times as fast", rows, texts(sizes, chart.Bytes), func(i, j int) string {
+		t, what := writeTargets[i/2], writes(sizes[j])
+		return compare(r.faster(toolchains[i%2], t.host, benchmark("Write", t.by, what), benchmark("Write", t.rival, what)), t.least[i%2][j])
 	})
 	rows = nil
 	for _, t := range httpTargets {
@@ -178,7 +170,7 @@ func (r results) size(toolchain component.Toolchain, program, tags string) float
 // speed has the times of all contenders on the null file.
 func (r results) speed() (text string) {
 	for _, toolchain := range toolchains {
-		text += grid(string(toolchain), names, append(texts(sizes, bytesText), "log.Logger", "slog"), func(i, j int) string {
+		text += grid(string(toolchain), names, append(texts(sizes, chart.Bytes), "log.Logger", "slog"), func(i, j int) string {
 			kind, size := "Write", 100
 			if j < len(sizes) {
 				size = sizes[j]
@@ -202,10 +194,10 @@ func (r results) buffers() string {
 
 // bodies has requests a second of one client, and the time that one in a hundred exceeds.
 func (r results) bodies() (text string) {
-	columns := texts(bodies, body.text)
+	columns, rows := texts(bodies, body.text), []string{"Writer", "BufWriter", "io.Copy", "loop-blocking", "floor-protocol"}
 	for _, toolchain := range httpToolchains {
-		text += grid(short(toolchain), texts(writers, way.name), columns, func(i, j int) string {
-			name := benchmark("Body", writers[i].by, bodyOf(columns[j], 1))
+		text += grid(short(toolchain), rows, columns, func(i, j int) string {
+			name := benchmark("Body", rows[i], bodyOf(columns[j], 1))
 			return fmt.Sprintf("%.4g, ", 1/r.median(toolchain, httpHost, name, "sec/op")) +
 				number(r.median(toolchain, httpHost, name, "p99-sec"), "s")
 		})
@@ -227,6 +219,38 @@ func (r results) moves() string {
 	})
 }
 
+// p3Targets has the targets of rows of the table of p3, for lines of 100 bytes.
+var p3Targets = map[int][]float64{0: {0.92, 2.5}, 6: {0.92, 2.5}}
+
+// p3 has the time of a Write with package p3 and its rivals.
+func (r results) p3() string {
+	places := []string{p3Hosts[0].name, p3Hosts[1].name, p3Serve}
+	var rows []string
+	for _, toolchain := range toolchains {
+		for _, place := range places {
+			for _, b := range p3Bodies {
+				rows = append(rows, fmt.Sprintf("%s, %s, %s", toolchain, place, chart.Bytes(b.piece)))
+			}
+		}
+	}
+	columns := []string{"p3-Writer", "p3-floor", "Writer", "floor-protocol", "os.Stdout", "to p3-floor", "to Writer", "hostcalls/op", "allocs/op"}
+	return grid("a Write", rows, columns, func(i, j int) string {
+		b, place, toolchain := p3Bodies[i%2], places[i/2%3], toolchains[i/6]
+		count, name := 1, func(by string) string { return benchmark("Write", by, writes(b.piece)) }
+		if place == p3Serve {
+			count, name = b.size/b.piece, func(by string) string { return benchmark("Body", by, bodyOf(b.name, 1)) }
+		}
+		switch own, column := name("p3-Writer"), columns[j]; column {
+		case "to p3-floor", "to Writer":
+			return compare(r.faster(toolchain, place, own, name(column[3:])), append(p3Targets[i], 0, 0)[j-5])
+		case "hostcalls/op", "allocs/op": // the runtime allocates some, too
+			return compare(math.Floor(r.median(toolchain, place, own, column)*1000)/1000, 0)
+		default:
+			return number(r.median(toolchain, place, name(column), "sec/op")/float64(count), "s")
+		}
+	})
+}
+
 func (r results) sizes() string {
 	var rows, columns []string
 	for _, p := range programs {
@@ -240,11 +264,10 @@ func (r results) sizes() string {
 	})
 }
 
-func (r results) writeChart() chart {
-	c := chart{xLabel: "bytes per write", yLabel: "times as fast as os.Stdout", sizes: sizes,
-		names: slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == "loop-flush-at-end" || name == "floor-bounded" })}
+func (r results) writeChart() chart.Chart {
+	c := chart.Chart{XLabel: "bytes per write", YLabel: "times as fast as os.Stdout", Sizes: sizes, Names: names}
 	for _, toolchain := range toolchains {
-		c.add(string(toolchain)+", null-file", func(name string, i int) float64 {
+		c.Add(string(toolchain)+", null-file", func(name string, i int) float64 {
 			what := writes(sizes[i])
 			return r.faster(toolchain, "null-file", benchmark("Write", name, what), benchmark("Write", "os.Stdout", what))
 		})
@@ -252,14 +275,14 @@ func (r results) writeChart() chart {
 	return c
 }
 
-func (r results) bodyChart() chart {
-	c := chart{xLabel: "bytes of the body, in one write", yLabel: "times as many requests as loop-blocking",
-		names: []string{"Writer", "BufWriter", "io.Copy", "loop-blocking", "floor-protocol"}}
+func (r results) bodyChart() chart.Chart {
+	c := chart.Chart{XLabel: "bytes of the body, in one write", YLabel: "times as many requests as loop-blocking",
+		Names: []string{"Writer", "BufWriter", "io.Copy", "loop-blocking", "floor-protocol"}}
 	for _, body := range bodies[:3] {
-		c.sizes = append(c.sizes, body.size)
+		c.Sizes = append(c.Sizes, body.size)
 	}
 	for _, toolchain := range httpToolchains {
-		c.add(short(toolchain)+", one client", func(name string, i int) float64 {
+		c.Add(short(toolchain)+", one client", func(name string, i int) float64 {
 			what := bodyOf(bodies[i].name, 1)
 			return r.faster(toolchain, httpHost, benchmark("Body", name, what), benchmark("Body", "loop-blocking", what))
 		})

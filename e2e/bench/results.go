@@ -124,13 +124,3 @@ func number(value float64, unit string) string {
 	digits := strings.TrimRight(text, "nµmkMG")
 	return strings.TrimSpace(digits + " " + strings.TrimPrefix(text, digits) + unit)
 }
-
-func bytesText(n int) string {
-	switch {
-	case n >= 1<<20:
-		return fmt.Sprintf("%d MiB", n>>20)
-	case n >= 1<<10:
-		return fmt.Sprintf("%d KiB", n>>10)
-	}
-	return fmt.Sprintf("%d B", n)
-}

@@ -26,15 +26,10 @@ type contender struct {
 	maxSize int                         // the largest size to measure, if not 0
 }
 
-// contenders has a loop for each contender. One for all of them would call Write through an
+// of02 has a loop for each contender. One for all of them would call Write through an
 // interface, or a function by its address, and the results would include that.
-func contenders() []contender {
-	out := wasio.Stdout()
-	full := wasio.NewBufWriter(out)
-	full.SetLineMode(false)
-	lines := wasio.NewBufWriter(out)
-	lines.SetLineMode(true)
-	standard := bufio.NewWriter(out)
+func of02() []contender {
+	out, full, lines, standard := writers()
 	all := []contender{
 		{name: "Writer", run: func(p []byte, n int) (err error) {
 			for ; n > 0 && err == nil; n-- {
@@ -88,10 +83,15 @@ func contenders() []contender {
 		b.SetLineMode(false)
 		all = append(all, contender{fmt.Sprintf("BufWriter-%dKiB", kib), bufWriter(b), b.Flush, 4 << 10})
 	}
-	for i := range all {
-		all[i].name = "Write/by=" + all[i].name
-	}
 	return all
+}
+
+func writers() (out *wasio.Writer, full, lines *wasio.BufWriter, standard *bufio.Writer) {
+	out = wasio.Stdout()
+	full, lines = wasio.NewBufWriter(out), wasio.NewBufWriter(out)
+	full.SetLineMode(false)
+	lines.SetLineMode(true)
+	return out, full, lines, bufio.NewWriter(out)
 }
 
 // bufWriter is not inlined, because Go does not inline Write into the copy of the closure that
@@ -120,15 +120,10 @@ func loggers(benchmark string, run func(w io.Writer) func(p []byte, n int) error
 	add := func(by string, w io.Writer, flush func() error) {
 		row = append(row, &cell{contender: contender{name: benchmark + "/by=" + by, run: run(w), flush: flush}, p: make([]byte, 100)})
 	}
-	out := wasio.Stdout()
-	full := wasio.NewBufWriter(out)
-	full.SetLineMode(false)
-	byLine := wasio.NewBufWriter(out)
-	byLine.SetLineMode(true)
-	standard := bufio.NewWriter(out)
+	out, full, lines, standard := writers()
 	add("Writer", out, nil)
 	add("BufWriter", full, full.Flush)
-	add("BufWriter-lines", byLine, byLine.Flush)
+	add("BufWriter-lines", lines, lines.Flush)
 	add("bufio", standard, standard.Flush)
 	add("os.Stdout", os.Stdout, nil)
 	return row

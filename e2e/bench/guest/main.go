@@ -37,17 +37,25 @@ type cell struct {
 	calls   calls.Count
 }
 
+// See p3.go.
+var (
+	sizes      = []int{16, 100, 1 << 10, 4 << 10, 64 << 10, 1 << 20, 16 << 20}
+	contenders = of02
+	logs       = func() [][]*cell { return [][]*cell{loggers("Log", logger), loggers("Slog", slogger)} }
+)
+
 func main() {
 	// The cells of a row have the same size and are measured by turns.
-	rows := [][]*cell{loggers("Log", logger), loggers("Slog", slogger)}
+	rows := logs()
 	all := make([]byte, 16<<20)
 	for i := range all {
 		all[i] = 'a' + byte(i%26)
 	}
-	for _, size := range []int{16, 100, 1 << 10, 4 << 10, 64 << 10, 1 << 20, 16 << 20} {
+	for _, size := range sizes {
 		all[size-1] = '\n' // each operation ends a line
 		var row []*cell
 		for _, c := range contenders() {
+			c.name = "Write/by=" + c.name
 			if c.maxSize == 0 || size <= c.maxSize {
 				row = append(row, &cell{contender: c, p: all[:size]})
 			}

@@ -33,7 +33,6 @@ func handle(path string, r *handler.Response) {
 	r.Send(200, body)
 	var n int64
 	var err error
-	start := time.Now()
 	switch path {
 	case "/page":
 		_, err = io.WriteString(w, "page")
@@ -49,7 +48,7 @@ func handle(path string, r *handler.Response) {
 		p := make([]byte, 20_000_000)
 		io.ReadFull(content.New(len(p)), p)
 		for err == nil && n < int64(len(p)) {
-			start = time.Now()
+			start := time.Now()
 			w.SetWriteDeadline(start.Add(time.Second))
 			var m int
 			m, err = w.Write(p[n:])

@@ -1,4 +1,5 @@
-package main
+// Package chart draws the pictures of docs/performance.md.
+package chart
 
 import (
 	"fmt"
@@ -7,13 +8,13 @@ import (
 	"strings"
 )
 
-// A chart shows how many times as fast as a rival its contenders are, at each size. It has
+// A Chart shows how many times as fast as a rival its contenders are, at each size. It has
 // panels side by side with the same contenders, logarithmic axes, and a legend of its own at the
 // right.
-type chart struct {
-	xLabel, yLabel string
-	sizes          []int
-	names          []string
+type Chart struct {
+	XLabel, YLabel string
+	Sizes          []int
+	Names          []string
 	panels         []panel
 }
 
@@ -26,12 +27,12 @@ type panel struct {
 // The lines of floors are dashed, so that a line under them stays visible.
 var colors = []string{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#806000", "#000000", "#808080"}
 
-// add adds a panel with what times returns for each name and the index of each size.
-func (c *chart) add(title string, times func(name string, i int) float64) {
+// Add adds a panel with what times returns for each name and the index of each size.
+func (c *Chart) Add(title string, times func(name string, i int) float64) {
 	p := panel{title: title}
-	for _, name := range c.names {
+	for _, name := range c.Names {
 		var line []float64
-		for i := range c.sizes {
+		for i := range c.Sizes {
 			line = append(line, times(name, i))
 		}
 		p.times = append(p.times, line)
@@ -44,8 +45,8 @@ const (
 	left, top, gap          = 70, 30, 60
 )
 
-// draw writes the chart to a file.
-func (c chart) draw(file string) error {
+// Draw writes the chart to a file.
+func (c Chart) Draw(file string) error {
 	low, high := 0.5, 2.0
 	for _, p := range c.panels {
 		for _, times := range p.times {
@@ -73,24 +74,24 @@ func (c chart) draw(file string) error {
 	for i, p := range c.panels {
 		x0 := float64(left + i*(panelWidth+gap))
 		x := func(size int) float64 {
-			first, last := float64(c.sizes[0]), float64(c.sizes[len(c.sizes)-1])
+			first, last := float64(c.Sizes[0]), float64(c.Sizes[len(c.Sizes)-1])
 			return x0 + panelWidth*math.Log(float64(size)/first)/math.Log(last/first)
 		}
 		text(x0+panelWidth/2, top-12, "middle", p.title)
-		text(x0+panelWidth/2, top+panelHeight+40, "middle", c.xLabel)
+		text(x0+panelWidth/2, top+panelHeight+40, "middle", c.XLabel)
 		for t := low; t <= high; t *= 2 {
 			rule(x0, y(t), x0+panelWidth, y(t))
 			text(x0-6, y(t)+4, "end", fmt.Sprintf("%.4g", t))
 		}
-		for _, size := range c.sizes {
+		for _, size := range c.Sizes {
 			rule(x(size), top, x(size), top+panelHeight)
-			text(x(size), top+panelHeight+18, "middle", bytesText(size))
+			text(x(size), top+panelHeight+18, "middle", Bytes(size))
 		}
-		for n, name := range c.names {
+		for n, name := range c.Names {
 			style := c.style(n)
 			var points []string
 			for j, t := range p.times[n] {
-				points = append(points, fmt.Sprintf("%.1f,%.1f", x(c.sizes[j]), y(t)))
+				points = append(points, fmt.Sprintf("%.1f,%.1f", x(c.Sizes[j]), y(t)))
 			}
 			fmt.Fprintf(&s, `<polyline points="%s" %s/>`+"\n", strings.Join(points, " "), style)
 			if i == 0 {
@@ -100,15 +101,26 @@ func (c chart) draw(file string) error {
 			}
 		}
 	}
-	fmt.Fprintf(&s, `<text transform="translate(14 %d) rotate(-90)" text-anchor="middle">%s</text>`+"\n</svg>\n", top+panelHeight/2, c.yLabel)
+	fmt.Fprintf(&s, `<text transform="translate(14 %d) rotate(-90)" text-anchor="middle">%s</text>`+"\n</svg>\n", top+panelHeight/2, c.YLabel)
 	return os.WriteFile(file, []byte(s.String()), 0o644)
 }
 
 // style returns the attributes of the line of a name.
-func (c chart) style(n int) string {
+func (c Chart) style(n int) string {
 	color := colors[n%len(colors)]
-	if strings.HasPrefix(c.names[n], "floor") {
+	if strings.HasPrefix(c.Names[n], "floor") {
 		color += `" stroke-dasharray="5 4`
 	}
 	return fmt.Sprintf(`fill="none" stroke-width="2" stroke="%s"`, color)
+}
+
+// Bytes returns a short text for a number of bytes.
+func Bytes(n int) string {
+	switch {
+	case n >= 1<<20:
+		return fmt.Sprintf("%d MiB", n>>20)
+	case n >= 1<<10:
+		return fmt.Sprintf("%d KiB", n>>10)
+	}
+	return fmt.Sprintf("%d B", n)
 }
