@@ -110,7 +110,7 @@ func TestOtherServers(t *testing.T) {
 // TestWashService runs a command as a service of wash, which inherits the standard output.
 func TestWashService(t *testing.T) {
 	t.Parallel()
-	for _, toolchain := range component.Toolchains {
+	for _, toolchain := range []component.Toolchain{component.Componentize, component.TinyGo} {
 		t.Run(string(toolchain), func(t *testing.T) {
 			requireTools(t, toolchain)
 			requireOthers(t)

@@ -17,13 +17,12 @@ type stdoutMode struct {
 	File string // if not empty, standard output is this file
 	Late bool   // the pipe is read after the process has ended
 	Stop *int   // if not nil, the pipe is closed after this many bytes
-	Last bool   // the pipe is read once the process has written to standard error, or after patience
+
+	// If not 0, the pipe is read once the process has written to standard error, or after this time.
+	Patience time.Duration
 
 	Discard bool // the output is thrown away
 }
-
-// patience is how long a reader waits that does not read.
-const patience = 5 * time.Second
 
 // A process is a task to run with a time limit.
 type process struct {
@@ -44,7 +43,7 @@ type result struct {
 	exit           int
 	stdout, stderr []byte
 	cpu            time.Duration // of processors
-	impatient      bool          // whether the reader of standard output has waited for all of its patience
+	impatient      bool          // whether the reader has waited for all of its patience
 }
 
 // A report collects what a process writes to standard error.
@@ -133,11 +132,11 @@ func (m stdoutMode) open() (c *capture, err error) {
 func (c *capture) start(reported <-chan struct{}) {
 	switch {
 	case c.read == nil || c.Late:
-	case c.Last:
+	case c.Patience > 0:
 		go func() {
 			select {
 			case <-reported:
-			case <-time.After(patience):
+			case <-time.After(c.Patience):
 				c.impatient = true
 			}
 			c.readPipe()

@@ -166,7 +166,11 @@ func alwaysFails(t *testing.T, c *cell, p *process) func(*result) string {
 // ended its Write. The guest then writes the rest, and nothing is lost or repeated. A host that
 // waits in write itself keeps the guest from its deadline until the reader goes on.
 func stopsReading(t *testing.T, c *cell, p *process) func(*result) string {
-	p.stdout.Last = true
+	p.stdout.Patience = p.limit
+	switch c.host {
+	case inherited, runPipe, run36Pipe, run49Pipe:
+		p.stdout.Patience = 5 * time.Second
+	}
 	return func(r *result) string {
 		const size = 300_000
 		var n, rest int
