@@ -19,6 +19,11 @@
 // The host is the strict model that the tests of wasio use. It stops a program that breaks the
 // protocol or would wait forever, and reports why. Flags make it slow or make it fail.
 //
+// The flag -trace prints each host call to standard error, as text or, with -trace=json, as lines of
+// JSON. With -trace=perfetto:trace.json it writes that file, in which https://ui.perfetto.dev and
+// chrome://tracing show when the program waited: they have a track for the calls that may wait, and
+// one for each stream.
+//
 // The exit code is the program's own, or 255 if that is greater, or
 //
 //	124  the timeout set by -timeout expired
@@ -155,7 +160,7 @@ func parse(args []string, help io.Writer) (*command, error) {
 	flags := flag.NewFlagSet("wasirun", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.BoolVar(&c.tinygo, "tinygo", false, "build the package with TinyGo")
-	flags.Var(&c.trace, "trace", "print each host call to stderr; -trace=json as lines of JSON")
+	flags.Var(&c.trace, "trace", "print each call; =json as JSON, =perfetto:file for Perfetto")
 	flags.BoolVar(&c.stats, "stats", false, "print statistics of calls and streams to stderr at the end")
 	flags.DurationVar(&c.timeout, "timeout", 0, "stop the guest after this `time`")
 	flags.UintVar(&c.memory, "memory", 0, "limit the memory of the guest to this many `MiB`, at most 4096")
@@ -225,6 +230,14 @@ func (c *command) run() (int, error) {
 	}
 	options := host.Options{Clock: engine.Clock(ctx)}
 	watch := watcher{out: os.Stderr, trace: c.trace, color: wantsColor(os.Stderr)}
+	if name := c.trace.file(); name != "" {
+		f, err := os.Create(name)
+		if err != nil {
+			return 0, err
+		}
+		defer f.Close()
+		watch.line = newTimeline(f)
+	}
 	if c.trace != "" || c.stats {
 		options.OnCall = watch.record
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"text/tabwriter"
@@ -21,6 +22,7 @@ type watcher struct {
 	out   io.Writer
 	trace traceMode
 	color bool
+	line  *timeline // may be nil
 
 	mu    sync.Mutex
 	ended bool // guarded by mu
@@ -76,19 +78,31 @@ const (
 	traceJSON traceMode = "json"
 )
 
+// perfetto comes before the name of a file for Perfetto.
+const perfetto = "perfetto:"
+
+// file returns that name, or "" if m is another mode.
+func (m traceMode) file() string {
+	name, ok := strings.CutPrefix(string(m), perfetto)
+	if !ok {
+		return ""
+	}
+	return name
+}
+
 func (m *traceMode) String() string   { return string(*m) }
 func (m *traceMode) IsBoolFlag() bool { return true }
 
 func (m *traceMode) Set(s string) error {
-	switch s {
-	case "true", string(traceText):
+	switch mode := traceMode(s); {
+	case s == "true":
 		*m = traceText
-	case "false":
+	case s == "false":
 		*m = ""
-	case string(traceJSON):
-		*m = traceJSON
+	case mode == traceText, mode == traceJSON, mode.file() != "":
+		*m = mode
 	default:
-		return errors.New(`must be "text" or "json"`)
+		return errors.New(`must be "text", "json" or "perfetto:" and the name of a file`)
 	}
 	return nil
 }
@@ -122,6 +136,9 @@ func (w *watcher) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.ended = true
+	if w.line != nil {
+		w.line.end()
+	}
 }
 
 // record counts a host call and prints it if w.trace is set.
@@ -141,6 +158,10 @@ func (w *watcher) record(c *host.Call) {
 		w.print(c)
 	case traceJSON:
 		w.printJSON(c)
+	default:
+		if w.line != nil {
+			w.line.add(c, w.first)
+		}
 	}
 	t := w.calls[string(c.Op)]
 	t.add(c.Took)

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/wasio-dev/wasio/internal/host"
+)
+
+// A timeline writes host calls as trace events, the format of JSON that Perfetto and
+// chrome://tracing read. There is a track for waits, and one for each stream, with the calls of its
+// pollables and errors.
+type timeline struct {
+	out    io.Writer
+	tracks map[string]int    // their numbers, by name
+	of     map[uint32]string // the names of the tracks of resources, by handle
+}
+
+// waits is the name of the track of the calls that may wait.
+const waits = "waits"
+
+// An event is one of a few kinds: M names a track, and X is a call. Times are in microseconds.
+type event struct {
+	Kind  string            `json:"ph"`
+	Name  string            `json:"name"`
+	PID   int               `json:"pid"`
+	Track int               `json:"tid"`
+	Start float64           `json:"ts"`
+	Took  float64           `json:"dur"`
+	Args  map[string]string `json:"args,omitempty"`
+}
+
+func newTimeline(out io.Writer) *timeline {
+	l := &timeline{out: out, tracks: make(map[string]int), of: make(map[uint32]string)}
+	fmt.Fprint(out, `[{"ph":"M","name":"process_name","pid":1,"args":{"name":"guest"}}`)
+	l.track(waits)
+	return l
+}
+
+// end completes the file. Nothing may be added then.
+func (l *timeline) end() { fmt.Fprint(l.out, "\n]\n") }
+
+// add adds a call. The times count from first.
+func (l *timeline) add(c *host.Call, first time.Duration) {
+	track := c.Who()
+	if name, ok := l.of[c.Handle]; ok && c.Op != host.OpFdWrite {
+		track = name
+	}
+	switch c.Result {
+	case host.Handle:
+		if c.Op == host.OpGetStdin || c.Op == host.OpGetStdout || c.Op == host.OpGetStderr {
+			track = c.Outcome() + " " + c.Who()
+		}
+		l.of[uint32(c.Value)] = track
+	case host.LastOperationFailed:
+		l.of[uint32(c.Value)] = track
+	}
+	e := event{Kind: "X", Name: c.What(), Start: micros(c.Start - first), Took: micros(c.Took)}
+	if outcome := c.Outcome(); outcome != "" {
+		e.Args = map[string]string{"result": outcome}
+	}
+	if c.Op != host.OpBlock && c.Op != host.OpPoll {
+		l.write(track, e)
+	}
+	if c.Waits() {
+		if c.Op != host.OpPoll {
+			e.Name += " of " + track
+		}
+		l.write(waits, e)
+	}
+	if c.Op == host.OpDropPollable || c.Op == host.OpDropError {
+		delete(l.of, c.Handle)
+	}
+}
+
+// track returns the number of a track.
+func (l *timeline) track(name string) int {
+	n, ok := l.tracks[name]
+	if !ok {
+		n = len(l.tracks) + 1
+		l.tracks[name] = n
+		l.write(name, event{Kind: "M", Name: "thread_name", Args: map[string]string{"name": name}})
+	}
+	return n
+}
+
+func (l *timeline) write(track string, e event) {
+	e.PID, e.Track = 1, l.track(track)
+	text, _ := json.Marshal(e)
+	fmt.Fprintf(l.out, ",\n%s", text)
+}
+
+func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

@@ -1,0 +1,82 @@
+package main_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/wasio-dev/wasio/internal/wasmtest"
+)
+
+// timeline runs a guest with -trace=perfetto and returns the calls on each track, each with its
+// result. It checks that a viewer can show them.
+func timeline(t *testing.T, exit int, args ...string) map[string][]string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "trace.json")
+	got, _, _ := run(t, append([]string{"-trace=perfetto:" + path}, args...)...)
+	assert.Equal(t, exit, got)
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	var events []struct {
+		Ph, Name string
+		PID, TID int
+		TS, Dur  float64
+		Args     struct{ Name, Result string }
+	}
+	require.NoError(t, json.Unmarshal(text, &events), "%s", text)
+	names := map[int]string{}
+	free := map[int]float64{} // when the last call on the track was over
+	tracks := map[string][]string{}
+	for _, e := range events {
+		assert.Equal(t, 1, e.PID)
+		switch {
+		case e.Name == "process_name":
+			assert.Equal(t, "guest", e.Args.Name)
+		case e.Name == "thread_name":
+			assert.Equal(t, "M", e.Ph)
+			assert.NotContains(t, names, e.TID)
+			names[e.TID] = e.Args.Name
+		default:
+			assert.Equal(t, "X", e.Ph)
+			assert.GreaterOrEqual(t, e.TS, free[e.TID], e.Name)
+			assert.GreaterOrEqual(t, e.Dur, 0.0)
+			free[e.TID] = e.TS + e.Dur
+			call := e.Name
+			if e.Args.Result != "" {
+				call += " = " + e.Args.Result
+			}
+			require.Contains(t, names, e.TID)
+			tracks[names[e.TID]] = append(tracks[names[e.TID]], call)
+		}
+	}
+	return tracks
+}
+
+// TestTraceForPerfetto checks that each call is on the track of its stream, and each wait on one
+// of its own.
+func TestTraceForPerfetto(t *testing.T) {
+	m := guest(program(do("get-stdout"), do("get-stderr"), do("check-write", 1, 1024), do("[method]output-stream.subscribe", 1), do("block", 3),
+		do("[resource-drop]pollable", 3), do("subscribe-duration", 1000), do("block", 4), do("blocking-write-and-flush", 2, 0, 4, 1024),
+		do("[resource-drop]error", 5), do("flush", 1, 1024)))
+	m.Imports = append(m.Imports, wasmtest.Import{Module: "wasi_snapshot_preview1", Name: "fd_write", Params: fourI32, Results: fourI32[:1]})
+	m.Funcs[0].Code = m.Funcs[0].Code.I32(512).I32(3).Store32(4). // three bytes at 0
+									I32(1).I32(512).I32(1).I32(1024).Call(uint64(len(m.Imports) - 1)).Drop()
+	assert.Equal(t, map[string][]string{
+		"waits": {"block of output-stream(1) stdout", "block of monotonic-clock",
+			"blocking-write-and-flush(4) of output-stream(2) stderr = last-operation-failed(error(5))"},
+		"output-stream(1) stdout": {"get-stdout = output-stream(1)", "check-write = 0", "subscribe = pollable(3)", "drop",
+			"flush = last-operation-failed(error(6))"},
+		"output-stream(2) stderr": {"get-stderr = output-stream(2)", "blocking-write-and-flush(4) = last-operation-failed(error(5))", "drop"},
+		"monotonic-clock":         {"subscribe-duration(1µs) = pollable(4)"},
+		"fd(1)":                   {"fd_write(3)"},
+	}, timeline(t, 0, "-permit", "0,7", "-fail", "flush", module(t, m)))
+
+	tracks := timeline(t, 134, module(t, guest(program(do("get-stdout"), do("block", 1)))))
+	assert.Equal(t, []string{"block of output-stream(1) stdout = trap"}, tracks["waits"], "the call that trapped")
+
+	busy := guest(append(program(do("get-stdout")).Loop(), program(do("blocking-write-and-flush", 1, 0, 10, 1024))...).Br(0).End())
+	timeline(t, 124, "-timeout", "20ms", module(t, busy))
+}
