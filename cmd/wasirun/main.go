@@ -263,6 +263,7 @@ func (c *command) run() (int, error) {
 		Stdout:      &tracedFile{stdout, 1, options},
 		Stderr:      &tracedFile{stderr, 2, options},
 		MemoryPages: uint32(c.memory * 16),
+		Trusted:     !isModule(c.target), // wasirun has built it
 	}
 	type result struct {
 		exit int

@@ -248,6 +248,7 @@ func (c *command) try(t *trial, module, stdin []byte, cache wazero.CompilationCa
 		Stderr:      &t.stderr,
 		MemoryPages: uint32(c.memory * 16),
 		Cache:       cache,
+		Trusted:     !isModule(c.target),
 	})
 	h.Exit()
 	for _, live := range h.Live() {

@@ -47,6 +47,10 @@ type Guest struct {
 
 	MemoryPages uint32                  // memory limit in pages of 64 KiB; 0 means no limit
 	Cache       wazero.CompilationCache // may be nil
+
+	// Trusted makes several goroutines compile the module. If the engine panics in one of
+	// them, as it may at a bad module, it ends the process.
+	Trusted bool
 }
 
 // Magic is what modules and components begin with.
@@ -88,7 +92,11 @@ func Run(ctx context.Context, g Guest) (exit int, err error) {
 	runtime := wazero.NewRuntimeWithConfig(context.WithoutCancel(ctx), config)
 	defer runtime.Close(context.WithoutCancel(ctx))
 
-	compiled, err := runtime.CompileModule(experimental.WithCompilationWorkers(ctx, goruntime.GOMAXPROCS(0)), module)
+	workers := 1
+	if g.Trusted {
+		workers = goruntime.GOMAXPROCS(0)
+	}
+	compiled, err := runtime.CompileModule(experimental.WithCompilationWorkers(ctx, workers), module)
 	if ctx.Err() != nil {
 		return 0, ctx.Err()
 	}
