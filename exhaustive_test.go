@@ -202,6 +202,7 @@ func TestExhaustive(t *testing.T) {
 // the number of the goroutine. A failure ends its scenario.
 func exploreEach[Scenario any](t *testing.T, workers int, scenarios []Scenario,
 	check func(worker int, s Scenario, e *explorer, c *choices.Path) error) (behaviors uint64) {
+	skipInGuest(t)
 	var total atomic.Uint64
 	var wg sync.WaitGroup
 	work := make(chan Scenario)
@@ -535,6 +536,7 @@ func isRead(err error) bool {
 // shows in each of three ways. The output stream is a standard one or not, stays closed after a
 // failure or works again, and may deliver a byte of a write that fails.
 func TestExhaustiveSplice(t *testing.T) {
+	skipInGuest(t)
 	small := small || testing.Short()
 	var cases []spliceCase
 	for _, c := range []spliceCase{

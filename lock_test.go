@@ -373,6 +373,7 @@ func traps(f func() error) (yes bool, err error) {
 // On a real host a trap ends the program. Here it panics, and a test may recover. No lock
 // stays held, whichever host call of whichever method traps.
 func TestTrapLeavesNothingLocked(t *testing.T) {
+	skipInGuest(t)
 	test := func(name string, most int, call func(w *wasio.Writer, b *wasio.BufWriter) error) {
 		t.Run(name, func(t *testing.T) {
 			n := 1

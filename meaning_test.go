@@ -291,6 +291,7 @@ func TestNoProgressIsNoticedWithAnyLimit(t *testing.T) {
 // The first bound in a program takes effect like any later one. Each is tested as the first one in
 // a process of its own.
 func TestFirstLimitOfAProgram(t *testing.T) {
+	skipInGuest(t)
 	const variable, deadline = "WASIO_TEST_FIRST_LIMIT", "deadline"
 	switch name := os.Getenv(variable); name {
 	case "":
@@ -322,6 +323,7 @@ func TestFirstLimitOfAProgram(t *testing.T) {
 // No lock stays held if the host traps in a flush that is owed, in a drain of a full buffer, or
 // anywhere in a Splice.
 func TestTrapOfAnOwedFlushLeavesNothingLocked(t *testing.T) {
+	skipInGuest(t)
 	full := func(b *wasio.BufWriter) {
 		for b.Available() > 0 {
 			b.WriteByte('x')
@@ -622,6 +624,7 @@ func blocks(t *testing.T) {
 // A goroutine in a synctest bubble that logs to a standard stream of the process may have to wait
 // for one outside of the bubble. That is neither a deadlock nor a crash.
 func TestBubbleWaitsForTheWorldOutside(t *testing.T) {
+	skipInGuest(t)
 	const variable = "WASIO_TEST_BUBBLE_ONLY"
 	alone := os.Getenv(variable) != "" // in this process no test has set a standard stream
 	if !alone {

@@ -25,6 +25,7 @@ import (
 // TestRandomPrograms runs random programs on two random streams, against a model of bytes. A
 // failure names the seed, as the name of a subtest.
 func TestRandomPrograms(t *testing.T) {
+	skipInGuest(t)
 	seeds := uint64(10_000)
 	if small || testing.Short() {
 		seeds = 500

@@ -23,6 +23,7 @@ import (
 // returns what was written to the file.
 func capture(t *testing.T, standard **os.File) func() string {
 	t.Helper()
+	skipInGuest(t)
 	path := filepath.Join(t.TempDir(), "captured")
 	f, err := os.Create(path)
 	require.NoError(t, err)
@@ -62,6 +63,7 @@ func TestStandardStreams(t *testing.T) {
 
 // A slow reader of one stream does not hold up the other stream.
 func TestBlockedStdoutLeavesStderrAlone(t *testing.T) {
+	skipInGuest(t)
 	for i, blocked := range standardStreams {
 		free := standardStreams[1-i]
 		t.Run(blocked.name, func(t *testing.T) {

@@ -41,6 +41,8 @@ import (
 //
 // [the contract]: https://github.com/wasio-dev/wasio/blob/main/docs/contract.md
 func TestWriter(t *testing.T, open func(handle uint32) io.WriteCloser) {
+	t.Helper()
+	skipInGuest(t)
 	for _, c := range writerCases() {
 		t.Run(c.row+" "+c.name, func(t *testing.T) {
 			if testing.Short() && c.size > 100*mib {
