@@ -362,7 +362,7 @@ func build(ctx context.Context, target string, tinygo bool) ([]byte, error) {
 	}
 	// What an interrupted build leaves behind is removed with dir.
 	cmd.Env = append(append(os.Environ(), cmd.Env...), "GOTMPDIR="+dir, "TMPDIR="+dir)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cancelWhole(cmd)
 	cmd.WaitDelay = 5 * time.Second
 	output, err := cmd.CombinedOutput()
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -23,22 +24,23 @@ import (
 func TestInterruptWhileBuilding(t *testing.T) {
 	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
 		dir := t.TempDir()
-		for _, pipe := range []string{"started", "never"} {
+		for _, pipe := range []string{"alive", "never"} {
 			require.NoError(t, syscall.Mkfifo(filepath.Join(dir, pipe), 0o600))
 		}
-		// This go command builds until it is interrupted.
+		// This go command has another build until that is interrupted.
 		bin, temp := filepath.Join(dir, "bin"), filepath.Join(dir, "temp")
 		require.NoError(t, os.Mkdir(bin, 0o777))
 		require.NoError(t, os.Mkdir(temp, 0o777))
-		script := fmt.Sprintf("#!/bin/sh\n: >%s/started\nexec cat %[1]s/never\n", dir)
+		script := fmt.Sprintf("#!/bin/sh\ncat %s/never >%[1]s/alive\nexit 1\n", dir)
 		require.NoError(t, os.WriteFile(filepath.Join(bin, "go"), []byte(script), 0o777))
 		cmd := exec.Command(wasirun, "./examples/hello")
 		cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "TMPDIR="+temp)
 		var stderr bytes.Buffer
 		cmd.Stderr = &stderr
 		require.NoError(t, cmd.Start())
-		_, err := os.ReadFile(filepath.Join(dir, "started")) // waits for the build
+		alive, err := os.Open(filepath.Join(dir, "alive")) // waits for the build
 		require.NoError(t, err)
+		defer alive.Close()
 		files, err := os.ReadDir(temp)
 		require.NoError(t, err)
 		assert.Len(t, files, 1)
@@ -49,6 +51,8 @@ func TestInterruptWhileBuilding(t *testing.T) {
 		files, err = os.ReadDir(temp)
 		require.NoError(t, err)
 		assert.Empty(t, files)
+		_, err = io.ReadAll(alive) // waits for the end of all that build
+		assert.NoError(t, err)
 	}
 }
 
