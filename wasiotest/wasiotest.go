@@ -196,6 +196,7 @@ func NewStream(t testing.TB, plan Plan) *Stream {
 	return s
 }
 
+// skipInGuest skips a test that asks for a stream in a guest.
 func skipInGuest(t testing.TB) {
 	t.Helper()
 	if runtime.GOARCH == "wasm" {
