@@ -137,6 +137,11 @@ func TestBackgroundTakesItsTime(t *testing.T) {
 		s.clock.Sleep(time.Second, nil, nil)
 		s.moves(t, 7)
 	})
+	onBothSides(t, host.Plan{Permits: []uint64{0, 7}, Delay: time.Second}, func(t *testing.T, s *side) {
+		s.moves(t, 0)
+		s.clock.Sleep(time.Second, nil, nil)
+		s.moves(t, 0) // nobody has waited
+	})
 }
 
 // A stream may call its pollables ready before it has anything.

@@ -194,17 +194,24 @@ func TestReadsGoByPieces(t *testing.T) {
 	assert.Nil(t, r.Trapped())
 }
 
-// A guest that gets bytes does not spin.
-func TestInputWithProgressIsNoSpin(t *testing.T) {
+// A guest that makes progress does not spin.
+func TestProgressIsNoSpin(t *testing.T) {
 	r := newText(host.Plan{Permits: []uint64{0, 5}}, "never read")
 	r.SetStdin(host.Plan{}, strings.NewReader("content"))
 	stdin := r.GetStdin()
-	for range 3 {
+	for _, progress := range []func(){
+		func() { assert.Equal(t, moves(1), r.Skip(stdin, 1)) },
+		func() { r.put(t, "x") },
+		func() { r.wait() },
+		func() { r.Block(r.SubscribeDuration(1)) },
+		func() {},
+	} {
 		for range 60_000 {
-			r.read(t, 1, "")
+			r.Read(r.in, 1)
 		}
-		assert.Equal(t, moves(1), r.Skip(stdin, 1))
+		progress()
 	}
+	assert.Nil(t, r.Trapped())
 }
 
 // However the reader returns its bytes and its end, the stream has all bytes and closes.
