@@ -68,9 +68,7 @@ const MaxHandle = 1<<20 - 1
 // New returns a host with an empty table. Until its standard streams are set, input is empty and
 // output is discarded.
 func New(o Options) *Host {
-	if o.Clock == nil {
-		o.Clock = wallClock{time.Now()}
-	}
+	o.Clock = cmp.Or[Clock](o.Clock, wallClock{time.Now()})
 	o.Keep = cmp.Or(o.Keep, 64)
 	h := &Host{options: o, table: make(map[uint32]resource), most: MaxHandle}
 	h.counts = make(map[Op]uint64)
