@@ -20,6 +20,7 @@ require (
 
 require (
 	github.com/aclements/go-moremath v0.0.0-20210112150236-f10218a38794 // indirect
+	github.com/wasio-dev/wasio/examples/componentize v0.0.0-00010101000000-000000000000
 	github.com/wasio-dev/wasio/examples/httpbody v0.0.0-00010101000000-000000000000
 	github.com/wasio-dev/wasio/examples/httpserver v0.0.0-00010101000000-000000000000
 	github.com/wasio-dev/wasio/examples/p3server v0.0.0-00010101000000-000000000000
@@ -32,3 +33,5 @@ replace github.com/wasio-dev/wasio/examples/httpbody => ../examples/httpbody
 replace github.com/wasio-dev/wasio/examples/httpserver => ../examples/httpserver
 
 replace github.com/wasio-dev/wasio/examples/p3server => ../examples/p3server
+
+replace github.com/wasio-dev/wasio/examples/componentize => ../examples/componentize

@@ -29,6 +29,7 @@ type modelRun struct {
 	exit   int
 	err    error
 	stdout string
+	stderr string
 	model  *model.Host
 }
 
@@ -69,8 +70,15 @@ var buildWasirun = sync.OnceValues(func() (program string, err error) {
 // runOnModel runs a case with standard output on a stream that behaves as the plan says.
 func runOnModel(t *testing.T, toolchain component.Toolchain, plan model.Plan, args ...string) modelRun {
 	t.Helper()
-	module := modelGuest(t, casesGuest, toolchain) // before the minute of the run begins
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	r := runGuestOnModel(t, modelGuest(t, casesGuest, toolchain), time.Minute, plan, args...)
+	assert.Empty(t, r.stderr)
+	return r
+}
+
+// runGuestOnModel is runOnModel for any guest.
+func runGuestOnModel(t *testing.T, module []byte, limit time.Duration, plan model.Plan, args ...string) modelRun {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
 	h := model.New(model.Options{Clock: engine.Clock(ctx)})
@@ -78,8 +86,7 @@ func runOnModel(t *testing.T, toolchain component.Toolchain, plan model.Plan, ar
 	h.SetStdio(model.Stderr, model.Plan{}, &stderr)
 	exit, err := engine.Run(ctx, engine.Guest{Module: module, Host: h,
 		Args: append([]string{"guest"}, args...), Stderr: &stderr, Cache: modelCache})
-	assert.Empty(t, stderr.String())
-	return modelRun{exit, err, stdout.String(), h}
+	return modelRun{exit, err, stdout.String(), stderr.String(), h}
 }
 
 // numbered returns the lines that the guest writes.

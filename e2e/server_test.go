@@ -277,7 +277,7 @@ func residentMemory(t *testing.T, pid int) (kib int) {
 	return kib
 }
 
-var soakRequests = flag.Int("soak", 36_000, "number of requests of TestSoak")
+var soakRequests = flag.Int("soak", 36_000, "number of requests of TestSoak, and a third of the waits of TestSoakWaits")
 
 // TestSoak sends as many requests as a server with ten a second gets in an hour, from eight
 // clients, some of which hang up. With -soak 360000 it takes five minutes.
