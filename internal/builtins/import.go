@@ -4,9 +4,9 @@ package builtins
 
 import "unsafe"
 
-// In a component stream<u8> is one type, so what is imported for standard output serves every
-// stream of bytes. These are the asynchronous forms; the synchronous ones of write and read are not
-// in hosts by default.
+// In a component stream<u8> is one type, so the functions imported for standard output work on
+// every stream of bytes. These are the asynchronous forms; by default hosts do not have the
+// synchronous ones of write and read.
 
 //go:wasmimport wasi:cli/stdout@0.3.0 write-via-stream
 func WriteToStdout(reader uint32) (future uint32)

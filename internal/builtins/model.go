@@ -36,14 +36,14 @@ const Never = time.Duration(1<<63 - 1)
 // maxWrite is the most that one write may have, in bytes.
 const maxWrite = 1<<28 - 1
 
-// A Step is how a write goes on.
+// A Step says how a write proceeds.
 type Step struct {
 	Take   int           // bytes that the reader takes
 	Status uint32        // Completed, Dropped or Cancelled; Blocked only as a write begins
 	After  time.Duration // how long it takes, if it is under way
 }
 
-// A Point is when a Script is asked.
+// A Point says when a Script is asked.
 type Point int
 
 const (
@@ -54,11 +54,11 @@ const (
 
 // A Script says what the other end of a stream does.
 type Script interface {
-	// Step says how a write of n bytes goes on.
+	// Step says how a write of n bytes proceeds.
 	Step(at Point, n int, now time.Duration) Step
 
-	// Result is the error-code of the future that goes with the stream, or -1 if all went well,
-	// and how long it takes to resolve once the stream has ended.
+	// Result returns the error-code of the future of the stream, or -1 for success, and how long
+	// the future takes to resolve once the stream has ended.
 	Result() (code int, after time.Duration)
 }
 
@@ -70,7 +70,7 @@ func (t *Trap) Error() string { return "trap: " + t.Reason }
 // A Host is the world of one component instance. All methods are safe for concurrent use; a call
 // that waits holds up all others, as it does in an instance.
 type Host struct {
-	// Call is told of each call, if it is not nil.
+	// Call, if it is not nil, is called for each call of the guest.
 	Call func(name string, handle uint32)
 
 	mu    sync.Mutex
@@ -87,10 +87,10 @@ type sink struct {
 	out    io.Writer
 }
 
-// A waitable is what may be in a set. Its event is due at a time, and tells then how it went.
+// A waitable can be in a set. Its event is due at a time, and then reports the result.
 type waitable struct {
 	set   *set
-	due   time.Duration // 0 is none, as no operation is under way
+	due   time.Duration // 0 if no operation is under way
 	kind  uint32
 	event func() (payload uint32)
 }
@@ -112,17 +112,17 @@ type (
 		waitable
 		of         *stream
 		result     *[2]byte // of the read under way
-		code       int      // what it will be
+		code       int      // what the result will be
 		busy, done bool
 	}
 	subtask struct {
 		waitable
-		over bool // and the guest knows
+		over bool // the subtask is over, and the guest knows
 	}
 	set struct{ members []uint32 }
 )
 
-// New returns a host with a virtual clock, whose standard output and error go nowhere until they
+// New returns a host with a virtual clock. Its standard output and error are discarded until they
 // are set.
 func New() *Host {
 	return &Host{table: make(map[uint32]any), calls: make(map[string]int),
@@ -135,7 +135,7 @@ type Keen struct{}
 func (Keen) Step(_ Point, n int, _ time.Duration) Step { return Step{Take: n} }
 func (Keen) Result() (code int, _ time.Duration)       { return -1, 0 }
 
-// current is the host that package p3 calls: at first, one that stands for the process.
+// current is the host that package p3 calls: at first, one for the process itself.
 var current atomic.Pointer[Host]
 
 func init() {
@@ -146,8 +146,8 @@ func init() {
 	Use(h)
 }
 
-// file is the file that a variable holds when it is written to: a program may put another one into
-// os.Stdout, as testing does to see what an example prints.
+// A file is the file that a variable holds at the time of a Write: a program may replace os.Stdout,
+// as package testing does to see what an example prints.
 type file struct{ current **os.File }
 
 func (f file) Write(p []byte) (int, error) { return (*f.current).Write(p) }
@@ -166,8 +166,8 @@ func (h *Host) SetStdio(fd int, script Script, out io.Writer) {
 	h.stdio[fd-1] = sink{script, out}
 }
 
-// Attach takes the readable end of a stream out of the table, as a function does that the guest
-// gives it to.
+// Attach takes the readable end of a stream out of the table, like a function to which the guest
+// passes it.
 func (h *Host) Attach(reader uint32, script Script, out io.Writer) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -181,7 +181,7 @@ func (h *Host) attach(reader uint32, s sink) *stream {
 	return r.stream
 }
 
-// Live lists what is in the table.
+// Live lists the resources in the table.
 func (h *Host) Live() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -227,7 +227,8 @@ func check(ok bool, reason string) {
 	}
 }
 
-// add puts something in the table. Handles are not used again, so that a use after a drop is seen.
+// add puts a resource into the table. Handles are never reused, so that a use after a drop is
+// found.
 func (h *Host) add(r any) uint32 {
 	h.last++
 	h.table[h.last] = r
@@ -262,7 +263,7 @@ func (h *Host) WriteViaStream(fd int, reader uint32) uint32 {
 	return h.add(f)
 }
 
-// StreamWrite is the asynchronous stream.write. While it is under way, p is the host's.
+// StreamWrite is the asynchronous stream.write. While it is under way, p belongs to the host.
 func (h *Host) StreamWrite(handle uint32, p unsafe.Pointer, n uint32) uint32 {
 	h.begin("stream.write", handle)
 	defer h.mu.Unlock()
@@ -270,7 +271,7 @@ func (h *Host) StreamWrite(handle uint32, p unsafe.Pointer, n uint32) uint32 {
 	check(!s.busy, "a write is under way")
 	check(!s.gone, "write after the reader has gone")
 	check(n <= maxWrite, "more bytes than a write may have")
-	check(s.set == nil, "a write on a stream that is in a set, as an old event may be in it, too")
+	check(s.set == nil, "a write on a stream that is in a set, which may hold an old event")
 	s.data = unsafe.Slice((*byte)(p), n)
 	s.busy = true
 	if s.script == nil { // nobody has the other end
@@ -434,7 +435,7 @@ func (h *Host) WaitableSetNew() uint32 {
 func (h *Host) WaitableSetDrop(handle uint32) {
 	h.begin("waitable-set.drop", handle)
 	defer h.mu.Unlock()
-	check(len(lookup[*set](h, handle).members) == 0, "drop of a set with something in it")
+	check(len(lookup[*set](h, handle).members) == 0, "drop of a set that is not empty")
 	delete(h.table, handle)
 }
 
@@ -457,8 +458,9 @@ func (h *Host) waitable(handle uint32) *waitable {
 	return lookup[interface{ get() *waitable }](h, handle).get()
 }
 
-// WaitableSetWait is waitable-set.wait. Time passes until something in the set has an event. Of two
-// at the same time it is that of what joined last, which is the one a guest may not expect.
+// WaitableSetWait is waitable-set.wait. Time passes until something in the set has an event. If two
+// are due at the same time, that of the waitable which joined last comes first, which a guest may
+// not expect.
 func (h *Host) WaitableSetWait(handle uint32, event unsafe.Pointer) uint32 {
 	h.begin("waitable-set.wait", handle)
 	defer h.mu.Unlock()

@@ -51,14 +51,14 @@ func (g *guest) stdout(script Script) (stream, future uint32) {
 	return uint32(ends >> 32), g.WriteViaStream(1, uint32(ends))
 }
 
-// join puts something into a new set.
+// join puts a waitable into a new set.
 func (g *guest) join(waitable uint32) (set uint32) {
 	set = g.WaitableSetNew()
 	g.WaitableJoin(waitable, set)
 	return set
 }
 
-// What the canonical ABI traps on is a trap.
+// The model traps where the canonical ABI does.
 func TestTraps(t *testing.T) {
 	for reason, f := range map[string]func(g *guest){
 		"handle 7 is <nil>, not *builtins.stream": func(g *guest) { g.write(7) },
@@ -80,7 +80,7 @@ func TestTraps(t *testing.T) {
 			g.write(s)
 		},
 		"more bytes than a write may have": func(g *guest) { g.StreamWrite(g.open(Keen{}), nil, 1<<28) },
-		"a write on a stream that is in a set, as an old event may be in it, too": func(g *guest) {
+		"a write on a stream that is in a set, which may hold an old event": func(g *guest) {
 			s := g.open(Keen{})
 			g.join(s)
 			g.write(s)
@@ -150,8 +150,8 @@ func TestTraps(t *testing.T) {
 			g.join(clock)
 			g.SubtaskDrop(clock)
 		},
-		"drop of a set with something in it": func(g *guest) { g.WaitableSetDrop(g.join(g.open(Keen{}))) },
-		"a wait that nothing ends":           func(g *guest) { g.WaitableSetWait(g.WaitableSetNew(), unsafe.Pointer(&g.event)) },
+		"drop of a set that is not empty": func(g *guest) { g.WaitableSetDrop(g.join(g.open(Keen{}))) },
+		"a wait that nothing ends":        func(g *guest) { g.WaitableSetWait(g.WaitableSetNew(), unsafe.Pointer(&g.event)) },
 	} {
 		t.Run(reason, func(t *testing.T) {
 			assert.PanicsWithError(t, "trap: "+reason, func() { f(&guest{Host: New()}) })
@@ -159,7 +159,7 @@ func TestTraps(t *testing.T) {
 	}
 }
 
-// Of two events at the same time comes that of what joined last.
+// Of two events at the same time, that of the waitable which joined last comes first.
 func TestEvents(t *testing.T) {
 	g := &guest{Host: New()}
 	s := g.open(slow{})
@@ -178,7 +178,7 @@ func TestEvents(t *testing.T) {
 	assert.Equal(t, []string{"stream(1)", "set(3)", "subtask(4)"}, g.Live())
 }
 
-// A cancel that is too late has the result of the operation.
+// A cancel that is too late returns the result of the operation.
 func TestLateCancel(t *testing.T) {
 	g := &guest{Host: New()}
 	s, f := g.stdout(slow{code: 1})

@@ -4,7 +4,7 @@ package builtins
 
 import "unsafe"
 
-// Off wasm a model in the process stands in for the host.
+// Natively a model in the process replaces the host.
 
 func WriteToStdout(reader uint32) uint32 { return Current().WriteViaStream(1, reader) }
 
