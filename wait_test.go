@@ -274,7 +274,8 @@ func TestWaitsStartAnewAfterATimeout(t *testing.T) {
 func TestPausesBetweenLooks(t *testing.T) {
 	looks := func(h *host.Host) (times []time.Duration) {
 		for _, c := range h.Calls() {
-			if c.Op == host.OpReady && !slices.Contains(times, c.Start) { // the first look asks often
+			// The first check asks again and again.
+			if c.Op == host.OpReady && !slices.Contains(times, c.Start) {
 				times = append(times, c.Start)
 			}
 		}

@@ -141,7 +141,7 @@ func TestSpliceLength(t *testing.T) {
 			require.NoError(t, err)
 			s := serve(t, wasmtime48, wasm)
 			for _, size := range []int{1, 3000, 70_000, 3_000_000} {
-				for _, known := range []bool{true, false} { // whether the request announces its length
+				for _, known := range []bool{true, false} { // the request announces its length
 					for range 3 {
 						want := noise(size)
 						source := io.Reader(bytes.NewReader(want))

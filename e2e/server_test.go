@@ -179,7 +179,8 @@ func TestHTTPServer(t *testing.T) {
 				assert.Equal(t, []string{"chunked"}, response.TransferEncoding)
 				_, err := io.Copy(io.Discard, response.Body)
 				assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
-				for s.line(t) != "panic: all work and no play" { // Wasmtime's own lines may come first
+				// Wasmtime's own lines may come first.
+				for s.line(t) != "panic: all work and no play" {
 				}
 				checkPage(t, s)
 			})

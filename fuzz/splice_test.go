@@ -40,7 +40,7 @@ func testSplice(t *testing.T, program, choices []byte) {
 	synctest.Test(t, func(t *testing.T) {
 		wd, w := newWorld(t, choices)
 		in := &script{bytes: choices[len(choices)/2:], final: true}
-		wd.final = true // otherwise, if the other stream has ended, nobody can tell which one failed
+		wd.final = true // otherwise, if the other stream has ended, nobody knows which one failed
 		src := &spring{size: int(in.next())<<8 | int(in.next())}
 		if src.size >= 0xff00 {
 			src.size = 1 << 40 // it does not end

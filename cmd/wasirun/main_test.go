@@ -142,8 +142,9 @@ func TestFlags(t *testing.T) {
 			"check-write = 0|subscribe = pollable(2)|pollable(2).block|check-write = 4|flush|check-write = 0"},
 		{"-trace -permit 0,1048576", checker, 0, "",
 			"check-write = 0|subscribe = pollable(2)|pollable(2).block|check-write = 1048576|flush|check-write = 0"},
+		// A flush ends the stall.
 		{"-trace -permit 0,0,3", checker, 0, "",
-			"check-write = 0|subscribe = pollable(2)|pollable(2).block|check-write = 0|flush|check-write = 3"}, // a flush ends the stall
+			"check-write = 0|subscribe = pollable(2)|pollable(2).block|check-write = 0|flush|check-write = 3"},
 		{"-trace -flush 1", checker, 0, "",
 			"check-write = 1048576|subscribe = pollable(2)|pollable(2).block|check-write = 1048576|flush|check-write = 0"},
 		{"-trace -as wasmtime-async", checker, 0, "",

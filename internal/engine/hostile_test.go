@@ -325,6 +325,7 @@ func TestResultsInMemory(t *testing.T) {
 // TestResultsReturned checks the results that functions return directly. The guest exits
 // with the result as its code.
 func TestResultsReturned(t *testing.T) {
+	const wrap = 0xa7 // the opcode of i32.wrap_i64
 	for _, c := range []struct {
 		name string
 		code wasmtest.Code
@@ -340,7 +341,7 @@ func TestResultsReturned(t *testing.T) {
 		{"subscribe-instant", program().I64(1).Call(importIndex("subscribe-instant")), host.Plan{}, 2},
 		{"subscribe after the drop of a pollable", program(do("subscribe", 1), do("block", 2), do("[resource-drop]pollable", 2)).I32(1).Call(importIndex("subscribe")), host.Plan{}, 3},
 		{"subscribe after the drop of an error", program(do("flush", 1, 0), do("[resource-drop]error", 2)).I32(1).Call(importIndex("subscribe")), flushFails, 3},
-		{"now", append(program(do("subscribe-duration", 41), do("block", 2)).Call(importIndex("now")), 0xa7), host.Plan{}, 41}, // i32.wrap_i64
+		{"now", append(program(do("subscribe-duration", 41), do("block", 2)).Call(importIndex("now")), wrap), host.Plan{}, 41},
 		{"exit code with the high bit set", program().I32(1 << 31), host.Plan{}, 1 << 31},
 	} {
 		t.Run(c.name, func(t *testing.T) {
