@@ -7,10 +7,10 @@ import (
 	"github.com/wasio-dev/wasio"
 )
 
-// A reason is the Err of a wasio.Error, known by its address, since nobody outside can change one.
+// A reason is the Err of a wasio.Error. Nobody outside can change it, so its address identifies it.
 type reason struct {
 	text string
-	is   error // what errors.Is matches it with; may be nil
+	is   error // the sentinel that errors.Is matches it with, or nil
 }
 
 func (r *reason) Error() string { return r.text }
@@ -22,11 +22,11 @@ var (
 	errNotOpen = &reason{"writer is not open", os.ErrClosed}
 	errStuck   = &reason{"stream takes no bytes", io.ErrNoProgress}
 	errTimeout = &reason{"i/o timeout", os.ErrDeadlineExceeded}
-	// What the error-codes of wasi:cli stand for; the last one is pipe.
+	// The reasons for the error-codes of wasi:cli; the last one is pipe.
 	errCodes = [...]*reason{{"input/output error", nil}, {"illegal byte sequence", nil}, errClosed}
 )
 
-// failure returns an error, a new one each time, since the caller may change it.
+// failure returns a new error, since the caller may change it.
 func failure(op string, reason error) error { return &wasio.Error{Op: op, Err: reason} }
 
 // isTimeout compares pointers: with TinyGo, comparing interfaces links 28 KB of reflection.

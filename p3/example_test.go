@@ -42,8 +42,8 @@ func Example_buffered() {
 	// row 2
 }
 
-// respond stands for what the bindings of a program do with the readable end of a stream: they make
-// it the body of a response, and give that to the host.
+// respond is what a program's bindings do with the readable end of a stream: they make it the body
+// of a response, and give that to the host.
 func respond(body int32) { attach(body) }
 
 func ExampleNewStream() {

@@ -18,7 +18,7 @@ import (
 	"github.com/wasio-dev/wasio/p3"
 )
 
-// A kind is a kind of stream: what is known of its end.
+// A kind is a kind of stream: how its end is reported.
 type kind int
 
 const (
@@ -95,7 +95,7 @@ func (r *anyReader) Result() (code int, after time.Duration) {
 
 var payload = []byte("abcdefgh")
 
-// loop is how bindings wait, for a program with one goroutine.
+// loop waits as bindings do, for a program with one goroutine.
 func loop(h *builtins.Host) func(status uint32, waitable int32) (code, count uint32) {
 	return func(status uint32, waitable int32) (code, count uint32) {
 		var event [2]uint32
@@ -283,7 +283,7 @@ func TestExhaustive(t *testing.T) {
 						waits = 1
 					}
 					if hook {
-						deadline /= 100 // it looks every 5 ms at most
+						deadline /= 100 // it checks the stream every 5 ms at most
 					}
 					scenarios = append(scenarios, scenario{kind, sizes, deadline, waits, hook})
 				}

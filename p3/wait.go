@@ -9,14 +9,14 @@ import (
 	"github.com/wasio-dev/wasio/internal/platform"
 )
 
-// The status of an operation has one of these in the lower four bits, and above them how many bytes
-// were moved.
+// The status of an operation has one of these in the lower four bits, and the number of bytes moved
+// above them.
 const (
 	completed = 0
 	dropped   = 1
 	cancelled = 2
 	blocked   = 1<<32 - 1 // it is under way
-	returned  = 2         // of a subtask, with its handle above it
+	returned  = 2         // of a subtask, whose handle is above it
 	unasked   = 15        // there is no operation yet
 
 	minPause, maxPause = int64(time.Millisecond), int64(5 * time.Millisecond)
@@ -30,16 +30,16 @@ var waitFutureOrStream func(status uint32, waitable int32) (code, count uint32)
 //
 //	p3.SetWait(witAsync.FutureOrStreamWait)
 //
-// There a wait with a deadline looks at the stream after pauses of 1 to 5 ms, and one that is set
-// later ends no wait. This was tested with an imitation of the loop of go.bytecodealliance.org/pkg
-// v0.2.1, not with the patched runtime, which no registry has.
+// Then a wait with a deadline checks the stream after pauses of 1 to 5 ms, and a deadline that is
+// set later does not end it. This was tested with an imitation of the loop of
+// go.bytecodealliance.org/pkg v0.2.1, not with the patched runtime, which no registry has.
 func SetWait(wait func(status uint32, waitable int32) (code, count uint32)) {
 	waitFutureOrStream = wait
 }
 
 // waitLocked waits until the operation under way on a stream or future is over, and returns its
-// status. If the deadline passes before, that is blocked. The waitable is in no set then: a cancel
-// would trap, and so would the drop of a set that is not empty.
+// status, or blocked if the deadline passes first. The waitable is in no set then: a cancel would
+// trap, and so would the drop of a set that is not empty.
 func (w *Writer) waitLocked(waitable uint32) (status uint32) {
 	letOthersRun() // now, since the host blocks the whole program
 	deadline := w.deadline.Load()
@@ -82,7 +82,7 @@ func (w *Writer) blockLocked(set, waitable uint32, deadline int64) {
 	builtins.SubtaskDrop(clock)
 }
 
-// pollLocked is blockLocked for a program with SetWait. It looks after pauses, in which others run.
+// pollLocked is blockLocked after SetWait. It checks after pauses, during which others run.
 func (w *Writer) pollLocked(set uint32, deadline int64) {
 	pause := minPause
 	for builtins.WaitableSetPoll(set, unsafe.Pointer(&w.event)) == 0 {
@@ -100,15 +100,15 @@ func (w *Writer) pollLocked(set uint32, deadline int64) {
 
 // SetWriteDeadline sets the time after which calls that write fail with an error that matches
 // [os.ErrDeadlineExceeded] and whose Timeout method returns true. The zero time means no deadline.
-// On a closed Writer, the error matches [os.ErrClosed]. The error of a deadline does not stick:
-// after the deadline is extended, continue with p[n:]. A call looks at the deadline when it begins,
-// after each wait, and when others have run.
+// On a closed Writer, SetWriteDeadline returns an error that matches [os.ErrClosed]. A timeout does
+// not stick: after the deadline is extended, continue with p[n:]. A call checks the deadline when
+// it begins, after each wait, and after it has let other goroutines run.
 func (w *Writer) SetWriteDeadline(t time.Time) error {
 	if w.handle.Load() == 0 && w.open == nil {
 		return failure("set-write-deadline", errNotOpen)
 	}
 	var deadline int64
-	if !t.IsZero() { // 1<<62 stands for all longer times
+	if !t.IsZero() { // 1<<62 replaces all longer times
 		deadline = now() + int64(max(0, min(time.Until(t), 1<<62)))
 	}
 	w.deadline.Store(deadline)
@@ -126,7 +126,7 @@ func (w *Writer) overdue() bool {
 
 var worked platform.Uint32 // what the program has written since others last ran
 
-// yield lets others run after about a millisecond of writing: 512 short Writes, or 4 MiB.
+// yield lets other goroutines run after about a millisecond of writing: 512 short Writes, or 4 MiB.
 func yield(bytes int) {
 	n := worked.Load() + 1 + uint32(bytes)>>13
 	if worked.Store(n); n >= 512 {

@@ -102,7 +102,7 @@ func TestSetWaitParksTheGoroutine(t *testing.T) {
 	})
 }
 
-// With a deadline the goroutine looks after pauses, in which it is parked.
+// With a deadline the goroutine checks the stream after pauses, during which it is parked.
 func TestSetWaitWithADeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -143,7 +143,7 @@ func TestSetWaitWithADeadline(t *testing.T) {
 		assert.True(t, done)
 		assert.Equal(t, 2, n)
 		assert.NoError(t, err)
-		assert.Equal(t, 107*ms, b.Now(), "the first look after 6 ms")
+		assert.Equal(t, 107*ms, b.Now(), "the first check after 6 ms")
 		assert.Equal(t, "abc", b.out.String())
 		assert.Equal(t, start, time.Now(), "nothing sleeps")
 		require.NoError(t, w.Close())

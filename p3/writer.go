@@ -9,23 +9,23 @@ import (
 	"github.com/wasio-dev/wasio/internal/platform"
 )
 
-const maxPiece = 1<<28 - 1 // the most that one host call carries: its count has 28 bits
+const maxPiece = 1<<28 - 1 // the most bytes of one host call, whose count has 28 bits
 const maxEmpty = 100       // how many calls in a row may move nothing
 
 // A Writer is an [io.Writer] on a stream<u8>. A Write returns when the reader has taken all of it.
 //
-// All methods are safe for concurrent use. One Write is never interleaved with another; calls get
-// their turn in the order in which they began. Other goroutines run before a call waits, and else
-// at least once in 512 calls or 4 MiB.
+// All methods are safe for concurrent use. Writes are never interleaved and get their turn in the
+// order in which they began. Other goroutines run before a call waits and, while no call waits, at
+// least once in 512 calls or 4 MiB.
 //
-// After an error every later call returns the same error, without asking the host. Only the error
-// of a deadline does not stick. Errors have type *[wasio.Error], with Op "write", "close", "flush"
-// or "set-write-deadline". The zero Writer is a closed one.
+// After an error every later call returns the same error, without asking the host. Only a timeout,
+// the error of a deadline, does not stick. Errors have type *[wasio.Error], with Op "write",
+// "close", "flush" or "set-write-deadline". The zero Writer is closed.
 type Writer struct {
 	mu     platform.Mutex // guards the fields below
 	err    error          // the first error that sticks
-	ended  bool           // the reader went as it took the last byte; no write was refused yet
-	rest   []byte         // what a ReadFrom has read and, at a deadline, not written
+	ended  bool           // the reader went as it took the last byte; no write has been refused
+	rest   []byte         // what a ReadFrom read but could not write before the deadline
 	open   func(reader uint32) (future uint32)
 	future uint32       // of a standard stream; resolves when the host is done with it
 	result func() error // what SetResult has set
@@ -33,14 +33,14 @@ type Writer struct {
 	code   [2]byte      // written by the host: a result<_, error-code>
 
 	// SetWriteDeadline reads these without mu: it must not wait for a call under way.
-	handle   platform.Uint32 // the writable end; 0, which no handle is, if not open
-	deadline platform.Int64  // a time of now; 0 is none
+	handle   platform.Uint32 // the writable end; 0 if not open, as no handle is 0
+	deadline platform.Int64  // a time of now; 0 means none
 }
 
 // NewStream makes a stream, and returns a Writer on its writable end and the handle of its readable
-// end. The program gives that away before the first Write, as the body of a response or to
-// write-via-stream of a file. Bindings made by wit-bindgen lift it with LiftStreamU8. The Writer
-// owns the writable end: Close drops it.
+// end. Give that away before the first Write, as the body of a response or to write-via-stream of a
+// file. Bindings made by wit-bindgen lift it with LiftStreamU8. The Writer owns the writable end:
+// Close drops it.
 func NewStream() (w *Writer, reader int32) {
 	w = new(Writer)
 	stream := builtins.StreamNew()
@@ -50,8 +50,8 @@ func NewStream() (w *Writer, reader int32) {
 
 // Write writes p to the stream. It returns the number of bytes that the reader took, which is less
 // than len(p) only with an error. If the reader has gone, the error matches [io.ErrClosedPipe],
-// unless the host gives another reason. If it goes as it takes the last byte, and gives no reason,
-// Write succeeds and the next one fails. A Write of no bytes makes no host call.
+// unless the host gives another reason. If the reader goes as it takes the last byte, and the host
+// gives no reason, Write succeeds and the next one fails. A Write of no bytes makes no host call.
 func (w *Writer) Write(p []byte) (n int, err error) {
 	w.mu.Lock() // a deferred Unlock would take time
 	stream, status := w.handle.Load(), uint32(unasked)
@@ -67,15 +67,15 @@ func (w *Writer) Write(p []byte) (n int, err error) {
 	return n, err
 }
 
-// WriteString is Write without a copy of s.
+// WriteString is like Write, but writes a string, without a copy of it.
 func (w *Writer) WriteString(s string) (n int, err error) {
 	return w.Write(unsafe.Slice(unsafe.StringData(s), len(s)))
 }
 
-// ReadFrom writes what r returns until [io.EOF], each piece before the next Read. It returns the
-// number of bytes read and the first error of the stream or of r. Other calls may come in between
-// while it reads. The error of a deadline loses nothing: what was read and not written counts, and
-// the next call writes it first. If the deadline has passed, ReadFrom does not read.
+// ReadFrom reads from r until [io.EOF], and writes each piece before the next Read. It returns the
+// number of bytes read and the first error of the stream or of r. While it reads, other calls may
+// use w. A timeout loses nothing: bytes read and not yet written are counted, and the next call
+// writes them first. If the deadline has passed, ReadFrom does not read.
 func (w *Writer) ReadFrom(r io.Reader) (n int64, err error) {
 	buf := make([]byte, 32<<10)
 	for empty := 0; err == nil; {
@@ -103,7 +103,7 @@ func (w *Writer) ReadFrom(r io.Reader) (n int64, err error) {
 	return n, err
 }
 
-// takeLocked writes p. What it cannot write before the deadline it keeps for the next call.
+// takeLocked writes p, and keeps what it cannot write before the deadline for the next call.
 func (w *Writer) takeLocked(p []byte) (n int, err error) {
 	n, err = w.writeLocked(p, unasked)
 	if isTimeout(err) {
@@ -113,17 +113,17 @@ func (w *Writer) takeLocked(p []byte) (n int, err error) {
 	return n, err
 }
 
-// Flush writes what a ReadFrom has left at a deadline, and returns the error that sticks, if there
-// is one. A stream of WASI 0.3 has no flush: nothing that Write was given is held back here.
+// Flush writes what a ReadFrom could not write before a deadline, and returns the error that
+// sticks, if there is one. A stream of WASI 0.3 has no flush, since Write holds nothing back.
 func (w *Writer) Flush() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.readyLocked("flush", false)
 }
 
-// Close drops the writable end of the stream, and so ends it. Where a future tells that the host is
-// done with the stream, as for [Stdout], [Stderr] and after [Writer.SetResult], it then waits for
-// that, until the deadline. It returns the error of an earlier call or of the future. Later calls
+// Close drops the writable end of the stream, which ends it. If a future says when the host is done
+// with the stream, as for [Stdout], [Stderr] and after [Writer.SetResult], Close then waits for it,
+// until the deadline. It returns the error of an earlier call or of the future. Later calls
 // return an error that matches [os.ErrClosed], except that a second Close does nothing. If the
 // deadline has passed, Close drops what a ReadFrom could not write in time. The next Write to
 // Stdout or Stderr opens another stream.
@@ -144,16 +144,16 @@ func (w *Writer) Close() error {
 		}
 	}
 	if w.open == nil {
-		w.err = nil // from now on it is not open
+		w.err = nil // from now on w is not open
 	}
 	return err
 }
 
-// SetResult sets the function that says how it went, for a stream whose future the program
-// holds, as the one that write-via-stream of a file returns. The Writer calls it at most once, when
-// the reader has gone or Close has dropped the writable end. The function waits for the future, and
-// returns nil or what becomes the Err of the [wasio.Error]. It must not use the Writer, which is
-// locked, nor panic. The future of an HTTP body waits for the trailers, which come after Close.
+// SetResult sets the function that returns the result of the stream, if the program holds a future
+// for it, such as that of write-via-stream of a file. The Writer calls it at most once, when the
+// reader has gone or Close has dropped the writable end. The function waits for the future, and
+// returns nil or the Err of the [wasio.Error]. It must neither use the Writer, which is locked, nor
+// panic. The future of an HTTP body waits for the trailers, which come after Close.
 func (w *Writer) SetResult(result func() error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -199,12 +199,12 @@ func (w *Writer) writeLocked(p []byte, status uint32) (n int, err error) {
 	}
 }
 
-// readyLocked gets the Writer ready for a call that writes some bytes, or none. It returns an error
-// that needs no host call, opens a standard stream, and writes the rest of an earlier call.
+// readyLocked prepares for a call that writes some bytes, or none: it opens a standard stream, and
+// writes what an earlier call has left. It returns the error if the call must not reach the host.
 //
 //go:noinline
 func (w *Writer) readyLocked(op string, writes bool) error {
-	yield(0) // a loop may ignore the error
+	yield(0) // for loops that ignore the error
 	if w.err != nil {
 		if w.ended && !writes {
 			return nil
@@ -233,7 +233,7 @@ func (w *Writer) readyLocked(op string, writes bool) error {
 	return nil
 }
 
-// failLocked makes the reason why the reader has gone stick, and returns it or, if w.ended, nil.
+// failLocked makes the reason why the reader has gone stick. It returns that or, if w.ended, nil.
 func (w *Writer) failLocked(tookAll bool) error {
 	reason := w.resultLocked()
 	if reason == nil || isTimeout(reason) {
@@ -245,7 +245,7 @@ func (w *Writer) failLocked(tookAll bool) error {
 	return w.err
 }
 
-// resultLocked returns the failure that the future of the stream tells, or nil. It asks once.
+// resultLocked returns the failure that the future of the stream reports, or nil. It asks once.
 func (w *Writer) resultLocked() error {
 	result, future := w.result, w.future
 	w.result, w.future = nil, 0

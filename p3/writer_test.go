@@ -127,7 +127,7 @@ func TestNoAllocation(t *testing.T) {
 	assert.Zero(t, testing.AllocsPerRun(1000, func() { w.Write(line) }))
 }
 
-// What a wait costs: one set, which is dropped, and with a deadline a clock.
+// A wait costs one set, which is dropped, and with a deadline a clock.
 func TestCallsOfAWait(t *testing.T) {
 	b := newBench(t, blocks, takesAll)
 	w := b.stream()
@@ -152,7 +152,7 @@ func TestCallsOfAWait(t *testing.T) {
 	assert.InDelta(t, float64(time.Hour), float64(b.Now()), float64(time.Second))
 }
 
-// assertTimeout checks the error of a deadline.
+// assertTimeout checks that err is a timeout.
 func assertTimeout(t *testing.T, err error) {
 	t.Helper()
 	var failed *wasio.Error
@@ -192,7 +192,7 @@ func TestPieces(t *testing.T) {
 	assert.Equal(t, []int{14, 11, 11, 7, 6}, b.sizes)
 }
 
-// A host that says a hundred times that it took nothing will not take anything.
+// A host that says a hundred times in a row that it took nothing is given up.
 func TestNoProgress(t *testing.T) {
 	b := newBench(t, takes(1))
 	for range 200 {
@@ -209,7 +209,7 @@ func TestNoProgress(t *testing.T) {
 	assert.Empty(t, b.Live())
 }
 
-// Progress begins the count anew.
+// Progress starts the count anew.
 func TestSlowProgress(t *testing.T) {
 	b := newBench(t)
 	for range 3 {
@@ -352,7 +352,7 @@ func TestStandardStreamFails(t *testing.T) {
 	}
 }
 
-// Close waits for the future, until the deadline, whose error does not stick.
+// Close waits for the future until the deadline. A timeout does not stick.
 func TestCloseWaits(t *testing.T) {
 	b := newBench(t)
 	b.after = time.Hour
@@ -481,7 +481,7 @@ type reader func(p []byte) (int, error)
 
 func (r reader) Read(p []byte) (int, error) { return r(p) }
 
-// What a ReadFrom has read and not written at a deadline, the next call writes first.
+// The next call first writes what a ReadFrom read but could not write before a deadline.
 func TestReadFromMeetsTheDeadline(t *testing.T) {
 	for name, next := range map[string]func(w *p3.Writer) error{
 		"Write":    func(w *p3.Writer) error { _, err := w.WriteString("!"); return err },
@@ -555,7 +555,7 @@ func TestDeadlineInThePast(t *testing.T) {
 	assert.Zero(t, b.Count("stream.write"))
 }
 
-// The zero time of the clock is none of a deadline.
+// A deadline is never the clock's time 0.
 func TestDeadlineAtTheStartOfTheClock(t *testing.T) {
 	b := newBench(t, blocks, builtins.Step{Take: 1, After: 1})
 	w := b.stream()
@@ -579,7 +579,7 @@ func TestFarDeadline(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-// A deadline counts where other goroutines have run between two pieces.
+// A deadline is checked after other goroutines have run between two pieces.
 func TestDeadlineBetweenPieces(t *testing.T) {
 	b := newBench(t)
 	for range 10 {
@@ -593,7 +593,7 @@ func TestDeadlineBetweenPieces(t *testing.T) {
 	assertTimeout(t, err)
 }
 
-// One Write is never interleaved with another, and p is the caller's again when Write returns.
+// Writes are never interleaved, and the caller may reuse p when Write returns.
 func TestConcurrentWrites(t *testing.T) {
 	b := newBench(t)
 	w := b.stream()
@@ -712,7 +712,7 @@ func TestHowOftenOthersRun(t *testing.T) {
 	}
 }
 
-// A bufio.Writer is enough: there is no flush that one of our own could save.
+// A bufio.Writer is enough: there is no flush that another buffer could save.
 func TestBufio(t *testing.T) {
 	b := newBench(t)
 	w := bufio.NewWriter(b.stdout())
@@ -724,7 +724,7 @@ func TestBufio(t *testing.T) {
 	assert.Equal(t, 15000/4096+1, b.Count("stream.write"))
 }
 
-// Without somebody at the other end a Write waits forever, which the model does not.
+// If nobody reads the other end, a Write waits forever, which is a trap on the model.
 func TestNobodyReads(t *testing.T) {
 	newBench(t)
 	w, _ := p3.NewStream()
