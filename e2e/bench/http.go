@@ -122,7 +122,7 @@ func measureBodies(raw *bytes.Buffer, servers []string, ways []way, bodies []bod
 	return nil
 }
 
-// measureP3Bodies has a server of WASI 0.3 and one of WASI 0.2 take turns.
+// measureP3Bodies measures a server of WASI 0.3 and one of WASI 0.2 by turns.
 func measureP3Bodies(raw *bytes.Buffer, dir string) error {
 	for i, toolchain := range toolchains {
 		rival, own := filepath.Join(dir, "rival.wasm"), filepath.Join(dir, "p3.wasm")
@@ -139,9 +139,9 @@ func measureP3Bodies(raw *bytes.Buffer, dir string) error {
 	return nil
 }
 
-// measureMoves keeps its files in dir. Each request gets a new instance, which is the default: if
-// an instance is used again, a component compiled by Go that reads bodies traps sooner or later
-// (see examples/httpserver).
+// measureMoves keeps its files in dir. Each request gets a new instance, which is the default: in a
+// reused instance a component compiled by Go that reads bodies traps sooner or later (see
+// examples/httpserver).
 func measureMoves(raw *bytes.Buffer, wasm, dir string) error {
 	url, stop, err := serve(wasm, "--dir", dir+"::/")
 	if err != nil {
@@ -187,8 +187,8 @@ func serve(wasm string, options ...string) (url string, stop func(), err error) 
 	return s.URL, s.Stop, nil
 }
 
-// byTurns prints the results of contenders that take turns, for some time each. Each has a turn
-// before that to warm up.
+// byTurns prints the results of contenders that take turns, for some time each. Before that each
+// has a turn to warm up.
 func byTurns(raw *bytes.Buffer, all []contender, clients int, each time.Duration) error {
 	progress("%s and its rivals", all[0].name)
 	turns := 8

@@ -3,8 +3,8 @@
 //	go -C e2e run ./bench
 //
 // It takes about eight minutes. It writes its results to docs/bench, in the format of Go's
-// benchmarks, and makes the tables of docs/performance.md and the pictures from all that are
-// there. With -http it measures HTTP bodies and Splice on the command wasmtime instead, in
+// benchmarks, and makes the tables of docs/performance.md and the pictures from all results that
+// are there. With -http it measures HTTP bodies and Splice on the command wasmtime instead, in
 // about nine minutes, and with -p3 package p3, in about three. It needs the tools that the
 // tests of this module need.
 package main

@@ -17,7 +17,7 @@ var sizes = []int{16, 100, 1 << 10, 4 << 10, 64 << 10, 1 << 20, 16 << 20}
 // names are the contenders of the table and the picture. The files of results have more.
 var names = []string{"Writer", "BufWriter", "BufWriter-lines", "bufio", "os.Stdout", "loop-blocking", "floor-protocol", "floor-unflushed"}
 
-// floors is the target where wasio makes the same host calls as its rival, and none is no target.
+// floors has the targets for rivals that make the same host calls as wasio; none means no target.
 var floors, none = slices.Repeat([]float64{0.92}, len(sizes)), slices.Repeat([][]float64{make([]float64, len(sizes))}, 2)
 
 // writeTargets are ratios of the speeds of two contenders, with each toolchain.
@@ -88,7 +88,7 @@ func makePage() error {
 	return r.bodyChart().Draw(filepath.Join(*out, "performance-http.svg"))
 }
 
-// heads says what the machine was on which the results were measured.
+// heads describes the machine on which the results were measured.
 func heads() (text string) {
 	for _, name := range []string{"stdout.txt", "http.txt", "p3.txt"} {
 		raw, _ := os.ReadFile(filepath.Join(*out, "bench", name))

@@ -5,7 +5,7 @@ package calls
 // A Count says how many host calls a program has made.
 type Count struct {
 	All   uint64
-	Waits uint64 // subscriptions to an output stream, with each of which a wait begins
+	Waits uint64 // subscriptions to an output stream, each of which begins a wait
 
 	// InWaits is All without the calls that move bytes: with a Writer, the calls of its
 	// waits.

@@ -26,8 +26,8 @@ type contender struct {
 	maxSize int                         // the largest size to measure, if not 0
 }
 
-// of02 has a loop for each contender. One for all of them would call Write through an
-// interface, or a function by its address, and the results would include that.
+// of02 has a loop for each contender. A common loop would call Write through an interface, or a
+// function by its address, and the results would include that.
 func of02() []contender {
 	out, full, lines, standard := writers()
 	all := []contender{

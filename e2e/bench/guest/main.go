@@ -4,9 +4,9 @@
 //	guest ROUNDS TURNS BYTES   measures how long operations take
 //	guest                      counts the host calls of operations
 //
-// In each of ROUNDS rounds every contender gets one result, which is of up to TURNS turns. A
-// turn takes about a millisecond, and the contenders take theirs one after the other. If BYTES
-// is not 0, all turns of one size write at most about BYTES together.
+// In each of ROUNDS rounds every contender gets one result, from up to TURNS turns. A turn takes
+// about a millisecond, and the contenders take theirs one after the other. If BYTES is not 0, all
+// turns of one size together write at most about BYTES.
 package main
 
 import (
@@ -31,7 +31,7 @@ type cell struct {
 	p []byte
 	n int // operations in a turn
 
-	// What the turns of a round took.
+	// Totals of the turns of a round.
 	ops, ns int64
 	allocs  uint64
 	calls   calls.Count
