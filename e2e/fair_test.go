@@ -50,7 +50,7 @@ var buildForPromptHosts = sync.OnceFunc(func() {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for _, toolchain := range component.Toolchains {
-		wg.Go(func() { build(casesGuest, toolchain) }) // an error comes again from build
+		wg.Go(func() { build(casesGuest, toolchain) }) // the test gets the error from build
 		wg.Go(func() { buildSplice(toolchain) })
 	}
 })
@@ -88,8 +88,8 @@ func TestFair(t *testing.T) {
 	})
 }
 
-// checkFair checks what the case fair of a guest did: at most so many lines of the loop came before
-// that of another goroutine, after this wanted to write. It returns how many the guest reports.
+// checkFair checks the output of the case fair: no more than most lines of the loop came before the
+// line of another goroutine once that wanted to write. It returns how many the guest reports.
 func checkFair(t *testing.T, r *result, lines, most int, written bool) (reported int) {
 	t.Helper()
 	const others, size = 20, 100

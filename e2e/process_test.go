@@ -43,7 +43,7 @@ type result struct {
 	exit           int
 	stdout, stderr []byte
 	cpu            time.Duration // of processors
-	impatient      bool          // whether the reader has waited for all of its patience
+	impatient      bool          // whether the reader of standard output has run out of patience
 }
 
 // A report collects what a process writes to standard error.

@@ -162,7 +162,7 @@ func alwaysFails(t *testing.T, c *cell, p *process) func(*result) string {
 	}
 }
 
-// stopsReading has the reader of standard output wait until the guest reports that a deadline has
+// stopsReading makes the reader of standard output wait until the guest reports that a deadline has
 // ended its Write. The guest then writes the rest, and nothing is lost or repeated. A host that
 // waits in write itself keeps the guest from its deadline until the reader goes on.
 func stopsReading(t *testing.T, c *cell, p *process) func(*result) string {
