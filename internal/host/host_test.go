@@ -1218,7 +1218,7 @@ func TestDropWaits(t *testing.T) {
 			}
 		})
 	}
-	t.Run("for ever", func(t *testing.T) {
+	t.Run("forever", func(t *testing.T) {
 		g := newGuest(host.Plan{Permits: []uint64{5, 0}, DropWaits: true, Delay: 1<<63 - 1})
 		g.Block(g.SubscribeDuration(1))
 		g.put(t, "text")
