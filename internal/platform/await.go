@@ -36,7 +36,9 @@ func await(p poll.Pollable, bound int64, round int) (ready bool) {
 			return await(p, bound, round)
 		}
 	}
-	return ready
+	// A host that cannot wait, as jco in a page without JSPI, returns neither (the WIT forbids it).
+	// That counts as a wait that returned at once. Else the Writer would wait forever.
+	return ready || !fired
 }
 
 // subscribe returns the pollable of a clock that is ready after d nanoseconds.
