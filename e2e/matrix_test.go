@@ -19,7 +19,7 @@ import (
 	"github.com/wasio-dev/wasio/e2e/internal/self"
 )
 
-var update = flag.Bool("update", false, "write the matrix to README.md")
+var update = flag.Bool("update", false, "write the matrix to README.md, and the screenshot of examples/browser")
 
 // A row is a guest with its arguments and its expected behavior.
 type row struct {

@@ -162,6 +162,15 @@ func Command(dir string, env []string, name string, args ...string) error {
 	return nil
 }
 
+// Chromium returns the path of the program.
+func Chromium() (string, error) {
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		err = errors.New("needs Chromium: apt-get install --no-install-recommends chromium")
+	}
+	return path, err
+}
+
 // Install installs the version of jco in the lockfile, unless it is installed already.
 var Install = sync.OnceValue(func() error {
 	lock, err := os.Stat("package-lock.json")
