@@ -48,8 +48,8 @@ type Guest struct {
 	MemoryPages uint32                  // memory limit in pages of 64 KiB; 0 means no limit
 	Cache       wazero.CompilationCache // may be nil
 
-	// Trusted makes several goroutines compile the module. If the engine panics in one of
-	// them, as it may at a bad module, it ends the process.
+	// Trusted makes several goroutines compile the module. A panic of the engine in one of
+	// them, which an invalid module may cause, ends the process.
 	Trusted bool
 }
 

@@ -37,7 +37,7 @@ func await(p poll.Pollable, bound int64, round int) (ready bool) {
 		}
 	}
 	// A host that cannot wait, as jco in a page without JSPI, returns neither (the WIT forbids it).
-	// That counts as a wait that returned at once. Else the Writer would wait forever.
+	// That counts as a wait that returned at once, or else the Writer would wait forever.
 	return ready || !fired
 }
 
