@@ -269,7 +269,7 @@ func TestWasirunTorturesComponents(t *testing.T) {
 		t.Run(example, func(t *testing.T) {
 			wasm := tempPath(example + ".wasm")
 			require.NoError(t, os.WriteFile(wasm, modelGuest(t, "github.com/wasio-dev/wasio/examples/"+example, component.Componentize), 0o600))
-			p := process{task: task{Exec: []string{wasirun, "-torture", wasm}}, limit: 5 * time.Minute}
+			p := process{task: task{Exec: []string{wasirun, "-torture", "-timeout", "5m", wasm}}, limit: 10 * time.Minute}
 			r, err := p.run()
 			require.NoError(t, err)
 			assert.Zero(t, r.exit)
