@@ -49,8 +49,8 @@ func (w *Writer) SetWriteDeadline(t time.Time) error {
 // uses AsyncStdoutStream (wasmtime issue 8781), and a guest that waits for the stream alone
 // hangs.
 //
-// With TinyGo, and with package componentize, the default is 2 to 8 ms, and longer intervals
-// count as 8 ms. Otherwise the default is never, and with an interval or a deadline a wait
+// With TinyGo, and with package componentize, the default is 2 to 16 ms, and longer intervals
+// count as 16 ms. Otherwise the default is never, and with an interval or a deadline a wait
 // checks the stream after pauses that grow from 20 µs to 5 ms.
 func (w *Writer) SetRecheckInterval(every time.Duration) {
 	platform.UseLimits()

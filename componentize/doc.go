@@ -6,7 +6,7 @@
 //
 // A wait with a deadline is then one host call, which ends when the stream or a clock is ready.
 // Without the package it is a series of pauses, which slows down Writes that have to wait, such
-// as those to HTTP bodies. All waits also check the stream again after 2 to 8 ms, so a host
+// as those to HTTP bodies. All waits also check the stream again after 2 to 16 ms, so a host
 // that loses a wake-up does not stop the program, as with [wasio.Writer.SetRecheckInterval].
 //
 // The package needs two host functions that the Go toolchain cannot import, poll of

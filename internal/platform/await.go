@@ -9,7 +9,7 @@ import (
 
 const (
 	minRecheck int64 = 2_000_000 // the longest that the first wait lasts
-	maxRecheck       = minRecheck << 2
+	maxRecheck       = minRecheck << 3
 )
 
 // alarm is the pollable of a clock, or 0. All waits of the program share it until it fires, so
@@ -26,7 +26,7 @@ func await(p poll.Pollable, bound int64, round int) (ready bool) {
 		old = false
 	}
 	if !old {
-		alarm = subscribe(min(bound, minRecheck<<min(round, 2)))
+		alarm = subscribe(min(bound, minRecheck<<min(round, 3)))
 	}
 	ready, fired := pollTwo(p, alarm)
 	if fired {
