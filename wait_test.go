@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -267,6 +268,42 @@ func TestWaitsStartAnewAfterATimeout(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A runningClock goes on by a microsecond each time it is read, so that time passes on the host
+// while a program asks.
+type runningClock struct{ now atomic.Int64 }
+
+func (c *runningClock) Now() time.Duration { return time.Duration(c.now.Add(int64(µ))) }
+
+func (c *runningClock) Sleep(d time.Duration, wake, interrupt <-chan struct{}) { c.now.Add(int64(d)) }
+
+// A pause takes a millisecond on most hosts. So with the Go toolchain the first pause of a wait
+// comes after many checks of the stream, unless those have been in vain of late.
+func TestChecksBeforePauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		write := func(delay time.Duration, clock host.Clock) (checks uint64, paused time.Duration) {
+			h := host.New(host.Options{Clock: clock})
+			w := wasio.NewWriter(expose(t, h) | h.NewStream(host.Plan{Permits: []uint64{1, 0}, Delay: delay}, io.Discard))
+			defer w.Close()
+			start := time.Now()
+			require.NoError(t, w.SetWriteDeadline(start.Add(time.Hour)))
+			n, err := w.Write(make([]byte, 101))
+			require.NoError(t, err)
+			assert.Equal(t, 101, n)
+			return h.Count(host.OpReady), time.Since(start)
+		}
+		write(100*µ, new(runningClock)) // after this, what waits of other tests did does not matter
+
+		checks, paused := write(100*µ, new(runningClock))
+		assert.Zero(t, paused)
+		assert.Greater(t, checks, uint64(100*10))
+
+		checks, paused = write(50*µ, nil) // time passes only during pauses
+		assert.Equal(t, 101*60*µ, paused, "20 and 40 µs after each byte")
+		assert.Greater(t, checks, uint64(100*20), "the first waits and a few later ones check often")
+		assert.Less(t, checks, uint64(100*60), "the others check once before each pause")
+	})
 }
 
 // With SetRecheckInterval or a deadline, a wait checks the stream after pauses that grow, and that
