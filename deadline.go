@@ -25,7 +25,8 @@ const century = 100 * 365 * 24 * time.Hour
 // host call that itself waits, as Wasmtime's write does until somebody reads standard output.
 //
 // With the Go toolchain, unless the program imports package componentize, a wait with a
-// deadline is slow: it checks the stream after pauses.
+// deadline checks the stream many times and then after pauses, which is slow if the host has
+// one core.
 //
 // The build tag module.std leaves out SetWriteDeadline and SetRecheckInterval, and with them
 // package time, which adds 46 KB to a guest built with TinyGo.
