@@ -416,7 +416,7 @@ func TestEachWaitHasAPollable(t *testing.T) {
 			}
 			_, err := w.WriteString("xyz")
 			require.NoError(t, err)
-			calls := callsOf(s)
+			calls := slices.Compact(callsOf(s)) // a wait may ask many times
 			for i, c := range calls {
 				if c == "subscribe = pollable" {
 					assert.Contains(t, []string{"pollable.block", "pollable.ready = true", "pollable.ready = false"}, calls[i+1])
