@@ -284,9 +284,12 @@ func (c *command) run() (int, error) {
 		r.err = ctx.Err()
 	}
 	ended.Store(true)
-	watch.end()
+	err = watch.end()
 	if c.stats {
 		watch.printStats()
+	}
+	if r.err == nil && err != nil { // the error of the guest says more
+		return 0, err
 	}
 	return r.exit, c.named(r.err)
 }

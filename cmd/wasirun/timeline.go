@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,7 +14,7 @@ import (
 // chrome://tracing read. There is a track for waits, and one for each stream, with the calls of its
 // pollables and errors.
 type timeline struct {
-	out    io.Writer
+	out    *bufio.Writer     // keeps the first error
 	tracks map[string]int    // their numbers, by name
 	of     map[uint32]string // the names of the tracks of resources, by handle
 }
@@ -33,14 +34,17 @@ type event struct {
 }
 
 func newTimeline(out io.Writer) *timeline {
-	l := &timeline{out: out, tracks: make(map[string]int), of: make(map[uint32]string)}
-	fmt.Fprint(out, `[{"ph":"M","name":"process_name","pid":1,"args":{"name":"guest"}}`)
+	l := &timeline{out: bufio.NewWriter(out), tracks: make(map[string]int), of: make(map[uint32]string)}
+	fmt.Fprint(l.out, `[{"ph":"M","name":"process_name","pid":1,"args":{"name":"guest"}}`)
 	l.track(waits)
 	return l
 }
 
-// end completes the file. Nothing may be added then.
-func (l *timeline) end() { fmt.Fprint(l.out, "\n]\n") }
+// end completes the file, and returns the first error of writing it. Nothing may be added then.
+func (l *timeline) end() error {
+	fmt.Fprint(l.out, "\n]\n")
+	return l.out.Flush()
+}
 
 // add adds a call. The times count from first.
 func (l *timeline) add(c *host.Call, first time.Duration) {

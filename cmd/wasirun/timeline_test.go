@@ -80,3 +80,15 @@ func TestTraceForPerfetto(t *testing.T) {
 	busy := guest(append(program(do("get-stdout")).Loop(), program(do("blocking-write-and-flush", 1, 0, 10, 1024))...).Br(0).End())
 	timeline(t, 124, "-timeout", "20ms", module(t, busy))
 }
+
+// A trace that the disk has no room for is an error.
+func TestTraceIsLost(t *testing.T) {
+	const full = "/dev/full"
+	if _, err := os.Stat(full); err != nil {
+		t.Skip(err)
+	}
+	exit, stdout, stderr := run(t, "-trace=perfetto:"+full, module(t, writer))
+	assert.Equal(t, 125, exit)
+	assert.Equal(t, "0123", stdout)
+	assert.Equal(t, "wasirun: write /dev/full: no space left on device\n", stderr)
+}

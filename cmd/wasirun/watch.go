@@ -131,14 +131,15 @@ func wantsColor(f *os.File) bool {
 	return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && host.IsTerminal(f)
 }
 
-// end makes w ignore all calls from now on.
-func (w *watcher) end() {
+// end makes w ignore all calls from now on. Its error is that of the file of the trace.
+func (w *watcher) end() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.ended = true
-	if w.line != nil {
-		w.line.end()
+	if w.line == nil {
+		return nil
 	}
+	return w.line.end()
 }
 
 // record counts a host call and prints it if w.trace is set.
