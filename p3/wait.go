@@ -126,7 +126,7 @@ func (w *Writer) overdue() bool {
 
 var worked platform.Uint32 // what the program has written since others last ran
 
-// yield lets other goroutines run after about a millisecond of writing: 512 short Writes, or 4 MiB.
+// yield lets other goroutines run after 512 short Writes, which take half a millisecond, or 4 MiB.
 func yield(bytes int) {
 	n := worked.Load() + 1 + uint32(bytes)>>13
 	if worked.Store(n); n >= 512 {
