@@ -27,11 +27,11 @@ func TestInterruptWhileBuilding(t *testing.T) {
 		for _, pipe := range []string{"alive", "never"} {
 			require.NoError(t, syscall.Mkfifo(filepath.Join(dir, pipe), 0o600))
 		}
-		// This go command has another build until that is interrupted.
+		// This go command has another build, and both ignore an interrupt.
 		bin, temp := filepath.Join(dir, "bin"), filepath.Join(dir, "temp")
 		require.NoError(t, os.Mkdir(bin, 0o777))
 		require.NoError(t, os.Mkdir(temp, 0o777))
-		script := fmt.Sprintf("#!/bin/sh\ncat %s/never >%[1]s/alive\nexit 1\n", dir)
+		script := fmt.Sprintf("#!/bin/sh\ntrap '' INT\ncat %s/never >%[1]s/alive\nexit 1\n", dir)
 		require.NoError(t, os.WriteFile(filepath.Join(bin, "go"), []byte(script), 0o777))
 		cmd := exec.Command(wasirun, "./examples/hello")
 		cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "TMPDIR="+temp)
