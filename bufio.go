@@ -248,7 +248,7 @@ func (b *BufWriter) readOnce(r io.Reader) (n int, err error) {
 			werr = b.drainLocked(end, true)
 		}
 	}
-	if live && n > 0 && err == nil && werr == nil { // r had to wait, and may again
+	if live && err == nil && werr == nil { // r had to wait, and may again
 		werr = b.drainLocked(b.n, true)
 	}
 	if werr != nil {

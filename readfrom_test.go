@@ -405,3 +405,23 @@ func TestBufWriterReadFromDoesNotFlushTheLastRead(t *testing.T) {
 		})
 	}
 }
+
+// What is in the buffer is flushed after a slow Read, even one that returns nothing, since the
+// next Read may wait again.
+func TestBufWriterReadFromFlushesAfterASlowReadOfNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, s := newBufWriter(t, 64, wasiotest.Plan{})
+		_, err := b.WriteString("prompt: ")
+		require.NoError(t, err)
+		reads := 0
+		_, err = b.ReadFrom(readerFunc(func([]byte) (int, error) {
+			if reads++; reads == 2 {
+				assert.Equal(t, "prompt: ", s.String())
+				return 0, io.EOF
+			}
+			time.Sleep(time.Second)
+			return 0, nil
+		}))
+		require.NoError(t, err)
+	})
+}

@@ -33,8 +33,8 @@ type waits struct {
 //go:noinline
 func (w *Writer) waitLocked(p poll.Pollable, since *waits) *cause {
 	runtime.Gosched() // now, since the host blocks the whole program
-	deadline, began := w.deadline.Load(), int64(0)
-	if deadline != 0 || since.n >= maxAtOnce {
+	deadline, began, late := w.deadline.Load(), int64(0), since.n >= maxAtOnce
+	if deadline != 0 || late {
 		began = platform.Now() // never 0
 	}
 	bound := int64(platform.Never)
@@ -52,7 +52,7 @@ func (w *Writer) waitLocked(p poll.Pollable, since *waits) *cause {
 		return nil
 	}
 	now := platform.Now()
-	if since.ready && since.n > maxAtOnce && now-began < atOnce {
+	if since.ready && late && now-began < atOnce {
 		if since.paused >= maxPaused && deadline == 0 { // otherwise the deadline decides
 			return errStuck
 		}

@@ -4,6 +4,7 @@ package wasio_test
 
 import (
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -91,6 +92,17 @@ func TestPausesGrow(t *testing.T) {
 			})
 		})
 	}
+}
+
+// With a deadline, too, the first dozen waits are followed by no pause.
+func TestPausesWithADeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, h := newTimed(t, host.Plan{Permits: []uint64{0}})
+		require.NoError(t, w.SetWriteDeadline(time.Now().Add(time.Second)))
+		_, err := w.WriteString("x")
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		assert.Equal(t, append(make([]time.Duration, 12), 20*µ), pausesOf(h.Calls())[:13])
+	})
 }
 
 // No pause follows a wait in which time has passed.
