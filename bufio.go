@@ -107,21 +107,24 @@ func (b *BufWriter) Available() int {
 // Write writes p. It returns the number of bytes that the buffer or the host took, which is
 // less than len(p) only with an error. The error may be about bytes written before.
 func (b *BufWriter) Write(p []byte) (n int, err error) {
-	b.mu.Lock()
-	if !b.lines && b.err == nil && len(p) < len(b.buf)-b.n {
-		n = platform.CopyShort(b.buf[b.n:], p)
-		b.n += n
-		b.mu.Unlock()
-		return n, nil
+	if b.mu.Enter() {
+		if !b.lines && b.err == nil && len(p) < len(b.buf)-b.n {
+			n = platform.CopyShort(b.buf[b.n:], p)
+			b.n += n
+			b.mu.Leave()
+			return n, nil
+		}
+		b.mu.Leave()
 	}
-	return b.writeAndUnlock(p)
+	return b.writeSlow(p)
 }
 
-// writeAndUnlock is the slow path of Write. It is a separate function because with TinyGo a
-// function with a deferred call is slower even where it does not reach that call.
+// writeSlow is a separate function because with TinyGo a function with a deferred call is slower
+// even where it does not reach that call.
 //
 //go:noinline
-func (b *BufWriter) writeAndUnlock(p []byte) (n int, err error) {
+func (b *BufWriter) writeSlow(p []byte) (n int, err error) {
+	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.writeLocked(p)
 }
