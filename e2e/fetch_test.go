@@ -175,6 +175,15 @@ func TestSpliceLength(t *testing.T) {
 				assert.Regexp(t, `^moved=\d+ err=wasio: splice: `+reason, line)
 				assert.Equal(t, "again: n=0 same=true", again)
 			}
+
+			// A Write of a byte more fails with the host's text.
+			for host, text := range map[software]string{wasmtime48: "ErrorCode::HttpResponseBodySize(Some(101))", jco: "Error"} {
+				s := serve(t, host, wasm)
+				_, err := io.Copy(io.Discard, s.get(t, "/100/write").Body)
+				assert.Equal(t, host == jco, err != nil)
+				assert.Equal(t, "again: n=0 same=true", s.line(t))
+				assert.Equal(t, "moved=0 err=wasio: write: "+text+" close=wasio: write: "+text, s.line(t))
+			}
 		})
 	}
 }

@@ -26,7 +26,7 @@ func Handle(request *types.IncomingRequest, out *types.ResponseOutparam) {
 	types.ResponseOutparamSet(out, wit.Ok[*types.OutgoingResponse, types.ErrorCode](response))
 	incoming := request.Consume().Ok()
 	src := incoming.Stream().Ok()
-	err := length.Echo(uint32(stream.TakeHandle()), uint32(src.Handle()))
+	err := length.Echo(path, uint32(stream.TakeHandle()), uint32(src.Handle()))
 	src.Drop()
 	incoming.Drop()
 	request.Drop()

@@ -24,7 +24,7 @@ func handle(request handler.IncomingRequest, out handler.ResponseOutparam) {
 	types.ResponseOutparamSet(out, cm.OK[cm.Result[types.ErrorCodeShape, types.OutgoingResponse, types.ErrorCode]](response))
 	incoming, _, _ := request.Consume().Result()
 	src, _, _ := incoming.Stream().Result()
-	err := length.Echo(cm.Reinterpret[uint32](stream), cm.Reinterpret[uint32](src))
+	err := length.Echo(*path.Some(), cm.Reinterpret[uint32](stream), cm.Reinterpret[uint32](src))
 	src.ResourceDrop()
 	incoming.ResourceDrop()
 	request.ResourceDrop()
