@@ -190,20 +190,7 @@ func (b *BufWriter) put(p []byte) (err error) {
 // While it reads, other calls may use b. A second ReadFrom at the same time uses its own
 // 512-byte buffer, which a timeout may lose.
 func (b *BufWriter) ReadFrom(r io.Reader) (n int64, err error) {
-	for empty := 0; err == nil; empty++ {
-		var m int
-		m, err = b.readOnce(r)
-		n += int64(m)
-		if m > 0 {
-			empty = 0
-		} else if empty == maxEmptyReads && err == nil {
-			err = io.ErrNoProgress
-		}
-	}
-	if err == io.EOF {
-		err = nil
-	}
-	return n, err
+	return readAll(r, b.readOnce)
 }
 
 // readOnce writes what one Read of r returns. The Read gets the free end of the buffer.
@@ -357,9 +344,8 @@ func (b *BufWriter) flushLocked() error {
 func (b *BufWriter) drainLocked(n int, flush bool) error {
 	m, err := b.handLocked(b.buf[:n], flush)
 	yield(m << 2) // for the many calls that filled the buffer
-	if b.n -= m; b.n > 0 {
-		copy(b.buf, b.buf[m:m+b.n])
-	}
+	copy(b.buf, b.buf[m:b.n])
+	b.n -= m
 	return err
 }
 

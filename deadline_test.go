@@ -722,3 +722,60 @@ func TestReadFromLosesNothingAtADeadline(t *testing.T) {
 		})
 	}
 }
+
+// A deadline that passes while the host takes a piece ends the call only after that has let other
+// goroutines run, and never between the last piece and the flush.
+func TestDeadlinePassesInAWrite(t *testing.T) {
+	const large = 1 << 20 // after so much, others run
+	for name, c := range map[string]struct {
+		permit uint64
+		size   int
+		n      int // what the host takes
+	}{
+		"the last of a large Write": {large, large, large},
+		"a large piece":             {large, large + 1, large},
+		"small pieces":              {10, 20, 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := host.New(host.Options{})
+				var sink bytes.Buffer
+				w := wasio.NewWriter(expose(t, h) | h.NewStream(host.Plan{Permits: []uint64{c.permit}}, writerFunc(func(p []byte) (int, error) {
+					time.Sleep(2 * time.Second)
+					return sink.Write(p)
+				})))
+				defer w.Close()
+				require.NoError(t, w.SetWriteDeadline(time.Now().Add(time.Second)))
+				p := pattern(c.size)
+				n, err := w.Write(p)
+				assert.Equal(t, c.n, n)
+				if n < len(p) {
+					assertTimeout(t, err)
+				} else {
+					assert.NoError(t, err)
+				}
+				assert.True(t, bytes.Equal(p[:c.n], sink.Bytes()))
+			})
+		})
+	}
+}
+
+// What a ReadFrom could not write in time comes before whatever is written next, even without a
+// flush. A Write of no bytes does not write it.
+func TestWhatReadFromLeftComesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, s := newWriter(t, wasiotest.Plan{Permits: []uint64{4, 0}, Delay: time.Hour})
+		require.NoError(t, w.SetWriteDeadline(time.Now().Add(time.Second)))
+		n, err := w.ReadFrom(strings.NewReader("some text, "))
+		assertTimeout(t, err)
+		assert.EqualValues(t, 11, n)
+		require.NoError(t, w.SetWriteDeadline(time.Time{}))
+
+		calls := s.Calls()
+		write(t, w, "")
+		assert.Equal(t, calls, s.Calls())
+
+		write(t, wasio.NewBufWriterSize(w, 16), "and more than the buffer holds")
+		assert.Equal(t, "some text, and more than the buffer holds", s.String())
+	})
+}

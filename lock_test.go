@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
@@ -231,6 +232,45 @@ func TestOthersRunBeforeAWait(t *testing.T) {
 	// Once in 61 times the scheduler may resume the goroutine that has just yielded, and it may
 	// preempt the other one. So the other one gets several turns.
 	assert.Less(t, <-seen, waits)
+}
+
+// While no call has to wait, others run now and then, but not at each call, which would cost more
+// than a short Write.
+func TestOthersRunNowAndThen(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	const calls = 12_800
+	long := pattern(16 << 10)
+	for name, c := range map[string]struct {
+		call  func(w *wasio.Writer)
+		turns int // of the other goroutine
+	}{
+		"Flush":       {func(w *wasio.Writer) { w.Flush() }, calls / 128},
+		"short Write": {func(w *wasio.Writer) { w.Write(long[:1]) }, calls / 128},
+		"long Write":  {func(w *wasio.Writer) { w.Write(long) }, 3 * calls / 128},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := host.New(host.Options{})
+			w := wasio.NewWriter(expose(t, h) | h.NewStream(host.Plan{}, io.Discard))
+			defer w.Close()
+			var done atomic.Bool
+			turns := make(chan int)
+			go func() {
+				n := 0
+				for ; !done.Load(); n++ {
+					runtime.Gosched()
+				}
+				turns <- n
+			}()
+			for range calls {
+				c.call(w)
+			}
+			done.Store(true)
+			// The scheduler may resume the goroutine that has just yielded, or preempt one.
+			n := <-turns
+			assert.Greater(t, n, c.turns/2)
+			assert.Less(t, n, calls/8)
+		})
+	}
 }
 
 // A goroutine that writes in a loop does not keep others out, even if the host makes each

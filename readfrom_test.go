@@ -60,33 +60,41 @@ func TestBufWriterReadFromDoesNotAllocate(t *testing.T) {
 }
 
 // As in package bufio, a reader may return 0, nil up to 99 times in a row, again and again.
-func TestBufWriterReadFromOfAReaderWithoutProgress(t *testing.T) {
+func TestReadFromOfAReaderWithoutProgress(t *testing.T) {
 	for empty, want := range map[int]error{0: nil, 1: nil, 99: nil, 101: io.ErrNoProgress, 1 << 30: io.ErrNoProgress} {
-		b, s := newBufWriter(t, 16, wasiotest.Plan{})
-		reads, left := 0, empty
-		n, err := b.ReadFrom(readerFunc(func(p []byte) (int, error) {
-			reads++
-			if left > 0 {
-				left--
-				return 0, nil
+		for _, buffered := range []bool{false, true} {
+			w, s := newWriter(t, wasiotest.Plan{})
+			b := wasio.NewBufWriterSize(w, 16)
+			to := io.ReaderFrom(w)
+			if buffered {
+				to = b
 			}
-			left = empty
-			if reads > 5*(empty+1) {
-				return 0, io.EOF
+			reads, left := 0, empty
+			n, err := to.ReadFrom(readerFunc(func(p []byte) (int, error) {
+				reads++
+				if left > 0 {
+					left--
+					return 0, nil
+				}
+				left = empty
+				if reads > 5*(empty+1) {
+					return 0, io.EOF
+				}
+				return copy(p, "text"), nil
+			}))
+			require.Equal(t, want, err, "%d times", empty)
+			if err == nil {
+				assert.EqualValues(t, 20, n)
+				require.NoError(t, b.Flush())
+				assert.Equal(t, strings.Repeat("text", 5), s.String())
+			} else {
+				assert.Zero(t, n)
+				assert.LessOrEqual(t, reads, 101)
+				assert.Empty(t, s.Calls(), "there is nothing to flush")
 			}
-			return copy(p, "text"), nil
-		}))
-		require.Equal(t, want, err, "%d times", empty)
-		if err == nil {
-			assert.EqualValues(t, 20, n)
-			require.NoError(t, b.Flush())
-			assert.Equal(t, strings.Repeat("text", 5), s.String())
-		} else {
-			assert.Zero(t, n)
-			assert.LessOrEqual(t, reads, 101)
+			assert.Equal(t, 16, b.Available()+b.Buffered())
+			require.NoError(t, b.WriteByte('x'), "the stream is not to blame")
 		}
-		assert.Equal(t, 16, b.Available()+b.Buffered())
-		require.NoError(t, b.WriteByte('x'), "the stream is not to blame")
 	}
 }
 
@@ -424,4 +432,23 @@ func TestBufWriterReadFromFlushesAfterASlowReadOfNothing(t *testing.T) {
 		}))
 		require.NoError(t, err)
 	})
+}
+
+// So does the ReadFrom of a Writer, if the Read before filled its buffer.
+func TestReadFromFlushesAfterAReadOfNothing(t *testing.T) {
+	w, s := newWriter(t, wasiotest.Plan{Hold: true})
+	reads := 0
+	_, err := w.ReadFrom(readerFunc(func(p []byte) (int, error) {
+		switch reads++; reads {
+		case 1:
+			return len(p), nil
+		case 2:
+			assert.Zero(t, s.Count("flush"))
+			return 0, nil
+		}
+		assert.Equal(t, 1, s.Count("flush"))
+		return 0, io.EOF
+	}))
+	require.NoError(t, err)
+	assert.Equal(t, 1, s.Count("flush"))
 }

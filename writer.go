@@ -112,22 +112,22 @@ func (w *Writer) WriteString(s string) (n int, err error) {
 // fills its buffer costs one flush at the end, and any other reader one for each Read.
 func (w *Writer) ReadFrom(r io.Reader) (n int64, err error) {
 	buf := make([]byte, 32<<10)
+	n, err = readAll(r, func(r io.Reader) (int, error) { return w.readOnce(r, buf) })
+	if ferr := w.settle(); err == nil {
+		err = ferr
+	}
+	return n, err
+}
+
+// readAll calls readOnce, which writes what one Read of r returns, until the end of r or an
+// error. It returns the sum of what readOnce returns.
+func readAll(r io.Reader, readOnce func(r io.Reader) (int, error)) (n int64, err error) {
 	for empty := 0; err == nil; empty++ {
-		if err = w.ready(); err != nil {
-			break
-		}
-		began := platform.Now()
 		var m int
-		m, err = r.Read(buf)
+		m, err = readOnce(r)
+		n += int64(m)
 		if m > 0 {
 			empty = 0
-			var werr error
-			live := err == nil && (m < len(buf) || platform.Now()-began >= atOnce)
-			m, werr = w.take(buf[:m], live)
-			n += int64(m)
-			if werr != nil {
-				err = werr
-			}
 		} else if empty == maxEmptyReads && err == nil {
 			err = io.ErrNoProgress
 		}
@@ -135,8 +135,25 @@ func (w *Writer) ReadFrom(r io.Reader) (n int64, err error) {
 	if err == io.EOF {
 		err = nil
 	}
-	if ferr := w.settle(); err == nil {
-		err = ferr
+	return n, err
+}
+
+// readOnce writes what one Read of r returns, and flushes if the next Read may wait.
+func (w *Writer) readOnce(r io.Reader, buf []byte) (n int, err error) {
+	if err := w.ready(); err != nil {
+		return 0, err
+	}
+	began := platform.Now()
+	n, err = r.Read(buf)
+	live := err == nil && (n < len(buf) || platform.Now()-began >= atOnce)
+	var werr error
+	if n > 0 {
+		n, werr = w.take(buf[:n], live)
+	} else if live {
+		werr = w.settle()
+	}
+	if werr != nil {
+		err = werr
 	}
 	return n, err
 }
@@ -161,7 +178,7 @@ func (w *Writer) take(p []byte, flush bool) (n int, err error) {
 // takeLocked writes p, and keeps what it cannot write before the deadline for the next call.
 func (w *Writer) takeLocked(p []byte, flush bool) (n int, err error) {
 	n, err = w.transferLocked(p, flush)
-	if n < len(p) && isTimeout(err) {
+	if isTimeout(err) {
 		w.rest, w.state = append(w.rest, p[n:]...), owed
 		n = len(p)
 	}
