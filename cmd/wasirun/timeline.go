@@ -19,23 +19,25 @@ type timeline struct {
 	of     map[uint32]string // the names of the tracks of resources, by handle
 }
 
-// waits is the name of the track of the calls that may wait.
-const waits = "waits"
+const (
+	process = 1       // the number of the guest
+	waits   = "waits" // the name of the track of the calls that may wait
+)
 
 // An event is one of a few kinds: M names a track, and X is a call. Times are in microseconds.
 type event struct {
-	Kind  string            `json:"ph"`
-	Name  string            `json:"name"`
-	PID   int               `json:"pid"`
-	Track int               `json:"tid"`
-	Start float64           `json:"ts"`
-	Took  float64           `json:"dur"`
-	Args  map[string]string `json:"args,omitempty"`
+	Kind  string         `json:"ph"`
+	Name  string         `json:"name"`
+	PID   int            `json:"pid"`
+	Track int            `json:"tid"`
+	Start float64        `json:"ts"`
+	Took  float64        `json:"dur"`
+	Args  map[string]any `json:"args,omitempty"`
 }
 
 func newTimeline(out io.Writer) *timeline {
 	l := &timeline{out: bufio.NewWriter(out), tracks: make(map[string]int), of: make(map[uint32]string)}
-	fmt.Fprint(l.out, `[{"ph":"M","name":"process_name","pid":1,"args":{"name":"guest"}}`)
+	fmt.Fprintf(l.out, `[{"ph":"M","name":"process_name","pid":%d,"args":{"name":"guest"}}`, process)
 	l.track(waits)
 	return l
 }
@@ -55,15 +57,16 @@ func (l *timeline) add(c *host.Call, first time.Duration) {
 	switch c.Result {
 	case host.Handle:
 		if c.Op == host.OpGetStdin || c.Op == host.OpGetStdout || c.Op == host.OpGetStderr {
-			track = c.Outcome() + " " + c.Who()
+			track = fmt.Sprintf("%s(%d)", c.Who(), c.Value)
 		}
 		l.of[uint32(c.Value)] = track
 	case host.LastOperationFailed:
 		l.of[uint32(c.Value)] = track
 	}
 	e := event{Kind: "X", Name: c.What(), Start: micros(c.Start - first), Took: micros(c.Took)}
+	e.Args = map[string]any{"on": c.Who()}
 	if outcome := c.Outcome(); outcome != "" {
-		e.Args = map[string]string{"result": outcome}
+		e.Args["result"] = outcome
 	}
 	if c.Op != host.OpBlock && c.Op != host.OpPoll {
 		l.write(track, e)
@@ -79,19 +82,21 @@ func (l *timeline) add(c *host.Call, first time.Duration) {
 	}
 }
 
-// track returns the number of a track.
+// track returns the number of a track. Viewers show the tracks in the order of their numbers. No
+// track has the number of the process: Perfetto would call it the main thread.
 func (l *timeline) track(name string) int {
 	n, ok := l.tracks[name]
 	if !ok {
-		n = len(l.tracks) + 1
+		n = process + 1 + len(l.tracks)
 		l.tracks[name] = n
-		l.write(name, event{Kind: "M", Name: "thread_name", Args: map[string]string{"name": name}})
+		l.write(name, event{Kind: "M", Name: "thread_name", Args: map[string]any{"name": name}})
+		l.write(name, event{Kind: "M", Name: "thread_sort_index", Args: map[string]any{"sort_index": n}})
 	}
 	return n
 }
 
 func (l *timeline) write(track string, e event) {
-	e.PID, e.Track = 1, l.track(track)
+	e.PID, e.Track = process, l.track(track)
 	text, _ := json.Marshal(e)
 	fmt.Fprintf(l.out, ",\n%s", text)
 }

@@ -2,8 +2,10 @@ package main_test
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -12,7 +14,7 @@ import (
 )
 
 // timeline runs a guest with -trace=perfetto and returns the calls on each track, each with its
-// result. It checks that a viewer can show them.
+// result, and what was dropped. It checks that a viewer can show them.
 func timeline(t *testing.T, exit int, args ...string) map[string][]string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "trace.json")
@@ -24,10 +26,14 @@ func timeline(t *testing.T, exit int, args ...string) map[string][]string {
 		Ph, Name string
 		PID, TID int
 		TS, Dur  float64
-		Args     struct{ Name, Result string }
+		Args     struct {
+			Name, On, Result string
+			Index            int `json:"sort_index"`
+		}
 	}
 	require.NoError(t, json.Unmarshal(text, &events), "%s", text)
 	names := map[int]string{}
+	var order []int           // of the tracks; without it, chrome://tracing sorts them by name
 	free := map[int]float64{} // when the last call on the track was over
 	tracks := map[string][]string{}
 	for _, e := range events {
@@ -38,13 +44,21 @@ func timeline(t *testing.T, exit int, args ...string) map[string][]string {
 		case e.Name == "thread_name":
 			assert.Equal(t, "M", e.Ph)
 			assert.NotContains(t, names, e.TID)
+			assert.NotEqual(t, e.PID, e.TID, "Perfetto calls that the main thread")
 			names[e.TID] = e.Args.Name
+		case e.Name == "thread_sort_index":
+			assert.Equal(t, "M", e.Ph)
+			assert.Equal(t, e.TID, e.Args.Index)
+			order = append(order, e.TID)
 		default:
 			assert.Equal(t, "X", e.Ph)
 			assert.GreaterOrEqual(t, e.TS, free[e.TID], e.Name)
 			assert.GreaterOrEqual(t, e.Dur, 0.0)
 			free[e.TID] = e.TS + e.Dur
 			call := e.Name
+			if call == "drop" {
+				call += " " + e.Args.On
+			}
 			if e.Args.Result != "" {
 				call += " = " + e.Args.Result
 			}
@@ -52,6 +66,7 @@ func timeline(t *testing.T, exit int, args ...string) map[string][]string {
 			tracks[names[e.TID]] = append(tracks[names[e.TID]], call)
 		}
 	}
+	assert.ElementsMatch(t, slices.Collect(maps.Keys(names)), order)
 	return tracks
 }
 
@@ -65,17 +80,17 @@ func TestTraceForPerfetto(t *testing.T) {
 	m.Funcs[0].Code = m.Funcs[0].Code.I32(512).I32(3).Store32(4). // three bytes at 0
 									I32(1).I32(512).I32(1).I32(1024).Call(uint64(len(m.Imports) - 1)).Drop()
 	assert.Equal(t, map[string][]string{
-		"waits": {"block of output-stream(1) stdout", "block of monotonic-clock",
-			"blocking-write-and-flush(4) of output-stream(2) stderr = last-operation-failed(error(5))"},
-		"output-stream(1) stdout": {"get-stdout = output-stream(1)", "check-write = 0", "subscribe = pollable(3)", "drop",
+		"waits": {"block of stdout(1)", "block of monotonic-clock",
+			"blocking-write-and-flush(4) of stderr(2) = last-operation-failed(error(5))"},
+		"stdout(1)": {"get-stdout = output-stream(1)", "check-write = 0", "subscribe = pollable(3)", "drop pollable(3)",
 			"flush = last-operation-failed(error(6))"},
-		"output-stream(2) stderr": {"get-stderr = output-stream(2)", "blocking-write-and-flush(4) = last-operation-failed(error(5))", "drop"},
-		"monotonic-clock":         {"subscribe-duration(1µs) = pollable(4)"},
-		"fd(1)":                   {"fd_write(3)"},
+		"stderr(2)":       {"get-stderr = output-stream(2)", "blocking-write-and-flush(4) = last-operation-failed(error(5))", "drop error(5)"},
+		"monotonic-clock": {"subscribe-duration(1µs) = pollable(4)"},
+		"fd(1)":           {"fd_write(3)"},
 	}, timeline(t, 0, "-permit", "0,7", "-fail", "flush", module(t, m)))
 
 	tracks := timeline(t, 134, module(t, guest(program(do("get-stdout"), do("block", 1)))))
-	assert.Equal(t, []string{"block of output-stream(1) stdout = trap"}, tracks["waits"], "the call that trapped")
+	assert.Equal(t, []string{"block of stdout(1) = trap"}, tracks["waits"], "the call that trapped")
 
 	busy := guest(append(program(do("get-stdout")).Loop(), program(do("blocking-write-and-flush", 1, 0, 10, 1024))...).Br(0).End())
 	timeline(t, 124, "-timeout", "20ms", module(t, busy))
