@@ -22,7 +22,7 @@
 // The flag -trace prints each host call to standard error, as text or, with -trace=json, as lines of
 // JSON. With -trace=perfetto:trace.json it writes that file, in which https://ui.perfetto.dev and
 // chrome://tracing show when the program waited: they have a track for the calls that may wait, and
-// one for each stream.
+// one for each stream. A picture is in docs/trace.md of the module github.com/wasio-dev/wasio.
 //
 // The exit code is the program's own, or 255 if that is greater, or
 //

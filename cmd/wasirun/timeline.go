@@ -73,7 +73,7 @@ func (l *timeline) add(c *host.Call, first time.Duration) {
 	}
 	if c.Waits() {
 		if c.Op != host.OpPoll {
-			e.Name += " of " + track
+			e.Name = track + "." + e.Name
 		}
 		l.write(waits, e)
 	}

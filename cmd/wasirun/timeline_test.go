@@ -80,8 +80,8 @@ func TestTraceForPerfetto(t *testing.T) {
 	m.Funcs[0].Code = m.Funcs[0].Code.I32(512).I32(3).Store32(4). // three bytes at 0
 									I32(1).I32(512).I32(1).I32(1024).Call(uint64(len(m.Imports) - 1)).Drop()
 	assert.Equal(t, map[string][]string{
-		"waits": {"block of stdout(1)", "block of monotonic-clock",
-			"blocking-write-and-flush(4) of stderr(2) = last-operation-failed(error(5))"},
+		"waits": {"stdout(1).block", "monotonic-clock.block",
+			"stderr(2).blocking-write-and-flush(4) = last-operation-failed(error(5))"},
 		"stdout(1)": {"get-stdout = output-stream(1)", "check-write = 0", "subscribe = pollable(3)", "drop pollable(3)",
 			"flush = last-operation-failed(error(6))"},
 		"stderr(2)":       {"get-stderr = output-stream(2)", "blocking-write-and-flush(4) = last-operation-failed(error(5))", "drop error(5)"},
@@ -90,7 +90,7 @@ func TestTraceForPerfetto(t *testing.T) {
 	}, timeline(t, 0, "-permit", "0,7", "-fail", "flush", module(t, m)))
 
 	tracks := timeline(t, 134, module(t, guest(program(do("get-stdout"), do("block", 1)))))
-	assert.Equal(t, []string{"block of stdout(1) = trap"}, tracks["waits"], "the call that trapped")
+	assert.Equal(t, []string{"stdout(1).block = trap"}, tracks["waits"], "the call that trapped")
 
 	busy := guest(append(program(do("get-stdout")).Loop(), program(do("blocking-write-and-flush", 1, 0, 10, 1024))...).Br(0).End())
 	timeline(t, 124, "-timeout", "20ms", module(t, busy))
