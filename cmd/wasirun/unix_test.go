@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -62,7 +63,7 @@ var (
 )
 
 // TestDamagedModules runs modules with a few wrong bytes. Whatever they do, wasirun reports it
-// and takes no more memory than it should.
+// and takes no more memory or time than it should.
 func TestDamagedModules(t *testing.T) {
 	dir := t.TempDir()
 	var guests []string
@@ -87,6 +88,7 @@ func TestDamagedModules(t *testing.T) {
 		require.NoError(t, err)
 		file := filepath.Join(dir, "damaged")
 		exits := make(map[int]int)
+		var most time.Duration
 		for i := range *damaged {
 			r := rand.New(rand.NewPCG(uint64(i), 0))
 			p := bytes.Clone(content)
@@ -110,8 +112,11 @@ func TestDamagedModules(t *testing.T) {
 				require.Equal(t, 1, bytes.Count(output, []byte("\n")), i)
 			}
 			require.Less(t, maxMemory(cmd.ProcessState), int64(2<<30), i)
+			took := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+			require.Less(t, took, 10*time.Second, i)
+			most = max(most, took)
 		}
-		t.Logf("%s: exit codes %v", filepath.Base(guest), exits)
+		t.Logf("%s: exit codes %v, at most %v of a processor", filepath.Base(guest), exits, most)
 	}
 }
 
