@@ -12,6 +12,10 @@
 // componentize-go. The program's standard streams are those of wasirun, whether the program
 // uses them through wasi:cli or through package os.
 //
+// Wasirun compiles what it has built on all processors. A file may be invalid and make the compiler
+// panic, from which wasirun recovers only if it compiles on one processor. That takes nearly two
+// seconds for a Go program of 3 MB, and about one on two processors.
+//
 // A program has no files. The flag -dir lets a core module use the files below a directory, under
 // the names that they have for wasirun. It is for trusted programs only: a program can make a
 // symbolic link and leave the directory by it.
