@@ -9,8 +9,7 @@ import (
 	"github.com/wasio-dev/wasio/internal/platform"
 )
 
-// The status of an operation has one of these in the lower four bits, and the number of bytes moved
-// above them.
+// The lower four bits of a status are one of these. Above them is the number of bytes moved.
 const (
 	completed = 0
 	dropped   = 1
@@ -37,9 +36,8 @@ func SetWait(wait func(status uint32, waitable int32) (code, count uint32)) {
 	waitFutureOrStream = wait
 }
 
-// waitLocked waits until the operation under way on a stream or future is over, and returns its
-// status, or blocked if the deadline passes first. The waitable is in no set then: a cancel would
-// trap, and so would the drop of a set that is not empty.
+// waitLocked waits until the operation on a stream or future is over, and returns its status, or
+// blocked if the deadline passes first. The waitable is in no set then: a cancel would trap.
 func (w *Writer) waitLocked(waitable uint32) (status uint32) {
 	letOthersRun() // now, since the host blocks the whole program
 	deadline := w.deadline.Load()

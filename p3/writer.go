@@ -37,10 +37,9 @@ type Writer struct {
 	deadline platform.Int64  // a time of now; 0 means none
 }
 
-// NewStream makes a stream, and returns a Writer on its writable end and the handle of its readable
-// end. Give that away before the first Write, as the body of a response or to write-via-stream of a
-// file. Bindings made by wit-bindgen lift it with LiftStreamU8. The Writer owns the writable end:
-// Close drops it.
+// NewStream makes a stream, and returns a Writer, which owns the writable end, and the handle of
+// the readable end. Give that away before the first Write, as the body of a response or to
+// write-via-stream of a file. Bindings made by wit-bindgen lift it with LiftStreamU8.
 func NewStream() (w *Writer, reader int32) {
 	w = new(Writer)
 	stream := builtins.StreamNew()
@@ -53,7 +52,10 @@ func NewStream() (w *Writer, reader int32) {
 // unless the host gives another reason. If the reader goes as it takes the last byte, and the host
 // gives no reason, Write succeeds and the next one fails. A Write of no bytes makes no host call.
 func (w *Writer) Write(p []byte) (n int, err error) {
-	w.mu.Lock() // a deferred Unlock would take time
+	w.mu.Lock()
+	if platform.TrapsPanic {
+		defer w.mu.Unlock()
+	}
 	stream, status := w.handle.Load(), uint32(unasked)
 	if stream != 0 && w.err == nil && w.rest == nil && w.deadline.Load() == 0 && uint(len(p))-1 < maxPiece {
 		status = builtins.StreamWrite(stream, unsafe.Pointer(&p[0]), uint32(len(p)))
@@ -63,7 +65,9 @@ func (w *Writer) Write(p []byte) (n int, err error) {
 	} else {
 		n, err = w.writeLocked(p, status)
 	}
-	w.mu.Unlock()
+	if !platform.TrapsPanic { // a deferred Unlock would take time
+		w.mu.Unlock()
+	}
 	return n, err
 }
 
@@ -78,37 +82,33 @@ func (w *Writer) WriteString(s string) (n int, err error) {
 // writes them first. If the deadline has passed, ReadFrom does not read.
 func (w *Writer) ReadFrom(r io.Reader) (n int64, err error) {
 	buf := make([]byte, 32<<10)
-	for empty := 0; err == nil; {
+	for empty := 1; empty <= maxEmpty; empty++ {
 		if err = w.Flush(); err != nil {
-			break
+			return n, err
 		}
-		var m int
-		m, err = r.Read(buf)
+		m, rerr := r.Read(buf)
 		if m > 0 {
 			empty = 0
-			w.mu.Lock()
-			m, werr := w.takeLocked(buf[:m])
-			w.mu.Unlock()
+			m, err = w.take(buf[:m])
 			n += int64(m)
-			if werr != nil {
-				err = werr
-			}
-		} else if empty++; empty == maxEmpty && err == nil {
-			err = io.ErrNoProgress
+		}
+		if rerr == io.EOF || err != nil {
+			return n, err
+		}
+		if rerr != nil {
+			return n, rerr
 		}
 	}
-	if err == io.EOF {
-		err = nil
-	}
-	return n, err
+	return n, io.ErrNoProgress
 }
 
-// takeLocked writes p, and keeps what it cannot write before the deadline for the next call.
-func (w *Writer) takeLocked(p []byte) (n int, err error) {
+// take writes p, and keeps what it cannot write before the deadline for the next call.
+func (w *Writer) take(p []byte) (n int, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	n, err = w.writeLocked(p, unasked)
 	if isTimeout(err) {
-		w.rest = append(w.rest, p[n:]...)
-		n = len(p)
+		w.rest, n = append(w.rest, p[n:]...), len(p)
 	}
 	return n, err
 }
@@ -121,12 +121,11 @@ func (w *Writer) Flush() error {
 	return w.readyLocked("flush", false)
 }
 
-// Close drops the writable end of the stream, which ends it. If a future says when the host is done
-// with the stream, as for [Stdout], [Stderr] and after [Writer.SetResult], Close then waits for it,
-// until the deadline. It returns the error of an earlier call or of the future. Later calls
-// return an error that matches [os.ErrClosed], except that a second Close does nothing. If the
-// deadline has passed, Close drops what a ReadFrom could not write in time. The next Write to
-// Stdout or Stderr opens another stream.
+// Close drops the writable end, which ends the stream. If a future says when the host is done with
+// it, as for [Stdout], [Stderr] and after [Writer.SetResult], Close waits for that, until the
+// deadline. It returns the error of an earlier call or of the future. Later calls return an error
+// that matches [os.ErrClosed], but a second Close does nothing. If the deadline has passed, Close
+// drops what a ReadFrom has not written. The next Write to Stdout or Stderr opens another stream.
 func (w *Writer) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -227,7 +226,10 @@ func (w *Writer) readyLocked(op string, writes bool) error {
 	}
 	if rest := w.rest; rest != nil && (writes || op != "write") {
 		w.rest = nil
-		_, err := w.takeLocked(rest)
+		n, err := w.writeLocked(rest, unasked)
+		if isTimeout(err) {
+			w.rest = rest[n:]
+		}
 		return err
 	}
 	return nil

@@ -735,3 +735,31 @@ func TestNobodyReads(t *testing.T) {
 	assert.Zero(t, n)
 	assertTimeout(t, err)
 }
+
+// On a real host a trap ends the program. Here it panics, and a test may recover. No lock stays
+// held, whether the first host call of a method traps or its wait.
+func TestTrapLeavesNothingLocked(t *testing.T) {
+	for name, call := range map[string]func(w *p3.Writer) error{
+		"Write":       func(w *p3.Writer) error { _, err := w.Write([]byte("x")); return err },
+		"WriteString": func(w *p3.Writer) error { _, err := w.WriteString("x"); return err },
+		"ReadFrom":    func(w *p3.Writer) error { _, err := w.ReadFrom(strings.NewReader("x")); return err },
+		"Close": func(w *p3.Writer) error {
+			w.SetResult(func() error { panic("trap: in the function of SetResult") })
+			return w.Close()
+		},
+	} {
+		for _, dropped := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, dropped %t", name, dropped), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { // where a lock left held is a deadlock
+					b := newBench(t)
+					w, reader := p3.NewStream()
+					if dropped {
+						b.StreamDropWritable(uint32(reader) - 1)
+					}
+					assert.Panics(t, func() { call(w) })
+					w.SetResult(nil)
+				})
+			})
+		}
+	}
+}

@@ -4,6 +4,9 @@ package platform
 
 import "sync"
 
+// TrapsPanic is for native programs. A trap ends a guest.
+const TrapsPanic = false
+
 // A guest has a single thread, so its fields need not be atomic. With Go on wasm each operation
 // of sync/atomic would be a call.
 type (

@@ -10,6 +10,9 @@ import (
 	"github.com/wasio-dev/wasio/internal/native"
 )
 
+// TrapsPanic reports whether a trap is a panic, from which a test may recover.
+const TrapsPanic = true
+
 // These types are for fields that are read without a lock.
 type (
 	Int64          = atomic.Int64
