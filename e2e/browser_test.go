@@ -136,8 +136,8 @@ func TestBrowser(t *testing.T) {
 			run := func(screenshot string, options ...string) *record {
 				t.Helper()
 				app := tempPath("app")
-				transpile := append([]string{jcoScript, "transpile", wasm, "--quiet", "--name", "app", "-o", app}, options...)
-				require.NoError(t, component.Command("", nil, "node", transpile...))
+				transpile := append(jcoCommand("transpile", wasm, "--quiet", "--name", "app", "-o", app), options...)
+				require.NoError(t, component.Command("", nil, transpile[0], transpile[1:]...))
 				rec, err := browse(app, screenshot, chromium)
 				require.NoError(t, err)
 				return rec

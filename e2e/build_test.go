@@ -104,12 +104,12 @@ func (g *guest) prepare() error {
 	if err := g.compile(); err != nil {
 		return err
 	}
-	// The command jco run transpiles the component, writes a script and runs it with
-	// Node. The tests run the script again later. This first run has no arguments, so
-	// the guest does little.
+	// The command jco run transpiles the component, writes a script and runs it, here with
+	// true. The tests run the script with Node later.
 	transpiled := filepath.Join(filepath.Dir(g.wasm), "jco")
 	g.script = filepath.Join(transpiled, "_run.js")
-	return component.Command("", nil, "node", jcoScript, "run", "--jco-dir", transpiled, "--jco-import", "setup.mjs", g.wasm)
+	run := jcoCommand("run", "--jco-dir", transpiled, "--jco-import", "setup.mjs", g.wasm)
+	return component.Command("", []string{"JCO_RUN_PATH=true"}, run[0], run[1:]...)
 }
 
 // compile is prepare without jco.
@@ -132,12 +132,23 @@ func compileFor(engine software, wasm string) (path string, err error) {
 			return "", err
 		}
 		path := tempPath("compiled.cwasm")
-		return path, component.Command("", nil, command, "compile", "-o", path, wasm)
+		args := []string{"compile", "-o", path}
+		if engine != wasmtime36 { // which has no other way to allocate registers
+			args = append(args, quickly...)
+		}
+		return path, component.Command("", nil, command, append(args, wasm)...)
 	})
 }
 
-// jcoScript is the script of the jco command.
-const jcoScript = "node_modules/@bytecodealliance/jco/dist/jco.js"
+// quickly makes the command wasmtime compile in half the time. The code is slower, but the guests
+// are busy with their host.
+var quickly = []string{"-O", "opt-level=0", "-C", "cranelift-regalloc_algorithm=single_pass"}
+
+// jcoCommand returns the command line of jco. Its own modules, which run for a second, are worth
+// no optimization. The guest runs in another process.
+func jcoCommand(args ...string) []string {
+	return append([]string{"node", "--liftoff-only", "node_modules/@bytecodealliance/jco/dist/jco.js"}, args...)
+}
 
 // requireTools skips the test if a tool is missing that the toolchain or the hosts need.
 // On CI it fails the test instead.
@@ -158,6 +169,9 @@ func requireTools(t *testing.T, toolchain component.Toolchain) {
 	}
 	if _, err := component.Wasmtime(); err != nil {
 		missing(fmt.Sprintf("needs the command wasmtime: %v", err))
+	}
+	if _, err := component.WasmTools(); err != nil {
+		missing(fmt.Sprintf("needs wasm-tools: %v", err))
 	}
 	if _, err := exec.LookPath("tinygo"); err != nil && toolchain == component.TinyGo {
 		missing("needs TinyGo: PATH=$(../.ci/tinygo):$PATH, or install TinyGo 0.42 and wasm-tools")

@@ -115,7 +115,7 @@ func (h *host) run(p *process) (*result, error) {
 // jcoTrace runs a guest again for a few seconds, and returns its last host calls.
 func jcoTrace(g *guest, args []string) string {
 	again := process{
-		task:  task{Exec: append([]string{"node", jcoScript, "run", "--jco-trace", g.wasm}, args...)},
+		task:  task{Exec: append(jcoCommand("run", "--jco-trace", g.wasm), args...)},
 		limit: 10 * time.Second, // jco needs some to begin
 	}
 	r, err := again.run()

@@ -219,7 +219,7 @@ func serveAt(t *testing.T, address string, host software, wasm string, options .
 	switch host {
 	case jco:
 		ip, port, _ := net.SplitHostPort(address)
-		command = append([]string{"node", jcoScript, "serve", "--host", ip, "--port", port, "--jco-dir", tempPath("serve")}, options...)
+		command = append(jcoCommand("serve", "--host", ip, "--port", port, "--jco-dir", tempPath("serve")), options...)
 		command = append(command, wasm)
 		listening = fmt.Sprintf("Server listening @ %s:%s...", ip, port)
 	case wash:

@@ -31,18 +31,6 @@ const (
 // oneEach gives each request an instance of its own.
 var oneEach = []string{"--max-instance-reuse-count", "1"}
 
-// requireP3 skips the test where a tool is missing for components of WASI 0.3.
-func requireP3(t *testing.T, toolchain component.Toolchain) {
-	t.Helper()
-	requireTools(t, toolchain)
-	if _, err := component.WasmTools(); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
-}
-
 // buildP3 builds a command or server of WASI 0.3 with a world of an example.
 func buildP3(t *testing.T, toolchain component.Toolchain, world, dir, pkg string) (wasm string) {
 	t.Helper()
@@ -59,7 +47,7 @@ func buildP3(t *testing.T, toolchain component.Toolchain, world, dir, pkg string
 func eachP3(t *testing.T, f func(t *testing.T, toolchain component.Toolchain)) {
 	for _, toolchain := range []component.Toolchain{component.TinyGo, component.Go} {
 		t.Run(string(toolchain), func(t *testing.T) {
-			requireP3(t, toolchain)
+			requireTools(t, toolchain)
 			t.Parallel()
 			f(t, toolchain)
 		})
@@ -331,7 +319,7 @@ func TestP3Server(t *testing.T) {
 
 // docs/building.md has the tools' messages for frequent mistakes, and the cures.
 func TestP3Mistakes(t *testing.T) {
-	requireP3(t, component.Go)
+	requireTools(t, component.Go)
 	t.Parallel()
 	page, err := os.ReadFile("../docs/building.md")
 	require.NoError(t, err)

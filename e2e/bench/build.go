@@ -41,7 +41,7 @@ func build(dir string, toolchain component.Toolchain, counting, p3 bool) (string
 	if err := component.BuildWIT(wit, toolchain, module, "./bench/guest", wasm, flags...); err != nil {
 		return "", err
 	}
-	_, err := do(self.Task{Compile: &self.Compile{From: wasm, To: compiled}}, false)
+	_, err := do(self.Task{Compile: &self.Compile{From: wasm, To: compiled, Optimize: true}}, false)
 	return compiled, err
 }
 

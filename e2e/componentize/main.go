@@ -8,12 +8,11 @@
 // the component. If the world includes or exports something of version 0.3, that is a component of
 // WASI 0.3.
 //
-// It needs Go and Node with npm, cargo for bindings, and Python with pip for WASI 0.3: it
-// installs jco, wit-bindgen and wasm-tools.
+// It needs Go, Node with npm and Python with pip, and cargo for bindings: it installs jco,
+// wasm-tools and wit-bindgen.
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"flag"
@@ -40,13 +39,13 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
-	p3, err := check(*dir, *world)
+	err := check(*dir, *world)
 	switch {
 	case err != nil:
 	case flag.Arg(0) == "bindings":
 		err = bindings(*dir, *world)
 	case flag.Arg(0) == "build":
-		err = build(p3, *dir, *world, *out)
+		err = build(*dir, *world, *out)
 	default:
 		err = fmt.Errorf("unknown command %q", flag.Arg(0))
 	}
@@ -56,28 +55,27 @@ func main() {
 	}
 }
 
-// check finds mistakes for which the tools have unclear messages. It reports whether the world is
-// of WASI 0.3.
-func check(dir, world string) (p3 bool, err error) {
-	if _, err := os.Stat("component.mjs"); err != nil {
-		return false, errors.New("not in the directory e2e: use go -C e2e run ./componentize")
+// check finds mistakes for which the tools have unclear messages.
+func check(dir, world string) error {
+	if _, err := os.Stat("setup.mjs"); err != nil {
+		return errors.New("not in the directory e2e: use go -C e2e run ./componentize")
 	}
 	wit := filepath.Join(dir, "wit")
 	files, err := filepath.Glob(filepath.Join(wit, "*.wit"))
 	if err == nil && len(files) == 0 {
 		err = errors.New("no .wit files in " + wit)
 	}
-	pattern := regexp.MustCompile(`(?m)^\s*world\s+` + regexp.QuoteMeta(world) + `\s*\{([^}]*)`)
+	pattern := regexp.MustCompile(`(?m)^\s*world\s+` + regexp.QuoteMeta(world) + `\s*\{`)
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			return false, err
+			return err
 		}
-		if body := pattern.FindSubmatch(text); body != nil {
-			return bytes.Contains(body[1], []byte("@0.3.")), nil
+		if pattern.Match(text) {
+			return nil
 		}
 	}
-	return false, cmp.Or(err, fmt.Errorf("no world %s in %s", world, wit))
+	return cmp.Or(err, fmt.Errorf("no world %s in %s", world, wit))
 }
 
 func bindings(dir, world string) error {
@@ -99,7 +97,7 @@ func bindings(dir, world string) error {
 		"--export-pkg-name", module, "--out-dir", "generated", "wit")
 }
 
-func build(p3 bool, dir, world, out string) error {
+func build(dir, world, out string) error {
 	if err := component.Install(); err != nil {
 		return err
 	}
@@ -111,9 +109,5 @@ func build(p3 bool, dir, world, out string) error {
 		return err
 	}
 	defer os.Remove(out + ".core")
-	wit := filepath.Join(dir, "wit")
-	if p3 {
-		return component.BuildP3(component.Go, wit, world, dir, ".", out)
-	}
-	return component.BuildExports(wit, world, dir, ".", out)
+	return component.BuildExports(filepath.Join(dir, "wit"), world, dir, ".", out)
 }

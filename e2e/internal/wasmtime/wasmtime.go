@@ -33,10 +33,16 @@ const Available = true
 // sink is the sink of the current run, if its standard output is a callback.
 var sink atomic.Pointer[C.struct_sink]
 
-// Compile compiles a component to machine code and writes it to a file that Do can load.
-func Compile(component []byte, file string) error {
+// Compile compiles a component to machine code and writes it to a file that Do can load. If it need
+// not optimize the code, it takes half the time.
+func Compile(component []byte, file string, optimize bool) error {
 	var compiled *C.wasmtime_component_t
-	engine := C.wasm_engine_new()
+	config := C.wasm_config_new()
+	if !optimize {
+		C.wasmtime_config_cranelift_flag_set(config, C.CString("opt_level"), C.CString("none"))
+		C.wasmtime_config_cranelift_flag_set(config, C.CString("regalloc_algorithm"), C.CString("single_pass"))
+	}
+	engine := C.wasm_engine_new_with_config(config)
 	in := C.CBytes(component)
 	defer C.free(in)
 	if err := goError(C.wasmtime_component_new(engine, (*C.uint8_t)(in), C.size_t(len(component)), &compiled)); err != nil {

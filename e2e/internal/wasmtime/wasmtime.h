@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+typedef struct wasm_config_t wasm_config_t;
 typedef struct wasm_engine_t wasm_engine_t;
 typedef struct wasmtime_store_t wasmtime_store_t;
 typedef struct wasmtime_context_t wasmtime_context_t;
@@ -48,7 +49,10 @@ typedef struct {
 	} of;
 } wasmtime_component_val_t;
 
+wasm_config_t *wasm_config_new(void);
+void wasmtime_config_cranelift_flag_set(wasm_config_t *, const char *, const char *);
 wasm_engine_t *wasm_engine_new(void);
+wasm_engine_t *wasm_engine_new_with_config(wasm_config_t *);
 void wasm_byte_vec_delete(wasm_byte_vec_t *);
 
 wasmtime_store_t *wasmtime_store_new(wasm_engine_t *, void *, void (*)(void *));
