@@ -83,7 +83,7 @@ func TestHTTPBody(t *testing.T) {
 				t.Parallel()
 				more := int64(900e6)
 				if host == jco && testing.Short() { // which takes minutes for it
-					more = 200e6
+					more = 100e6
 				}
 				s := serve(t, host, wasm, patch...)
 				response := s.get(t, "/endless")

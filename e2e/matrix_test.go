@@ -92,12 +92,12 @@ func rows(t *testing.T) []*row {
 		&row{pkg: casesGuest, args: a("panic", "100"), fails: true, stderrDiffers: true, panics: "on purpose"},
 		&row{pkg: casesGuest, args: a("fatal", "100"), fails: true},
 		&row{pkg: casesGuest, args: a("fail", "5000"), setup: failsMidway},
-		&row{pkg: casesGuest, args: a("failures", "10000"), setup: alwaysFails},
+		&row{pkg: casesGuest, args: a("failures", "2000"), setup: alwaysFails},
 		&row{pkg: casesGuest, args: a("stopped", "300"), setup: stopsReading},
 		&row{pkg: casesGuest, args: a("fair", "600"), setup: isFair},
 		&row{pkg: fileGuest, args: a("written", "100000000"), only: component.TinyGo, dir: true, setup: writesFile},
 		&row{pkg: oldGuest},
-		&row{pkg: casesGuest, args: a("waits", "10000"), setup: waits},
+		&row{pkg: casesGuest, args: a("waits", "2000"), setup: waits},
 		&row{pkg: casesGuest, args: a("lines", "20000")},
 	)
 }
@@ -168,7 +168,7 @@ const (
 	cannot    = "no error ³"
 	unnoticed = "no error ⁴"
 	noDefer   = "no defer ⁶"
-	heldBack  = "9854 of 10000 ⁷"
+	heldBack  = "1854 of 2000 ⁷"
 	hostWaits = "host waits ⁸"
 	noReader  = "no reader"
 )

@@ -169,12 +169,13 @@ func TestModelTinyGoWaitsInThreeCalls(t *testing.T) {
 	})), 1, "a clock at most")
 }
 
-// A program that uses neither Stdout nor Stderr of wasio imports nothing of terminals.
+// A program that uses neither Stdout nor Stderr of wasio, but a stream that it got itself, imports
+// nothing of terminals.
 func TestImportsOfTerminals(t *testing.T) {
 	t.Parallel()
 	for _, toolchain := range []component.Toolchain{component.TinyGo, component.Go} {
 		t.Run(string(toolchain), func(t *testing.T) {
-			own := modelGuest(t, "./guests/ownstream", toolchain)
+			own := modelGuest(t, oldGuest, toolchain)
 			assert.NotContains(t, string(own), "get-terminal-")
 			assert.Contains(t, string(own), "output-stream.check-write", "imports have these names")
 			assert.Contains(t, string(modelGuest(t, "github.com/wasio-dev/wasio/examples/lines", toolchain)), "get-terminal-stdout")

@@ -1,11 +1,13 @@
 // Oldpath is a guest whose bindings come from the generator under its old module path,
 // github.com/bytecodealliance/wasm-tools-go. It passes a stream of the type in these
-// bindings to wasio.
+// bindings to wasio. It uses neither Stdout nor Stderr of wasio, so it imports no terminals.
 package main
 
 import (
 	"fmt"
 	"os"
+
+	"github.com/wasio-dev/wasio"
 )
 
 func main() {
@@ -16,5 +18,7 @@ func main() {
 			os.Exit(1)
 		}
 	}
-	fmt.Fprintln(os.Stderr, "closed:", w.Close())
+	b := wasio.NewBufWriter(w)
+	fmt.Fprintln(b, "the end")
+	fmt.Fprintln(os.Stderr, "closed:", b.Close())
 }
