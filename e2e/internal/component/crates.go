@@ -1,6 +1,7 @@
 package component
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -48,10 +49,32 @@ var Wasmtime21 = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	// For cargo, a crate in another clone is another crate.
+	source := filepath.Join(cache, "wasmtime21-source")
+	for _, name := range []string{"Cargo.toml", "Cargo.lock", "src/main.rs"} {
+		if err := update(filepath.Join(source, name), filepath.Join("hosts/wasmtime21", name)); err != nil {
+			return "", err
+		}
+	}
 	target := filepath.Join(cache, "wasmtime21-target")
-	err = Command("hosts/wasmtime21", []string{"CARGO_TARGET_DIR=" + target}, "cargo", "build", "--release", "--locked")
+	err = Command(source, []string{"CARGO_TARGET_DIR=" + target}, "cargo", "build", "--release", "--locked")
 	return filepath.Join(target, "release", "wasmtime21"), err
 })
+
+// update copies a file, unless the copy is there.
+func update(to, from string) error {
+	want, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	if have, err := os.ReadFile(to); err == nil && bytes.Equal(have, want) {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o777); err != nil {
+		return err
+	}
+	return os.WriteFile(to, want, 0o666)
+}
 
 // Serve returns the command that serves a component on an address with the command
 // wasmtime. Once it listens, it prints "Serving HTTP on http://" with the address.
