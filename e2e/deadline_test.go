@@ -15,6 +15,7 @@ import (
 // permits 8192 bytes, and takes longer than the deadline to accept them. The next Write
 // continues without losing or repeating a byte.
 func TestDeadline(t *testing.T) {
+	t.Parallel()
 	for _, toolchain := range component.Toolchains {
 		t.Run(string(toolchain), func(t *testing.T) {
 			requireTools(t, toolchain)
@@ -41,6 +42,7 @@ func TestDeadline(t *testing.T) {
 // one of them waits for the stream, the others for the lock of the Writer. That takes almost no
 // processor time.
 func TestWaitingIsIdle(t *testing.T) {
+	t.Parallel()
 	for _, toolchain := range component.Toolchains {
 		t.Run(string(toolchain), func(t *testing.T) {
 			requireTools(t, toolchain)

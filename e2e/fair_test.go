@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -45,24 +44,13 @@ func promptHosts(t *testing.T) []prompt {
 	return prompts
 }
 
-// buildForPromptHosts builds the guests of the tests that measure times, several at once.
-var buildForPromptHosts = sync.OnceFunc(func() {
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	for _, toolchain := range component.Toolchains {
-		wg.Go(func() { build(casesGuest, toolchain) }) // the test gets the error from build
-		wg.Go(func() { buildSplice(toolchain) })
-	}
-})
-
-// onPromptHosts runs the test of each way to build guests on each host, one after the other,
-// since it measures times.
+// onPromptHosts runs the test of each way to build guests on each host, one after the other. The
+// times that it logs tell something if no other test runs.
 func onPromptHosts(t *testing.T, test func(t *testing.T, toolchain component.Toolchain, h prompt)) {
 	hosts := promptHosts(t)
 	for _, toolchain := range component.Toolchains {
 		t.Run(string(toolchain), func(t *testing.T) {
 			requireTools(t, toolchain)
-			buildForPromptHosts()
 			for _, h := range hosts {
 				t.Run(h.name, func(t *testing.T) { test(t, toolchain, h) })
 			}
@@ -73,6 +61,7 @@ func onPromptHosts(t *testing.T, test func(t *testing.T, toolchain component.Too
 // A guest has one thread. Even if its host never makes it wait, a goroutine that writes in a
 // loop does not keep others from writing: their lines come soon after they wanted to write.
 func TestFair(t *testing.T) {
+	t.Parallel()
 	const lines = 100_000
 	onPromptHosts(t, func(t *testing.T, toolchain component.Toolchain, h prompt) {
 		for name, most := range map[string]int{
@@ -119,6 +108,7 @@ func checkFair(t *testing.T, r *result, lines, most int, written bool) (reported
 // A goroutine that writes in a loop does not keep timers from firing: a context and a deadline
 // end it.
 func TestTimersFire(t *testing.T) {
+	t.Parallel()
 	const generous = 2 * time.Second
 	onPromptHosts(t, func(t *testing.T, toolchain component.Toolchain, h prompt) {
 		ends := func(pkg, by string, after time.Duration, args ...string) {

@@ -101,6 +101,7 @@ func numbered(n int) string {
 // On the stream of Wasmtime 22 that loses wake-ups (issue 8781), every way to write gets
 // all lines out, whichever wake-up is lost. As a control, os.Stdout hangs.
 func TestModelLosesWakeups(t *testing.T) {
+	t.Parallel()
 	for _, toolchain := range component.Toolchains {
 		t.Run(string(toolchain), func(t *testing.T) {
 			for _, way := range []string{"writer", "linemode", "bufio"} {

@@ -190,6 +190,7 @@ func checkNoise(t *testing.T, body io.Reader, size int) {
 
 // TestP3Server serves bodies of WASI 0.3 on the loopback interface.
 func TestP3Server(t *testing.T) {
+	t.Parallel()
 	eachP3(t, func(t *testing.T, toolchain component.Toolchain) {
 		example := buildP3(t, toolchain, "server", p3Server, ".")
 		wasm := buildP3(t, toolchain, "server", "", "./guests/p3server")
