@@ -81,7 +81,7 @@ func measureHTTP(raw *bytes.Buffer, dir string) error {
 	for _, toolchain := range httpToolchains {
 		progress("building the server with %s", toolchain)
 		wasm := filepath.Join(dir, "server "+string(toolchain)+".wasm")
-		if err := component.BuildServer(toolchain, wasm); err != nil {
+		if err := component.BuildServer(toolchain, wasm, optimize[toolchain]...); err != nil {
 			return err
 		}
 		fmt.Fprintf(raw, "toolchain: %s\nhost: %s\n", toolchain, httpHost)
@@ -126,7 +126,7 @@ func measureBodies(raw *bytes.Buffer, servers []string, ways []way, bodies []bod
 func measureP3Bodies(raw *bytes.Buffer, dir string) error {
 	for i, toolchain := range toolchains {
 		rival, own := filepath.Join(dir, "rival.wasm"), filepath.Join(dir, "p3.wasm")
-		err := cmp.Or(component.BuildServer(httpToolchains[i], rival),
+		err := cmp.Or(component.BuildServer(httpToolchains[i], rival, optimize[httpToolchains[i]]...),
 			component.BuildP3(toolchain, "../examples/p3server/wit", "server", "", "./guests/p3server", own, optimize[toolchain]...))
 		if err != nil {
 			return err

@@ -108,18 +108,19 @@ func BuildExports(wit, world, dir, pkg, wasm string, flags ...string) error {
 }
 
 // BuildServer compiles the server of the benchmark, which answers through package guests/bodies,
-// with TinyGo or Componentize.
-func BuildServer(toolchain Toolchain, wasm string) error {
+// with TinyGo or Componentize, with flags for tinygo build or go build.
+func BuildServer(toolchain Toolchain, wasm string, flags ...string) error {
 	const wit, world = "../examples/httpbody/wit", "httpbody"
 	if toolchain == TinyGo {
-		return Build(toolchain, "", "./guests/bodies/tinygo", wasm, "-opt=2", "-wit-package", wit, "-wit-world", world)
+		flags = append(flags, "-wit-package", wit, "-wit-world", world)
+		return Build(toolchain, "", "./guests/bodies/tinygo", wasm, flags...)
 	}
 	overlay, err := Overlay(wasm+".overlay",
 		"../examples/httpserver/export_wasi_http_incoming_handler/handler.go", "guests/bodies/componentize/handler.go")
 	if err != nil {
 		return err
 	}
-	return BuildExports(wit, world, "", "github.com/wasio-dev/wasio/examples/httpserver", wasm, overlay)
+	return BuildExports(wit, world, "", "github.com/wasio-dev/wasio/examples/httpserver", wasm, append(flags, overlay)...)
 }
 
 // newComponent makes a component of a core module, with the adapter for preview 1 for a command
