@@ -48,7 +48,8 @@ func (l *timeline) end() error {
 	return l.out.Flush()
 }
 
-// add adds a call. The times count from first.
+// add adds a call, also to the file: an interrupt ends wasirun without a call of end, and viewers
+// read a file without its end. The times count from first.
 func (l *timeline) add(c *host.Call, first time.Duration) {
 	track := c.Who()
 	if name, ok := l.of[c.Handle]; ok && c.Op != host.OpFdWrite {
@@ -80,6 +81,7 @@ func (l *timeline) add(c *host.Call, first time.Duration) {
 	if c.Op == host.OpDropPollable || c.Op == host.OpDropError {
 		delete(l.of, c.Handle)
 	}
+	l.out.Flush()
 }
 
 // track returns the number of a track. Viewers show the tracks in the order of their numbers. No

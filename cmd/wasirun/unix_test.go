@@ -19,6 +19,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/wasio-dev/wasio/internal/wasmtest"
 )
 
 // TestInterruptWhileBuilding checks that an interrupt ends a build and leaves nothing behind.
@@ -55,6 +56,24 @@ func TestInterruptWhileBuilding(t *testing.T) {
 		_, err = io.ReadAll(alive) // waits for the end of all that build
 		assert.NoError(t, err)
 	}
+}
+
+// TestTraceOfInterruptedGuest checks that the file for Perfetto has the calls before an interrupt.
+func TestTraceOfInterruptedGuest(t *testing.T) {
+	write := do("blocking-write-and-flush", 1, 0, 10, 1024)
+	guest := module(t, guest(append(program(do("get-stdout"), write), wasmtest.Code{}.Loop().Br(0).End()...)))
+	trace := filepath.Join(t.TempDir(), "trace.json")
+	cmd := exec.Command(wasirun, "-trace=perfetto:"+trace, guest)
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	_, err = io.ReadFull(stdout, make([]byte, 10))
+	require.NoError(t, err)
+	require.NoError(t, cmd.Process.Signal(os.Interrupt))
+	assert.Error(t, cmd.Wait())
+	text, err := os.ReadFile(trace)
+	require.NoError(t, err)
+	assert.Contains(t, string(text), `"name":"get-stdout"`)
 }
 
 var (
