@@ -30,11 +30,3 @@ func init() {
 		return before
 	}
 }
-
-// transfer locks w and calls transferLocked. It unlocks w even if the model of a host panics
-// because of a forbidden call.
-func (w *Writer) transfer(p []byte, flush bool) (n int, err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.transferLocked(p, flush)
-}

@@ -234,6 +234,18 @@ func (w *Writer) SetErrorDecoder(decode func(err ErrorHandle) error) {
 	w.decode = decode
 }
 
+// transfer locks w and calls transferLocked. A deferred Unlock would cost a guest 15 ns.
+func (w *Writer) transfer(p []byte, flush bool) (n int, err error) {
+	w.mu.Lock()
+	if platform.TrapsPanic {
+		defer w.mu.Unlock()
+		return w.transferLocked(p, flush)
+	}
+	n, err = w.transferLocked(p, flush)
+	w.mu.Unlock()
+	return n, err
+}
+
 // transferLocked is the protocol. It writes p in pieces, as the host permits, and then flushes
 // if flush is set. Cold paths are separate functions, marked noinline: with TinyGo, each call
 // of a function pays for all pointers that the function may hold, and inlining the cold paths
