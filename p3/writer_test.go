@@ -652,8 +652,12 @@ func TestOthersRun(t *testing.T) {
 		}
 		var ran atomic.Bool
 		go ran.Store(true)
-		w.Write(make([]byte, 4<<20))
-		assert.True(t, ran.Load())
+		large, writes := make([]byte, 4<<20), 0
+		for ; !ran.Load() && writes < 100; writes++ {
+			w.Write(large)
+		}
+		// Once in 61 times the scheduler resumes the goroutine that has just yielded.
+		assert.LessOrEqual(t, writes, 4)
 	})
 	t.Run("wait", func(t *testing.T) {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
