@@ -14,9 +14,8 @@ const maxEmpty = 100       // how many calls in a row may move nothing
 
 // A Writer is an [io.Writer] on a stream<u8>. A Write returns when the reader has taken all of it.
 //
-// All methods are safe for concurrent use. Writes are never interleaved and get their turn in the
-// order in which they began. Other goroutines run before a call waits and, while no call waits, at
-// least once in 512 calls or 4 MiB.
+// All methods are safe for concurrent use. Writes are never interleaved, and get their turn in the
+// order in which they began. Other goroutines run before each wait, and once in 512 calls or 4 MiB.
 //
 // After an error every later call returns the same error, without asking the host. Only a timeout,
 // the error of a deadline, does not stick. Errors have type *[wasio.Error], with Op "write",
@@ -94,18 +93,22 @@ func (w *Writer) ReadFrom(r io.Reader) (n int64, err error) {
 		}
 		if rerr == io.EOF || err != nil {
 			return n, err
-		}
-		if rerr != nil {
+		} else if rerr != nil {
 			return n, rerr
 		}
 	}
 	return n, io.ErrNoProgress
 }
 
-// take writes p, and keeps what it cannot write before the deadline for the next call.
+// take locks w and calls takeLocked.
 func (w *Writer) take(p []byte) (n int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	return w.takeLocked(p)
+}
+
+// takeLocked writes p, and keeps what it cannot write before the deadline for the next call.
+func (w *Writer) takeLocked(p []byte) (n int, err error) {
 	n, err = w.writeLocked(p, unasked)
 	if isTimeout(err) {
 		w.rest, n = append(w.rest, p[n:]...), len(p)
@@ -226,10 +229,7 @@ func (w *Writer) readyLocked(op string, writes bool) error {
 	}
 	if rest := w.rest; rest != nil && (writes || op != "write") {
 		w.rest = nil
-		n, err := w.writeLocked(rest, unasked)
-		if isTimeout(err) {
-			w.rest = rest[n:]
-		}
+		_, err := w.takeLocked(rest)
 		return err
 	}
 	return nil
