@@ -45,7 +45,8 @@ func promptHosts(t *testing.T) []prompt {
 }
 
 // onPromptHosts runs the test of each way to build guests on each host, one after the other. The
-// times that it logs tell something if no other test runs.
+// times that it logs tell something only if no other test runs. Except on wasirun, the code of the
+// guest is not optimized, so each is longer than a user sees.
 func onPromptHosts(t *testing.T, test func(t *testing.T, toolchain component.Toolchain, h prompt)) {
 	hosts := promptHosts(t)
 	for _, toolchain := range component.Toolchains {
