@@ -19,9 +19,8 @@ func Cache() (string, error) {
 }
 
 // WitBindgen installs wit-bindgen, the generator of bindings that componentize-go contains,
-// unless the cache has it, and returns the path of the program. It builds with little
-// optimization, which still takes minutes. The version matches v0.2.1 of
-// go.bytecodealliance.org/pkg.
+// unless the cache has it, and returns the path of the program. The build does not optimize, which
+// would take minutes. The version matches v0.2.1 of go.bytecodealliance.org/pkg.
 var WitBindgen = sync.OnceValues(func() (string, error) {
 	const crate, version = "wit-bindgen-cli", "0.58.0"
 	cache, err := Cache()
@@ -33,7 +32,7 @@ var WitBindgen = sync.OnceValues(func() (string, error) {
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
-	env := []string{"CARGO_PROFILE_RELEASE_OPT_LEVEL=1", "CARGO_PROFILE_RELEASE_LTO=off", "CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16"}
+	env := []string{"CARGO_PROFILE_RELEASE_OPT_LEVEL=0", "CARGO_PROFILE_RELEASE_LTO=off", "CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16"}
 	err = Command("", env, "cargo", "install", crate, "--version", version, "--locked",
 		"--no-default-features", "--features", "go,async", "--root", root)
 	if err != nil {
