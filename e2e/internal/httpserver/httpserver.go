@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"regexp"
 	"strings"
 	"syscall"
@@ -44,7 +45,8 @@ func Wasmtime(wasm string, options ...string) (*Server, error) {
 func WasmtimeListens(address string) string { return "Serving HTTP on http://" + address + "/" }
 
 // Start starts a command that serves on an address, and returns once it prints a line that
-// contains listening. If it ends before, the error has what it printed.
+// contains listening. If it ends before, the error has what it printed. If this process is
+// interrupted, it ends the server first.
 func Start(address, listening string, command ...string) (*Server, error) {
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // jco starts a child process
@@ -63,10 +65,22 @@ func Start(address, listening string, command ...string) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{"http://" + address, cmd.Process.Pid, make(chan string, 100_000), make(chan struct{})}
+	interrupts := make(chan os.Signal, 1)
+	signal.Notify(interrupts, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		defer close(s.ended)
 		cmd.Wait()
 		s.kill() // its children, which hold the pipe
+	}()
+	go func() {
+		select {
+		case sig := <-interrupts:
+			s.kill()
+			// By then the signal is for other servers, or else it ends this process.
+			defer syscall.Kill(os.Getpid(), sig.(syscall.Signal))
+		case <-s.ended:
+		}
+		signal.Stop(interrupts)
 	}()
 	go func() {
 		defer close(s.Lines)
