@@ -26,11 +26,11 @@ const maxSplice = 1 << 20
 // splices that part alone. Bytes in the buffer of a [BufWriter] on w are written after those
 // that Splice moves: call its Flush first.
 //
-// Errors have type *[Error]. If Source is set, src failed, timed out or made no progress. Such
-// an error does not stick. Any other error is one of w. The host does not say which stream a
-// splice failed on. So Splice asks both streams, before and after, and sets Source only if it
-// is certain. The failure of a TCP socket of Wasmtime, which shows only when the socket is
-// read, counts as an error of w.
+// Errors have type *[Error]. If Source is set, src failed, timed out or made no progress, and
+// the error does not stick. All other errors are errors of w. The host does not say which
+// stream a splice failed on. So Splice asks both streams, before and after, and sets Source
+// only if it is certain. The failure of a TCP socket of Wasmtime, which shows only when the
+// socket is read, counts as an error of w.
 //
 // If w fails, the bytes that the host has read and not written are lost, at most 1 MiB: a
 // splice is a read and then a write (WIT of wasi:io). If w works again after its failure, the
@@ -38,13 +38,13 @@ const maxSplice = 1 << 20
 //
 // On Wasmtime, [Stdout] and [Stderr] work again after a failure. So a Splice to them waits for
 // each piece of src before it moves the piece. That is slow for files, which Wasmtime then
-// reads by 4 KiB. The end of a TCP socket and a failure of standard input count as errors of w
-// there. If the reader of w goes away while the last piece of a socket is moved, Splice takes
-// that for the end of src. Use [io.Copy] for files and sockets.
+// reads 4 KiB at a time. The end of a TCP socket and a failure of standard input count as
+// errors of w there. If the reader of w goes away while the last piece of a socket is moved,
+// Splice takes that for the end of src. Use [io.Copy] for files and sockets.
 //
 // Splice is a function because a method cannot have type parameters. [io.Copy] does not call
-// it, since an input stream is not an [io.Reader]; the example has a reader that makes it do
-// so.
+// it, since an input stream is not an [io.Reader]; the example Copy has a reader whose WriteTo
+// does.
 //
 // On jco 1.35 every splice ends the program with a TypeError, because of a bug in its
 // OutputStream.splice. Use io.Copy there.

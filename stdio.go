@@ -86,10 +86,10 @@ func (s standardOutput) lineMode() bool { return s.isTerminal() }
 // server, wasi:http/proxy, has standard error but no terminals.
 func (standardError) lineMode() bool { return true }
 
-// Tie returns a writer that flushes out before each Write to w. It takes a [BufWriter], a
-// [Writer], or a [bufio.Writer] that no other goroutine uses. As the output of the standard
-// logger, the result keeps messages in order with the bytes of out, and log.Fatal loses
-// nothing:
+// Tie returns a writer that flushes out before each Write to w. Typically out is a [BufWriter];
+// it can also be a [bufio.Writer], if no other goroutine uses that. As the output of the
+// standard logger, the result keeps messages in order with the bytes of out, and log.Fatal
+// loses nothing:
 //
 //	out := wasio.NewBufWriter(wasio.Stdout())
 //	log.SetOutput(wasio.Tie(out, wasio.Stderr()))

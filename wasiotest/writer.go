@@ -32,8 +32,8 @@ import (
 //   - No host call traps, waits forever or is repeated forever. After Close there is no host
 //     call.
 //
-// To test a writer with a buffer, wrap it so that Write also flushes the buffer. What a writer
-// may have, such as deadlines or pauses, is not tested.
+// To test a writer with a buffer, wrap it so that Write also flushes the buffer. Optional
+// features, such as deadlines and pauses, are not tested.
 //
 // Each case runs in a [testing/synctest] bubble, so waits take no time. If the writer waits
 // forever for something other than the host, synctest or the timeout of go test ends it. With

@@ -12,16 +12,18 @@
 // componentize-go. The program's standard streams are those of wasirun, whether the program
 // uses them through wasi:cli or through package os.
 //
-// Wasirun compiles what it has built on all processors. A file may be invalid and make the compiler
-// panic, from which wasirun recovers only if it compiles on one processor. That takes nearly two
-// seconds for a Go program of 3 MB, and about one on two processors.
+// Before it runs a program, wasirun compiles it to machine code: on all processors if it has built
+// the program itself, and otherwise on one, because a file may be invalid and make the compiler
+// panic, from which wasirun can recover only on one processor. For a Go program of 3 MB that takes
+// nearly two seconds on one processor, and about one on two.
 //
 // A program has no files. The flag -dir lets a core module use the files below a directory, under
 // the names that they have for wasirun. It is for trusted programs only: a program can make a
 // symbolic link and leave the directory by it.
 //
 // The host is the strict model that the tests of wasio use. It stops a program that breaks the
-// protocol or would wait forever, and reports why. Flags make it slow or make it fail.
+// protocol or would wait forever, and reports why. Flags such as -permit, -flush, -delay and -fail
+// make the host slow or make it fail, and -as makes it imitate a real one. The flag -h lists all.
 //
 // The flag -trace prints each host call to standard error, as text or, with -trace=json, as lines of
 // JSON. With -trace=perfetto:trace.json it writes that file, in which https://ui.perfetto.dev and

@@ -35,8 +35,8 @@
 //     curl -o /dev/null http://localhost:8080/download
 //     curl --data-binary @file http://localhost:8080/echo
 //
-// Unlike a plain Go component, this one needs no more initial memory. Package componentize of
-// wasio, which main.go imports, makes deadlines exact. It calls host functions that return a
+// Unlike with a plain Go component, the initial memory need not be raised. Package componentize
+// of wasio, which main.go imports, makes deadlines exact. It calls host functions that return a
 // list or a string, in a way that allocates nothing. The handler itself calls another one,
 // path-with-query: see pathOf.
 //

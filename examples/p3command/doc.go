@@ -1,4 +1,4 @@
-// P3command is a command of WASI 0.3, for the Go toolchain or TinyGo as they are. It prints a
+// P3command is a command of WASI 0.3, for the unmodified Go toolchain or TinyGo. It prints a
 // table with package fmt and logs with package log. A program takes three steps:
 //
 //  1. The world, in wit/world.wit, says what the component imports and exports.
@@ -6,7 +6,7 @@
 //  2. The entry is the export wasi:cli/run, the function run in main.go. The name has the
 //     version that the world has. Nobody calls main in a component.
 //
-//  3. Build and run, with wasm-tools 1.262, which `cargo install wasm-tools` installs:
+//  3. Build and run, with wasm-tools 1.262 or newer (`cargo install wasm-tools`):
 //
 //     WASMTOOLS=$(command -v wasm-tools) tinygo build -target=wasip2 -wit-package wit -wit-world app -o app.wasm .
 //     wasmtime run app.wasm
@@ -23,5 +23,5 @@
 //
 //	go -C e2e run ./componentize -C ../examples/p3command -w app build
 //
-// does the same to main.wasm. It installs what it needs.
+// does the same and writes main.wasm. It installs what it needs.
 package main

@@ -1,11 +1,11 @@
-// P3server is an HTTP server of WASI 0.3, for the Go toolchain or TinyGo as they are:
+// P3server is an HTTP server of WASI 0.3, for the unmodified Go toolchain or TinyGo:
 //
 //	/          a page of text
 //	/events    server-sent events, one every 100 ms for a minute, or until the client goes
 //	/download  100 MB
 //
 // The entry is the export wasi:http/handler, in package handler. Nobody calls main. Build and
-// run it with wasm-tools 1.262, which `cargo install wasm-tools` installs:
+// run it with wasm-tools 1.262 or newer (`cargo install wasm-tools`):
 //
 //	WASMTOOLS=$(command -v wasm-tools) tinygo build -target=wasip2 -wit-package wit -wit-world server -o server.wasm .
 //	wasmtime serve -S cli --max-instance-reuse-count 1 server.wasm
@@ -23,7 +23,7 @@
 //
 //	go -C e2e run ./componentize -C ../examples/p3server -w server build
 //
-// does the same to main.wasm. It installs what it needs.
+// does the same and writes main.wasm. It installs what it needs.
 //
 // While an instance answers a request, other requests to it wait, even if the handler only
 // sleeps. With --max-instance-reuse-count 1 each request gets an instance of its own.
