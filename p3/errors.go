@@ -22,8 +22,7 @@ var (
 	errNotOpen = &reason{"writer is not open", os.ErrClosed}
 	errStuck   = &reason{"stream takes no bytes", io.ErrNoProgress}
 	errTimeout = &reason{"i/o timeout", os.ErrDeadlineExceeded}
-	// The reasons for the error-codes of wasi:cli; the last one is pipe.
-	errCodes = [...]*reason{{"input/output error", nil}, {"illegal byte sequence", nil}, errClosed}
+	errCodes   = [...]*reason{{"input/output error", nil}, {"illegal byte sequence", nil}, errClosed} // of wasi:cli
 )
 
 // failure returns a new error, since the caller may change it.

@@ -99,8 +99,7 @@ func (w *Writer) pollLocked(set uint32, deadline int64) {
 // SetWriteDeadline sets the time after which calls that write fail with an error that matches
 // [os.ErrDeadlineExceeded] and whose Timeout method returns true. The zero time means no deadline.
 // On a closed Writer, SetWriteDeadline returns an error that matches [os.ErrClosed]. A timeout does
-// not stick: after the deadline is extended, continue with p[n:]. A call checks the deadline when
-// it begins, after each wait, and after it has let other goroutines run.
+// not stick: after the deadline is extended, continue with p[n:].
 func (w *Writer) SetWriteDeadline(t time.Time) error {
 	if w.handle.Load() == 0 && w.open == nil {
 		return failure("set-write-deadline", errNotOpen)

@@ -145,8 +145,8 @@ func (w *Writer) Close() error {
 			w.err = err
 		}
 	}
-	if w.open == nil {
-		w.err = nil // from now on w is not open
+	if w.open == nil || w.ended {
+		w.err, w.ended = nil, false // from now on w is not open, or opens another stream
 	}
 	return err
 }
@@ -229,8 +229,10 @@ func (w *Writer) readyLocked(op string, writes bool) error {
 	}
 	if rest := w.rest; rest != nil && (writes || op != "write") {
 		w.rest = nil
-		_, err := w.takeLocked(rest)
-		return err
+		if _, err := w.takeLocked(rest); err != nil {
+			return err
+		}
+		return w.readyLocked(op, writes) // the reader may have gone
 	}
 	return nil
 }

@@ -3,6 +3,7 @@
 package builtins
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 	"unsafe"
 )
@@ -25,6 +27,9 @@ const (
 	eventSubtask     = 1
 	eventStreamWrite = 3
 	eventFutureRead  = 4
+
+	errorIO   = 0 // of error-code in wasi:cli
+	errorPipe = 2
 
 	Returned                = 2 // states of a subtask
 	cancelledBeforeReturned = 4
@@ -106,6 +111,7 @@ type (
 		gone  bool // the guest knows that the reader has dropped its end
 		ended bool // one of the ends was dropped
 		end   Step
+		err   error // of out
 	}
 	readable struct{ *stream }
 	future   struct {
@@ -290,7 +296,9 @@ func (h *Host) StreamWrite(handle uint32, p unsafe.Pointer, n uint32) uint32 {
 // finish ends the write under way, as the script says.
 func (s *stream) finish() uint32 {
 	if s.end.Take > 0 {
-		s.out.Write(s.data[:s.end.Take])
+		if n, err := s.out.Write(s.data[:s.end.Take]); err != nil {
+			s.end, s.err = Step{Take: n, Status: Dropped}, err
+		}
 	}
 	s.data, s.busy, s.due = nil, false, 0
 	if s.end.Status == Dropped {
@@ -337,6 +345,11 @@ func (h *Host) FutureRead(handle uint32, result unsafe.Pointer) uint32 {
 	f.busy, f.result, f.due = true, (*[2]byte)(result), Never
 	if f.of.ended {
 		code, after := f.of.script.Result()
+		if err := f.of.err; errors.Is(err, syscall.EPIPE) || errors.Is(err, os.ErrClosed) {
+			code = errorPipe
+		} else if err != nil {
+			code = errorIO
+		}
 		f.code = code
 		if f.due = h.later(after); after == 0 {
 			return f.finish()
