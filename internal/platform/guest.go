@@ -30,8 +30,12 @@ func (*guard) Unlock() {}
 type turn struct{ mu sync.Mutex }
 
 func (t *turn) init(*Mutex) { t.mu.Lock() }
-func (t *turn) wait()       { t.mu.Lock() }
 func (t *turn) give()       { t.mu.Unlock() }
+
+func (t *turn) wait() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+}
 
 // ParkOutside is for native programs.
 func (*Mutex) ParkOutside(bool) {}

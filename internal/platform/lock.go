@@ -8,9 +8,11 @@ type Mutex struct {
 	guard       guard // guards the fields below
 	held        bool
 	first, last *waiter // the goroutines that wait, in the order in which they asked
+	free        *waiter // a list of those that nobody uses
 }
 
-// A waiter represents a goroutine that waits for a Mutex.
+// A waiter represents a goroutine that waits for a Mutex. It is used again, since a Write must
+// not allocate.
 type waiter struct {
 	turn turn // comes when the Mutex is handed over
 	next *waiter
@@ -31,7 +33,12 @@ func (m *Mutex) Lock() {
 //
 //go:noinline
 func (m *Mutex) wait() {
-	w := new(waiter)
+	w := m.free
+	if w == nil {
+		w = new(waiter)
+	} else {
+		m.free, w.next = w.next, nil
+	}
 	w.turn.init(m)
 	if m.first == nil {
 		m.first = w
@@ -41,6 +48,9 @@ func (m *Mutex) wait() {
 	m.last = w
 	m.guard.Unlock()
 	w.turn.wait()
+	m.guard.Lock()
+	m.free, w.next = w, m.free
+	m.guard.Unlock()
 }
 
 // Unlock unlocks m, or hands it over to the goroutine that has waited longest.

@@ -38,7 +38,7 @@ type turn struct {
 }
 
 func (t *turn) init(m *Mutex) {
-	if m.parksOutside() {
+	if t.channel = nil; m.parksOutside() {
 		t.mu.Lock()
 	} else {
 		t.channel = make(chan struct{})
@@ -50,6 +50,7 @@ func (t *turn) wait() {
 		<-t.channel
 	} else {
 		t.mu.Lock()
+		defer t.mu.Unlock()
 	}
 }
 
