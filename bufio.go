@@ -46,7 +46,8 @@ func NewBufWriter(w *Writer) *BufWriter {
 }
 
 // NewBufWriterSize is like NewBufWriter, but its buffer has at least size bytes. If size is 0
-// or less, the buffer has 64 KiB.
+// or less, the buffer has 64 KiB. While a program fills a buffer of more than 256 KiB, other
+// goroutines do not run.
 func NewBufWriterSize(w *Writer, size int) *BufWriter {
 	if size <= 0 {
 		size = defaultBufSize
@@ -157,7 +158,7 @@ func (b *BufWriter) WriteRune(r rune) (size int, err error) {
 func (b *BufWriter) put(p []byte) (err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if err = b.err; err == nil && len(b.buf)-b.n < len(p) {
+	if err = b.refusalLocked(); err == nil && len(b.buf)-b.n < len(p) {
 		err = b.drainLocked(b.n, false)
 	}
 	if err != nil {
@@ -184,8 +185,9 @@ func (b *BufWriter) put(p []byte) (err error) {
 // end, except up to the last newline in line mode.
 //
 // After a Read that took a millisecond or longer, ReadFrom flushes all that is in the buffer
-// before it reads again, so data that comes slowly is seen as it comes. If the deadline has
-// passed, ReadFrom does not read.
+// before it reads again, so data that comes slowly is seen as it comes. What a faster Read
+// returned may stay in the buffer while the next one waits, unlike in the ReadFrom of a
+// [Writer]. If the deadline has passed, ReadFrom does not read.
 //
 // While it reads, other calls may use b. A second ReadFrom at the same time uses its own
 // 512-byte buffer, which a timeout may lose.
@@ -198,7 +200,7 @@ func (b *BufWriter) ReadFrom(r io.Reader) (n int64, err error) {
 func (b *BufWriter) readOnce(r io.Reader) (n int, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if err = b.err; err == nil && b.n == cap(b.buf) {
+	if err = b.refusalLocked(); err == nil && b.n == cap(b.buf) {
 		err = b.drainLocked(b.n, false)
 	}
 	if err == nil && b.w.Load().overdue() {
@@ -284,8 +286,8 @@ func (b *BufWriter) Close() error {
 
 // writeLocked implements Write.
 func (b *BufWriter) writeLocked(p []byte) (n int, err error) {
-	if b.err != nil {
-		return 0, b.err
+	if err := b.refusalLocked(); err != nil {
+		return 0, err
 	}
 	if b.lines && b.n == 0 && len(p) > 0 && p[len(p)-1] == '\n' {
 		return b.handLocked(p, true)
@@ -333,10 +335,18 @@ func (b *BufWriter) flushLocked() error {
 	if b.w.Load() == nil {
 		return notOpen("flush")
 	}
-	if b.err != nil {
-		return b.err
+	if err := b.refusalLocked(); err != nil {
+		return err
 	}
 	return b.drainLocked(b.n, true)
+}
+
+// refusalLocked returns the error of a call that must not reach the Writer, or nil.
+func (b *BufWriter) refusalLocked() error {
+	if b.err != nil {
+		yield(0) // for loops that ignore the error
+	}
+	return b.err
 }
 
 // drainLocked hands the first n bytes in the buffer to the host, and flushes if flush is set.

@@ -74,7 +74,10 @@ var (
 // notOpen returns the error of an operation op on a Writer that is not open.
 //
 //go:noinline
-func notOpen(op string) error { return &Error{Op: op, Err: errNotOpen} }
+func notOpen(op string) error {
+	yield(0) // for loops that ignore the error
+	return &Error{Op: op, Err: errNotOpen}
+}
 
 // timeout returns the error of a call whose deadline has passed. It is a new one each time,
 // since the caller may change it.

@@ -436,19 +436,21 @@ func TestBufWriterReadFromFlushesAfterASlowReadOfNothing(t *testing.T) {
 
 // So does the ReadFrom of a Writer, if the Read before filled its buffer.
 func TestReadFromFlushesAfterAReadOfNothing(t *testing.T) {
-	w, s := newWriter(t, wasiotest.Plan{Hold: true})
-	reads := 0
-	_, err := w.ReadFrom(readerFunc(func(p []byte) (int, error) {
-		switch reads++; reads {
-		case 1:
-			return len(p), nil
-		case 2:
-			assert.Zero(t, s.Count("flush"))
-			return 0, nil
-		}
+	synctest.Test(t, func(t *testing.T) { // where no Read takes a millisecond
+		w, s := newWriter(t, wasiotest.Plan{Hold: true})
+		reads := 0
+		_, err := w.ReadFrom(readerFunc(func(p []byte) (int, error) {
+			switch reads++; reads {
+			case 1:
+				return len(p), nil
+			case 2:
+				assert.Zero(t, s.Count("flush"))
+				return 0, nil
+			}
+			assert.Equal(t, 1, s.Count("flush"))
+			return 0, io.EOF
+		}))
+		require.NoError(t, err)
 		assert.Equal(t, 1, s.Count("flush"))
-		return 0, io.EOF
-	}))
-	require.NoError(t, err)
-	assert.Equal(t, 1, s.Count("flush"))
+	})
 }

@@ -125,8 +125,8 @@ func readAll(r io.Reader, readOnce func(r io.Reader) (int, error)) (n int64, err
 	for empty := 0; err == nil; empty++ {
 		var m int
 		m, err = readOnce(r)
-		n += int64(m)
 		if m > 0 {
+			n += int64(m)
 			empty = 0
 		} else if empty == maxEmptyReads && err == nil {
 			err = io.ErrNoProgress
@@ -286,11 +286,11 @@ func (w *Writer) transferLocked(p []byte, flush bool) (n int, err error) {
 			return n, timeout()
 		}
 	}
-	if !flush {
-		return n, nil
-	}
 	if n == 0 {
 		yield(0) // otherwise the writes have done so
+	}
+	if !flush {
+		return n, nil
 	}
 	w.state = owed
 	if _, e, failed := stream.Flush().Result(); failed {
