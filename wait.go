@@ -37,12 +37,13 @@ func (w *Writer) waitLocked(p poll.Pollable, since *waits) *cause {
 	if deadline != 0 || late {
 		began = platform.Now() // never 0
 	}
-	bound := int64(platform.Never)
-	if recheck := w.recheck.Load(); recheck != 0 {
-		bound = recheck
-	}
+	left := int64(platform.Never)
 	if deadline != 0 {
-		bound = min(bound, max(deadline-began, 1))
+		left = max(deadline-began, 1)
+	}
+	bound := left
+	if recheck := w.recheck.Load(); recheck != 0 {
+		bound = min(bound, recheck)
 	}
 	since.ready = platform.Await(p, bound, since.n)
 	p.ResourceDrop()
@@ -56,7 +57,7 @@ func (w *Writer) waitLocked(p poll.Pollable, since *waits) *cause {
 		if since.paused >= maxPaused && deadline == 0 { // otherwise the deadline decides
 			return errStuck
 		}
-		d := min(max(since.paused, platform.MinPause), platform.MaxPause, bound)
+		d := min(max(since.paused, platform.MinPause), platform.MaxPause, left)
 		since.paused += d
 		platform.Pause(d)
 		deadline, now = w.deadline.Load(), platform.Now()
