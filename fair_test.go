@@ -56,6 +56,7 @@ func TestOthersRunInAnyLoop(t *testing.T) {
 		"1 MiB":        {func(w *wasio.Writer, _ *wasio.BufWriter, _ uint32) { w.Write(large) }, 1},
 		"WriteString":  {func(w *wasio.Writer, _ *wasio.BufWriter, _ uint32) { w.WriteString("x") }, 128},
 		"ReadFrom":     {func(w *wasio.Writer, _ *wasio.BufWriter, _ uint32) { w.ReadFrom(strings.NewReader("x")) }, 128},
+		"no bytes":     {func(w *wasio.Writer, _ *wasio.BufWriter, _ uint32) { w.Write(nil) }, 128},
 		"Flush":        {func(w *wasio.Writer, _ *wasio.BufWriter, _ uint32) { w.Flush() }, 128},
 		"Splice":       {func(w *wasio.Writer, _ *wasio.BufWriter, in uint32) { wasio.Splice(w, in, 1) }, 128},
 		"line":         {func(_ *wasio.Writer, b *wasio.BufWriter, _ uint32) { b.SetLineMode(true); b.Write(line) }, 128},

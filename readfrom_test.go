@@ -59,6 +59,15 @@ func TestBufWriterReadFromDoesNotAllocate(t *testing.T) {
 	}
 }
 
+// A reader that returns a negative number, which it must not, makes no negative count.
+func TestReadFromOfAReaderWithNegativeCounts(t *testing.T) {
+	w, s := newWriter(t, wasiotest.Plan{})
+	n, err := w.ReadFrom(readerFunc(func([]byte) (int, error) { return -1, nil }))
+	assert.Zero(t, n)
+	assert.ErrorIs(t, err, io.ErrNoProgress)
+	assert.Zero(t, s.Count("write"))
+}
+
 // As in package bufio, a reader may return 0, nil up to 99 times in a row, again and again.
 func TestReadFromOfAReaderWithoutProgress(t *testing.T) {
 	for empty, want := range map[int]error{0: nil, 1: nil, 99: nil, 101: io.ErrNoProgress, 1 << 30: io.ErrNoProgress} {
