@@ -83,7 +83,10 @@ func notOpen(op string) error {
 // since the caller may change it.
 //
 //go:noinline
-func timeout() error { return &Error{Op: "check-write", Err: errTimeout} }
+func timeout() error {
+	yield(0) // for loops that ignore the error
+	return &Error{Op: "check-write", Err: errTimeout}
+}
 
 // isTimeout reports whether err is the error of a deadline of wasio, which does not stick. It
 // compares pointers: with TinyGo, comparing interfaces links 28 KB of reflection.

@@ -1,3 +1,5 @@
+//go:build !module.std
+
 package wasio_test
 
 import (
@@ -7,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -51,17 +54,21 @@ func TestOthersRunInAnyLoop(t *testing.T) {
 		call func(w *wasio.Writer, b *wasio.BufWriter, in uint32)
 		most int
 	}{
-		"Write":        {func(w *wasio.Writer, _ *wasio.BufWriter, _ uint32) { w.Write(line) }, 128},
-		"8 KiB":        {func(w *wasio.Writer, _ *wasio.BufWriter, _ uint32) { w.Write(large[:8<<10]) }, 64},
-		"1 MiB":        {func(w *wasio.Writer, _ *wasio.BufWriter, _ uint32) { w.Write(large) }, 1},
-		"WriteString":  {func(w *wasio.Writer, _ *wasio.BufWriter, _ uint32) { w.WriteString("x") }, 128},
-		"ReadFrom":     {func(w *wasio.Writer, _ *wasio.BufWriter, _ uint32) { w.ReadFrom(strings.NewReader("x")) }, 128},
-		"no bytes":     {func(w *wasio.Writer, _ *wasio.BufWriter, _ uint32) { w.Write(nil) }, 128},
-		"Flush":        {func(w *wasio.Writer, _ *wasio.BufWriter, _ uint32) { w.Flush() }, 128},
-		"Splice":       {func(w *wasio.Writer, _ *wasio.BufWriter, in uint32) { wasio.Splice(w, in, 1) }, 128},
-		"line":         {func(_ *wasio.Writer, b *wasio.BufWriter, _ uint32) { b.SetLineMode(true); b.Write(line) }, 128},
-		"b.Flush":      {func(_ *wasio.Writer, b *wasio.BufWriter, _ uint32) { b.Flush() }, 128},
-		"large, b":     {func(_ *wasio.Writer, b *wasio.BufWriter, _ uint32) { b.Write(large) }, 1},
+		"Write":       {func(w *wasio.Writer, _ *wasio.BufWriter, _ uint32) { w.Write(line) }, 128},
+		"8 KiB":       {func(w *wasio.Writer, _ *wasio.BufWriter, _ uint32) { w.Write(large[:8<<10]) }, 64},
+		"1 MiB":       {func(w *wasio.Writer, _ *wasio.BufWriter, _ uint32) { w.Write(large) }, 1},
+		"WriteString": {func(w *wasio.Writer, _ *wasio.BufWriter, _ uint32) { w.WriteString("x") }, 128},
+		"ReadFrom":    {func(w *wasio.Writer, _ *wasio.BufWriter, _ uint32) { w.ReadFrom(strings.NewReader("x")) }, 128},
+		"no bytes":    {func(w *wasio.Writer, _ *wasio.BufWriter, _ uint32) { w.Write(nil) }, 128},
+		"Flush":       {func(w *wasio.Writer, _ *wasio.BufWriter, _ uint32) { w.Flush() }, 128},
+		"Splice":      {func(w *wasio.Writer, _ *wasio.BufWriter, in uint32) { wasio.Splice(w, in, 1) }, 128},
+		"line":        {func(_ *wasio.Writer, b *wasio.BufWriter, _ uint32) { b.SetLineMode(true); b.Write(line) }, 128},
+		"b.Flush":     {func(_ *wasio.Writer, b *wasio.BufWriter, _ uint32) { b.Flush() }, 128},
+		"large, b":    {func(_ *wasio.Writer, b *wasio.BufWriter, _ uint32) { b.Write(large) }, 1},
+		"b.ReadFrom, late": {func(_ *wasio.Writer, b *wasio.BufWriter, _ uint32) {
+			b.SetWriteDeadline(time.Now().Add(-time.Second))
+			b.ReadFrom(strings.NewReader("x"))
+		}, 128},
 		"small, b":     {func(_ *wasio.Writer, b *wasio.BufWriter, _ uint32) { b.Write(line) }, 5000}, // as in TestFair
 		"after an end": {func(*wasio.Writer, *wasio.BufWriter, uint32) { new(wasio.Writer).Write(line) }, 128},
 	} {
