@@ -46,8 +46,8 @@ func NewBufWriter(w *Writer) *BufWriter {
 }
 
 // NewBufWriterSize is like NewBufWriter, but its buffer has at least size bytes. If size is 0
-// or less, the buffer has 64 KiB. While a program fills a buffer of more than 256 KiB, other
-// goroutines do not run.
+// or less, the buffer has 64 KiB. In a guest, a goroutine that fills the buffer lets others run
+// once in 256 KiB, or only when the buffer is full if it is larger.
 func NewBufWriterSize(w *Writer, size int) *BufWriter {
 	if size <= 0 {
 		size = defaultBufSize
@@ -186,8 +186,8 @@ func (b *BufWriter) put(p []byte) (err error) {
 //
 // After a Read that took a millisecond or longer, ReadFrom flushes all that is in the buffer
 // before it reads again, so data that comes slowly is seen as it comes. What a faster Read
-// returned may stay in the buffer while the next one waits, unlike in the ReadFrom of a
-// [Writer]. If the deadline has passed, ReadFrom does not read.
+// returned may stay in the buffer while the next one waits. If the deadline has passed,
+// ReadFrom does not read.
 //
 // While it reads, other calls may use b. A second ReadFrom at the same time uses its own
 // 512-byte buffer, which a timeout may lose.

@@ -50,6 +50,9 @@ func (w *Writer) SetWriteDeadline(t time.Time) error {
 // uses AsyncStdoutStream (wasmtime issue 8781), and a guest that waits for the stream alone
 // hangs.
 //
+// It does not shorten the pauses, of 5 ms at most, after a host has said in vain that the stream is
+// ready.
+//
 // With TinyGo, and with package componentize, the default is 2 to 16 ms, and longer intervals
 // count as 16 ms. Otherwise the default is never, and with an interval or a deadline a wait
 // checks the stream after pauses that grow from 20 µs to 5 ms.

@@ -38,7 +38,8 @@ type turn struct {
 }
 
 func (t *turn) init(m *Mutex) {
-	if t.channel = nil; m.parksOutside() {
+	t.channel = nil // of the last time
+	if m.parksOutside() {
 		t.mu.Lock()
 	} else {
 		t.channel = make(chan struct{})
