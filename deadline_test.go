@@ -4,6 +4,7 @@ package wasio_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -781,4 +782,17 @@ func TestWhatReadFromLeftComesFirst(t *testing.T) {
 		write(t, wasio.NewBufWriterSize(w, 16), "and more than the buffer holds")
 		assert.Equal(t, "some text, and more than the buffer holds", s.String())
 	})
+}
+
+// lost.
+func TestBufWriterReadFromReadsNothingAfterADeadline(t *testing.T) {
+	for _, lineMode := range []bool{false, true} {
+		b, s := newBufWriter(t, 16, wasiotest.Plan{})
+		b.SetLineMode(lineMode)
+		b.SetWriteDeadline(time.Now().Add(-time.Second))
+		n, err := b.ReadFrom(readerFunc(func([]byte) (int, error) { return 0, errors.New("it reads") }))
+		assert.Zero(t, n)
+		assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		assert.Empty(t, s.Calls())
+	}
 }

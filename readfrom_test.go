@@ -463,3 +463,21 @@ func TestReadFromFlushesAfterAReadOfNothing(t *testing.T) {
 		assert.Equal(t, 1, s.Count("flush"))
 	})
 }
+
+// were not written: n does not count them.
+func TestReadFromReturnsWhyTheLastBytesAreLost(t *testing.T) {
+	for _, buffered := range []bool{false, true} {
+		w, _ := newWriter(t, wasiotest.Plan{Permits: []uint64{4}, Faults: []wasiotest.Fault{{At: "write", Bytes: 4}}})
+		b := wasio.NewBufWriterSize(w, 16)
+		b.SetLineMode(true)
+		to := io.ReaderFrom(w)
+		if buffered {
+			to = b
+		}
+		n, err := to.ReadFrom(readerFunc(func(p []byte) (int, error) { return copy(p, "a line\n"), errors.New("broken reader") }))
+		assert.ErrorContains(t, err, "wasio: write: last operation failed")
+		if !buffered {
+			assert.EqualValues(t, 4, n)
+		}
+	}
+}

@@ -3,6 +3,7 @@
 package wasio_test
 
 import (
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -129,4 +130,54 @@ func TestDeadlineEndsASpliceUnderWay(t *testing.T) {
 		<-done
 		assert.Less(t, time.Since(start), 10*time.Millisecond)
 	})
+}
+
+// bodies, do not know of their end yet, but do after a wait. That is a success, too.
+func TestSpliceWhereTheSourceEndsALittleLater(t *testing.T) {
+	for _, delay := range []time.Duration{0, time.Millisecond, 10 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			e := newEcho(t, wasiotest.Plan{Capacity: 6}, wasiotest.Plan{Permits: []uint64{6, 0}, Delay: delay}, strings.NewReader("abcdef"))
+			moved, err := e.splice(t, -1)
+			require.NoError(t, err, "%v", delay)
+			assert.EqualValues(t, 6, moved)
+			_, err = e.w.WriteString("x")
+			assert.ErrorIs(t, err, io.ErrClosedPipe)
+		})
+	}
+}
+
+// If the source stays silent instead, Splice does not wait for it.
+func TestSpliceToAClosedOutputFromASilentSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEcho(t, wasiotest.Plan{Capacity: 3}, wasiotest.Plan{Permits: []uint64{3, 0}, Delay: time.Hour}, strings.NewReader("abcdef"))
+		start := time.Now()
+		moved, err := e.splice(t, -1)
+		assert.EqualValues(t, 3, moved)
+		assert.ErrorIs(t, err, io.ErrClosedPipe)
+		assert.Less(t, time.Since(start), 100*time.Millisecond)
+	})
+}
+
+// before it moves the piece.
+func TestSpliceToAStandardStreamWaitsFirst(t *testing.T) {
+	for _, c := range standardStreams {
+		s := c.set(t, wasiotest.Plan{Permits: []uint64{3}})
+		in := s.NewInput(t, wasiotest.Plan{}, strings.NewReader("abcdef"))
+		moved, err := wasio.Splice(c.get(), in.Handle(), -1)
+		require.NoError(t, err)
+		assert.EqualValues(t, 6, moved)
+		waited, pieces := false, 0
+		for _, call := range s.Calls() {
+			switch {
+			case strings.Contains(call, "input-stream(2).subscribe"):
+				waited = true
+			case strings.Contains(call, ".splice("):
+				assert.True(t, waited, "before piece %d", pieces)
+				waited = false
+				pieces++
+			}
+		}
+		assert.Equal(t, 2, pieces)
+		in.Drop()
+	}
 }
