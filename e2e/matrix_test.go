@@ -98,7 +98,7 @@ func rows(t *testing.T) []*row {
 		&row{pkg: fileGuest, args: a("written", "100000000"), only: component.TinyGo, dir: true, setup: writesFile},
 		&row{pkg: oldGuest},
 		&row{pkg: casesGuest, args: a("waits", "2000"), setup: waits},
-		&row{pkg: casesGuest, args: a("lines", "20000")},
+		&row{pkg: casesGuest, args: a("lines", "5000")},
 	)
 }
 

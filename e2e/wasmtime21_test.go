@@ -31,7 +31,7 @@ func requireWasmtime21(t *testing.T) string {
 // after run. As a control, os.Stdout and the loop that most SDKs use hang after a few lines.
 // docs/issue-8781.md has the results.
 func TestIssue8781(t *testing.T) {
-	const lines, most = 1000, 10 * time.Second
+	const lines, most = 1000, 20 * time.Second
 	runs := 20
 	if testing.Short() {
 		runs = 1

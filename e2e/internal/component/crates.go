@@ -32,7 +32,10 @@ var WitBindgen = sync.OnceValues(func() (string, error) {
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
-	env := []string{"CARGO_PROFILE_RELEASE_OPT_LEVEL=0", "CARGO_PROFILE_RELEASE_LTO=off", "CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16"}
+	env := []string{
+		"CARGO_PROFILE_RELEASE_OPT_LEVEL=0", "CARGO_PROFILE_RELEASE_PANIC=abort",
+		"CARGO_PROFILE_RELEASE_LTO=off", "CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16",
+	}
 	err = Command("", env, "cargo", "install", crate, "--version", version, "--locked",
 		"--no-default-features", "--features", "go,async", "--root", root)
 	if err != nil {

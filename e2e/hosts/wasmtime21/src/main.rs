@@ -8,7 +8,7 @@
 
 use anyhow::{bail, Context, Result};
 use wasmtime::component::{Component, Linker, ResourceTable};
-use wasmtime::{Config, Engine, Store};
+use wasmtime::{Config, Engine, OptLevel, Store};
 use wasmtime_wasi::pipe::AsyncWriteStream;
 use wasmtime_wasi::{AsyncStdoutStream, I32Exit, WasiCtx, WasiCtxBuilder, WasiView};
 
@@ -57,7 +57,7 @@ fn main() -> Result<()> {
 
 fn engine() -> Result<Engine> {
     let mut config = Config::new();
-    config.async_support(true).wasm_component_model(true);
+    config.async_support(true).wasm_component_model(true).cranelift_opt_level(OptLevel::None);
     Engine::new(&config)
 }
 
