@@ -132,17 +132,14 @@ func compileFor(engine software, wasm string) (path string, err error) {
 			return "", err
 		}
 		path := tempPath("compiled.cwasm")
-		args := []string{"compile", "-o", path}
+		// The guests are busy with their host, so it pays to compile them in half the time.
+		args := []string{"compile", "-o", path, "-O", "opt-level=0"}
 		if engine != wasmtime36 { // which has no other way to allocate registers
-			args = append(args, quickly...)
+			args = append(args, "-C", "cranelift-regalloc_algorithm=single_pass")
 		}
 		return path, component.Command("", nil, command, append(args, wasm)...)
 	})
 }
-
-// quickly makes the command wasmtime compile in half the time. The code is slower, but the guests
-// are busy with their host.
-var quickly = []string{"-O", "opt-level=0", "-C", "cranelift-regalloc_algorithm=single_pass"}
 
 // jcoCommand returns the command line of jco. Its own modules, which run for a second, are worth
 // no optimization. The guest runs in another process.

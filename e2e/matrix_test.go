@@ -83,7 +83,7 @@ func rows(t *testing.T) []*row {
 		&row{pkg: casesGuest, args: a("write", "4097")},
 		&row{pkg: casesGuest, args: a("write", "65536")},
 		&row{pkg: casesGuest, args: a("write", "1048576")},
-		&row{pkg: casesGuest, args: a("write", "41943040")},
+		&row{pkg: casesGuest, args: a("write", "16777216")},
 		&row{pkg: casesGuest, args: a("buffered", "60000")},
 		&row{pkg: casesGuest, args: a("copied", "60000")},
 		&row{pkg: casesGuest, args: a("turns", "200")},
