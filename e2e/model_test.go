@@ -139,6 +139,7 @@ func TestModelLosesWakeups(t *testing.T) {
 // A goroutine that writes in a loop to a host that makes each Write wait does not keep
 // another goroutine out.
 func TestModelCompetingGoroutines(t *testing.T) {
+	t.Parallel()
 	for _, toolchain := range component.Toolchains {
 		t.Run(string(toolchain), func(t *testing.T) {
 			r := runOnModel(t, toolchain, model.Plan{FlushWaits: []int{1}}, "compete", "1000")
@@ -153,6 +154,7 @@ func TestModelCompetingGoroutines(t *testing.T) {
 // With TinyGo a wait takes three host calls. The clock that bounds all waits is replaced only
 // when it has fired, and is the only handle left when the last Writer is closed.
 func TestModelTinyGoWaitsInThreeCalls(t *testing.T) {
+	t.Parallel()
 	const writes = 1000
 	r := runOnModel(t, component.TinyGo, model.Plan{FlushWaits: []int{1}}, "closes", fmt.Sprint(writes))
 	require.NoError(t, r.err)

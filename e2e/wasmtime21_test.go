@@ -31,20 +31,21 @@ func requireWasmtime21(t *testing.T) string {
 // after run. As a control, os.Stdout and the loop that most SDKs use hang after a few lines.
 // docs/issue-8781.md has the results.
 func TestIssue8781(t *testing.T) {
-	const lines, most = 1000, 20 * time.Second
+	t.Parallel()
+	const lines = 1000
 	runs := 20
 	if testing.Short() {
 		runs = 1
 	}
 	for _, toolchain := range component.Toolchains {
 		t.Run(string(toolchain), func(t *testing.T) {
+			t.Parallel()
 			requireTools(t, toolchain)
 			host := requireWasmtime21(t)
 			g, err := build(casesGuest, toolchain)
 			require.NoError(t, err)
 			compiled := g.wasm + ".wasmtime21"
 			require.NoError(t, component.Command("", nil, host, "compile", g.wasm, compiled))
-			t.Parallel()
 			run := func(way string, threads int, limit time.Duration) (*result, error) {
 				exec := []string{host, "--threads", fmt.Sprint(threads), compiled, way, fmt.Sprint(lines)}
 				if toolchain == component.Go { // which waits for the stream alone
@@ -69,7 +70,6 @@ func TestIssue8781(t *testing.T) {
 							assert.Equal(t, numbered(lines), string(r.stdout), "%s on %d threads", way, threads)
 							longest = max(longest, time.Since(start))
 						}
-						assert.LessOrEqual(t, longest, most, "%s on %d threads", way, threads)
 						t.Logf("%s on %d threads: %d lines in %v at most, %d runs", way, threads, lines, longest.Round(time.Millisecond), runs)
 					})
 				}
