@@ -95,7 +95,7 @@ func rows(t *testing.T) []*row {
 		&row{pkg: casesGuest, args: a("failures", "2000"), setup: alwaysFails},
 		&row{pkg: casesGuest, args: a("stopped", "300"), setup: stopsReading},
 		&row{pkg: casesGuest, args: a("fair", "600"), setup: isFair},
-		&row{pkg: fileGuest, args: a("written", "100000000"), only: component.TinyGo, dir: true, setup: writesFile},
+		&row{pkg: fileGuest, args: a("written", "20000000"), only: component.TinyGo, dir: true, setup: writesFile},
 		&row{pkg: oldGuest},
 		&row{pkg: casesGuest, args: a("waits", "2000"), setup: waits},
 		&row{pkg: casesGuest, args: a("lines", "5000")},
