@@ -153,9 +153,9 @@ func TestSpliceLength(t *testing.T) {
 						line := s.line(t)
 						if strings.HasPrefix(line, "again: ") {
 							// The client has the whole response, and closes the connection
-							// before it has sent the end of its request.
+							// before it has sent the end of its request, or sends it late.
 							require.False(t, known, line)
-							assert.Regexp(t, fmt.Sprintf("^moved=%d err=wasio: read: ", size), s.line(t))
+							assert.Regexp(t, fmt.Sprintf("^moved=%d err=wasio: (read: |splice: stream closed by the host )", size), s.line(t))
 							continue
 						}
 						assert.Equal(t, fmt.Sprintf("moved=%d err=<nil> close=<nil>", size), line, "a length that is %t", known)
