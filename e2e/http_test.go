@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -183,6 +184,15 @@ func TestHTTPBody(t *testing.T) {
 			return strings.HasPrefix(line, "TypeError: Cannot read properties of undefined (reading 'pollState')")
 		}), "jco no longer crashes: %q", rest)
 	})
+}
+
+// TestHangUpPatch hangs up while a guest is in a flush, which TestHTTPBody does only by chance.
+func TestHangUpPatch(t *testing.T) {
+	requireTools(t, component.Go)
+	t.Parallel()
+	output, err := exec.Command("node", "http/hangup_test.mjs").CombinedOutput()
+	require.NoError(t, err)
+	assert.Equal(t, "flushed\nclosed\n", string(output))
 }
 
 // bodyOf returns the first size bytes of the bodies that the example generates.

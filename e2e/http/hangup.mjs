@@ -4,7 +4,8 @@
 //
 // jco pipes a body to its response, and pipe does not close the body when the response closes
 // (https://github.com/nodejs/node/issues/19288). The guest does not notice that nothing reads
-// the body any more. The fix closes the body.
+// the body any more. The fix closes the body. It first reads what the body holds, for which a
+// flush may be waiting: destroy does not call the callbacks of writes that wait.
 //
 // jco traps if the guest subscribes to a stream that has just closed. The fix returns a
 // pollable that is ready.
@@ -42,7 +43,11 @@ if (threads.isMainThread) {
 	OutgoingBody.prototype[Symbol.dispose ?? Symbol.for("dispose")] = () => {};
 } else {
 	PassThrough.prototype.pipe = function (response, ...rest) {
-		response.once("close", () => this.destroy());
+		response.once("close", () => {
+			this.unpipe(response);
+			while (this.read() !== null);
+			this.destroy();
+		});
 		return Readable.prototype.pipe.call(this, response, ...rest);
 	};
 }
