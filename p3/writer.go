@@ -153,9 +153,9 @@ func (w *Writer) Close() error {
 
 // SetResult sets the function that returns the result of the stream, if the program holds a future
 // for it, such as that of write-via-stream of a file. The Writer calls it at most once, when the
-// reader has gone or Close has dropped the writable end. The function waits for the future, and
-// returns nil or the Err of the [wasio.Error]. It must neither use the Writer, which is locked, nor
-// panic. The future of an HTTP body waits for the trailers, which come after Close.
+// reader has gone or Close has dropped the writable end; [Stdout] and [Stderr] never do. It waits
+// for the future, and returns nil or the Err of the [wasio.Error]. It must neither use the Writer,
+// which is locked, nor panic. The future of an HTTP body waits for trailers, which follow Close.
 func (w *Writer) SetResult(result func() error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -253,7 +253,7 @@ func (w *Writer) failLocked(tookAll bool) error {
 func (w *Writer) resultLocked() error {
 	result, future := w.result, w.future
 	w.result, w.future = nil, 0
-	if result != nil {
+	if future == 0 && result != nil {
 		return result()
 	}
 	if future == 0 {

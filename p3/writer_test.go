@@ -416,6 +416,17 @@ func TestSetResult(t *testing.T) {
 	}
 }
 
+// A standard stream has a future of its own, which says more.
+func TestSetResultOfStdout(t *testing.T) {
+	b := newBench(t)
+	w := b.stdout()
+	w.SetResult(func() error { return errors.New("not to be asked") })
+	_, err := w.WriteString("x")
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	assert.Empty(t, b.Live())
+}
+
 func TestReadFrom(t *testing.T) {
 	b := newBench(t, takes(10), blocks, takesAll)
 	w := b.stream()
