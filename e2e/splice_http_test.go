@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -31,7 +32,7 @@ func noise(size int) []byte {
 }
 
 // TestSpliceHTTP echoes the bodies of requests, and sends files, by Splice, with the server of
-// the benchmark.
+// the benchmark. It also does not read a body that is flushed after each Write.
 func TestSpliceHTTP(t *testing.T) {
 	t.Parallel()
 	for _, toolchain := range []component.Toolchain{component.TinyGo, component.Componentize} {
@@ -68,6 +69,9 @@ func TestSpliceHTTP(t *testing.T) {
 					for len(s.lines) > 0 {
 						assert.Fail(t, <-s.lines)
 					}
+
+					s.get(t, fmt.Sprintf("/Writer/20000000/10000/%d", 3*time.Second))
+					assert.Regexp(t, "i/o timeout$", s.line(t))
 				})
 			}
 		})

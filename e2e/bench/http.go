@@ -29,15 +29,15 @@ var httpToolchains = []component.Toolchain{component.TinyGo, component.Component
 // A way is a way to write or move a body, with its path for package guests/bodies.
 type way struct {
 	by, path string
-	deadline bool
-	server   int // which of several
+	deadline time.Duration // 0 is none, and no other passes
+	server   int           // which of several
 }
 
 func (w way) name() string { return w.by }
 
 var (
 	writers = []way{{by: "Writer", path: "Writer"}, {by: "BufWriter", path: "BufWriter"}, {by: "io.Copy", path: "copy"},
-		{"Writer-deadline", "Writer", true, 0}, {"BufWriter-deadline", "BufWriter", true, 0}, {"io.Copy-deadline", "copy", true, 0},
+		{"Writer-deadline", "Writer", time.Minute, 0}, {"BufWriter-deadline", "BufWriter", time.Minute, 0}, {"io.Copy-deadline", "copy", time.Minute, 0},
 		{by: "loop-blocking", path: "blocking"}, {by: "floor-protocol", path: "protocol"}}
 	movers = []way{{by: "Splice", path: "splice"}, {by: "io.Copy", path: "copy"},
 		{by: "loop-blocking-splice", path: "blocking"}, {by: "floor-protocol", path: "protocol"}}
@@ -107,10 +107,10 @@ func measureBodies(raw *bytes.Buffer, servers []string, ways []way, bodies []bod
 		for _, body := range bodies {
 			var all []contender
 			for _, w := range ways {
-				if clients > 1 && w.deadline {
+				if clients > 1 && w.deadline > 0 {
 					continue
 				}
-				path := fmt.Sprintf("%s/%s/%d/%d/%t", urls[w.server], w.path, body.size, body.piece, w.deadline)
+				path := fmt.Sprintf("%s/%s/%d/%d/%d", urls[w.server], w.path, body.size, body.piece, w.deadline)
 				all = append(all, contender{benchmark("Body", w.by, bodyOf(body.name, clients)), body.size,
 					func(client *http.Client) (*http.Response, error) { return client.Get(path) }})
 			}

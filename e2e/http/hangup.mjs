@@ -1,11 +1,13 @@
-// Fixes three bugs of `jco serve` in jco 1.35 that show when a client hangs up. The flag
-// --jco-import loads this file. The bugs are in worker-http.ts and worker-thread.ts in
+// Fixes four bugs of `jco serve` in jco 1.35 that show when a client hangs up or stops reading.
+// The flag --jco-import loads this file. The bugs are in worker-http.ts and worker-thread.ts in
 // https://github.com/bytecodealliance/jco/tree/main/packages/preview2-shim/src/io.
 //
 // jco pipes a body to its response, and pipe does not close the body when the response closes
 // (https://github.com/nodejs/node/issues/19288). The guest does not notice that nothing reads
-// the body any more. The fix closes the body. It first reads what the body holds, for which a
-// flush may be waiting: destroy does not call the callbacks of writes that wait.
+// the body any more. The fix closes the body.
+//
+// A flush of a body waits until the client has read, where no deadline ends it, and for ever if
+// the body is closed then. It is a write of no bytes, which the fix ends at once.
 //
 // jco traps if the guest subscribes to a stream that has just closed. The fix returns a
 // pollable that is ready.
@@ -43,11 +45,13 @@ if (threads.isMainThread) {
 	OutgoingBody.prototype[Symbol.dispose ?? Symbol.for("dispose")] = () => {};
 } else {
 	PassThrough.prototype.pipe = function (response, ...rest) {
-		response.once("close", () => {
-			this.unpipe(response);
-			while (this.read() !== null);
-			this.destroy();
-		});
+		response.once("close", () => this.destroy());
 		return Readable.prototype.pipe.call(this, response, ...rest);
+	};
+	const { write } = PassThrough.prototype;
+	PassThrough.prototype.write = function (bytes, done) {
+		if (bytes.length > 0) return write.call(this, bytes, done);
+		process.nextTick(done);
+		return true;
 	};
 }

@@ -19,13 +19,13 @@ import (
 var buffer []byte
 
 // Write writes a body to an own<output-stream>, and drops the stream. The path of the request has
-// the name of a contender, the size of the body, the size of a write, and whether to set a write
-// deadline, which never passes.
+// the name of a contender, the size of the body, the size of a write, and in how many nanoseconds
+// the write deadline is, or 0.
 func Write(stream uint32, path string) error {
 	var size, piece int
-	var deadline bool
+	var deadline time.Duration
 	contender, numbers, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	if _, err := fmt.Sscanf(numbers, "%d/%d/%t", &size, &piece, &deadline); err != nil {
+	if _, err := fmt.Sscanf(numbers, "%d/%d/%d", &size, &piece, &deadline); err != nil {
 		return err
 	}
 	if len(buffer) < size {
@@ -37,8 +37,8 @@ func Write(stream uint32, path string) error {
 	body := buffer[:size]
 	out := streams.OutputStream(stream)
 	w := wasio.NewWriter(stream)
-	if deadline {
-		w.SetWriteDeadline(time.Now().Add(time.Minute))
+	if deadline > 0 {
+		w.SetWriteDeadline(time.Now().Add(deadline))
 	}
 	switch contender {
 	case "Writer":

@@ -77,9 +77,9 @@ var buffer []byte
 // write answers a request of the benchmark, with the path that package bodies has for WASI 0.2.
 func write(path string, r *handler.Response) (err error) {
 	var size, piece int
-	var deadline bool
+	var deadline time.Duration
 	contender, numbers, _ := strings.Cut(path[1:], "/")
-	if _, err := fmt.Sscanf(numbers, "%d/%d/%t", &size, &piece, &deadline); err != nil {
+	if _, err := fmt.Sscanf(numbers, "%d/%d/%d", &size, &piece, &deadline); err != nil {
 		return err
 	}
 	if len(buffer) < size {
@@ -98,8 +98,8 @@ func write(path string, r *handler.Response) (err error) {
 	} else {
 		w, body := p3.NewStream()
 		r.Send(200, body)
-		if deadline {
-			w.SetWriteDeadline(time.Now().Add(time.Minute))
+		if deadline > 0 {
+			w.SetWriteDeadline(time.Now().Add(deadline))
 		}
 		each(func(p []byte) error { _, err := w.Write(p); return err })
 		w.Close()
