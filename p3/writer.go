@@ -153,9 +153,9 @@ func (w *Writer) Close() error {
 
 // SetResult sets the function that returns the result of the stream, if the program holds a future
 // for it, such as that of write-via-stream of a file. The Writer calls it at most once, when the
-// reader has gone or Close has dropped the writable end; [Stdout] and [Stderr] never do. It waits
-// for the future, and returns nil or the Err of the [wasio.Error]. It must neither use the Writer,
-// which is locked, nor panic. The future of an HTTP body waits for trailers, which follow Close.
+// reader has gone or Close has dropped the writable end; [Stdout] and [Stderr] ignore it. The
+// function waits for the future, returns nil or the Err of the [wasio.Error], and neither uses the
+// Writer, which is locked, nor panics. An HTTP body's future waits for trailers, after Close.
 func (w *Writer) SetResult(result func() error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
