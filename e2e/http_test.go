@@ -23,7 +23,8 @@ import (
 // seconds for a client.
 const httpLimit = 3 * time.Minute
 
-// hangUpPatch has the options without which a host does not report that a client has hung up.
+// hangUpPatch has the options without which a host does not report that a client has hung up, and
+// waits in a flush until the client reads.
 var hangUpPatch = map[software][]string{jco: {"--jco-import", "http/hangup.mjs"}}
 
 // buildHTTPBody builds examples/httpbody.
@@ -285,8 +286,8 @@ func (s *server) get(t *testing.T, path string) *http.Response {
 	return s.send(t, http.MethodGet, path, nil)
 }
 
-// send is get for a request with any method, and a body. It leaves nothing for the end of the test
-// to do but to cancel the test's context: TestSoak sends many thousand requests.
+// send is get for a request with any method, and a body. It registers no cleanup, which would keep
+// each of the many thousand responses of TestSoak.
 func (s *server) send(t *testing.T, method, path string, body io.Reader) *http.Response {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, s.url+path, body)

@@ -253,7 +253,7 @@ func (w *Writer) failLocked(tookAll bool) error {
 func (w *Writer) resultLocked() error {
 	result, future := w.result, w.future
 	w.result, w.future = nil, 0
-	if future == 0 && result != nil {
+	if result != nil && w.open == nil {
 		return result()
 	}
 	if future == 0 {

@@ -416,15 +416,22 @@ func TestSetResult(t *testing.T) {
 	}
 }
 
-// A standard stream has a future of its own, which says more.
+// A standard stream has a future of its own, which says more. No function is asked instead, not even
+// after the stream has failed.
 func TestSetResultOfStdout(t *testing.T) {
-	b := newBench(t)
-	w := b.stdout()
-	w.SetResult(func() error { return errors.New("not to be asked") })
-	_, err := w.WriteString("x")
-	require.NoError(t, err)
-	require.NoError(t, w.Close())
-	assert.Empty(t, b.Live())
+	for _, fails := range []bool{false, true} {
+		b := newBench(t)
+		if fails {
+			b.steps = []builtins.Step{goes}
+		}
+		w := b.stdout()
+		w.SetResult(func() error { return errors.New("not to be asked") })
+		_, err := w.WriteString("x")
+		assert.Equal(t, fails, errors.Is(err, io.ErrClosedPipe), "%v", err)
+		w.SetResult(func() error { assert.Fail(t, "asked"); return nil })
+		assert.Equal(t, err, w.Close())
+		assert.Empty(t, b.Live())
+	}
 }
 
 func TestReadFrom(t *testing.T) {

@@ -6,7 +6,7 @@
 // (https://github.com/nodejs/node/issues/19288). The guest does not notice that nothing reads
 // the body any more. The fix closes the body.
 //
-// A flush of a body waits until the client has read, where no deadline ends it, and for ever if
+// A flush of a body waits until the client has read, where no deadline ends it, and forever if
 // the body is closed then. It is a write of no bytes, which the fix ends at once.
 //
 // jco traps if the guest subscribes to a stream that has just closed. The fix returns a
@@ -50,7 +50,7 @@ if (threads.isMainThread) {
 	};
 	const { write } = PassThrough.prototype;
 	PassThrough.prototype.write = function (bytes, done) {
-		if (bytes.length > 0) return write.call(this, bytes, done);
+		if (bytes.length > 0 || !done) return write.call(this, bytes, done);
 		process.nextTick(done);
 		return true;
 	};
